@@ -1,0 +1,31 @@
+//! The words that every crate of `infimum` shares.
+//!
+//! A [`Problem`] is: training rows `x_i ∈ R^d` with targets `y_i` and weights `c_i > 0` ([`Dataset`]), and an
+//! [`Objective`], the *unnormalised* sum
+//!
+//! ```text
+//! U(W, b) = Σ_i c_i · loss(y_i, W x_i + b) + λ1 Σ_kj s_j |W_kj| + (λ2/2) Σ_kj s_j² W_kj²     (+ the intercept's share)
+//! ```
+//!
+//! with `W` of shape outputs × d. The displayed objective is the mean `F = U / Σ c_i`. An [`Outcome`] holds the
+//! incumbent [`Model`], its value (`upper`), a lower bound on `U` over *all* models (`lower`) and a named [`Ending`].
+//! A [`Certificate`] is the claim and its witness, which `infimum-check` verifies from the data file alone.
+//! `docs/canonical-problem.md` says how a file becomes a problem, `docs/certificates.md` what a witness proves.
+
+mod certificate;
+mod dataset;
+mod matrix;
+mod model;
+mod monitor;
+mod objective;
+mod outcome;
+mod recipe;
+
+pub use certificate::{CERTIFICATE_VERSION, Certificate, CertificateError, Claim, Source};
+pub use dataset::{Dataset, Problem, Target};
+pub use matrix::{DenseMatrix, Matrix, Row, SparseMatrix};
+pub use model::Model;
+pub use monitor::{Event, Monitor, Silent, Stop};
+pub use objective::{Intercept, Loss, Objective};
+pub use outcome::{Ending, Outcome, relative_gap};
+pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Task};

@@ -1,0 +1,127 @@
+//! How a file becomes a problem: everything a second reader needs to rebuild the canonical problem from the bytes.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Intercept, Loss};
+
+/// File formats; compression (`.gz`) is recognised by content and is not part of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// Comma-separated text.
+    Csv,
+    /// Tab-separated text.
+    Tsv,
+    /// LIBSVM / SVMlight text.
+    Libsvm,
+    /// One NumPy array.
+    Npy,
+    /// A zip of NumPy arrays.
+    Npz,
+    /// `builtin:NAME`.
+    Builtin,
+}
+
+/// What is predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// One of a list of labels.
+    Classification,
+    /// A number.
+    Regression,
+}
+
+/// Factors on the example weights by class.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassWeight {
+    /// All 1.
+    Uniform,
+    /// `total / (K · weight of the class)`.
+    Balanced,
+    /// Given by label; labels not named have 1.
+    Given(Vec<(String, f64)>),
+}
+
+/// Strength of the penalty as the user gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Strength {
+    /// `--C c`: λ2 = 1/c, λ1 = 0.
+    C(f64),
+    /// `--l1`, `--l2`: λ = fl(l · Σ c_i) each.
+    PerExample {
+        /// l1 ≥ 0.
+        l1: f64,
+        /// l2 ≥ 0.
+        l2: f64,
+    },
+}
+
+/// Which rows are held out for validation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Split {
+    /// Fraction of the rows held out, in (0, 1).
+    pub fraction: f64,
+    /// Seed of the split.
+    pub seed: u64,
+}
+
+/// The whole recipe with every choice resolved (nothing left to be inferred a second time), except what is computed
+/// from the training rows by a fixed rule: label list, one-hot categories, balanced class weights, scales, Σ c_i.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Recipe {
+    /// Format of the bytes.
+    pub format: Format,
+    /// Whether the first line holds column names (CSV and TSV).
+    pub header: bool,
+    /// Target column, by name, or by number `"1"`, `"2"`, … where there are no names; array name for NPZ; empty for
+    /// LIBSVM.
+    pub target: String,
+    /// Column (or NPZ array) of example weights, if any.
+    pub sample_weight: Option<String>,
+    /// What is predicted.
+    pub task: Task,
+    /// Class weights; `Uniform` for regression.
+    pub class_weight: ClassWeight,
+    /// Held-out rows, if any.
+    pub split: Option<Split>,
+    /// Whether the penalty is weighted by the columns' standard deviations.
+    pub standardize: bool,
+    /// Loss.
+    pub loss: Loss,
+    /// Treatment of the constant term.
+    pub intercept: Intercept,
+    /// Penalty strength.
+    pub strength: Strength,
+}
+
+/// How one column of the source becomes columns of the matrix.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FeatureKind {
+    /// The number itself.
+    Numeric,
+    /// One column per category, in this order; 1 where the field equals the category. A field that is none of them
+    /// gives zeros (possible only when predicting).
+    OneHot(Vec<String>),
+}
+
+/// One source column used as feature(s).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Feature {
+    /// Name in the source, or its number.
+    pub name: String,
+    /// How it is encoded.
+    pub kind: FeatureKind,
+}
+
+/// How a row of a file of the same kind becomes a row of the matrix; stored with the model, for `predict`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Encoding {
+    /// Features in order. Empty for LIBSVM, NPY and NPZ, where column j of the source is column j of the matrix.
+    pub features: Vec<Feature>,
+    /// Columns of the encoded matrix.
+    pub columns: usize,
+}
