@@ -1,0 +1,53 @@
+//! What a caller can choose.
+
+/// A solver of this rung, by its `--solver` name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Solver {
+    /// Newton–Cholesky with exact line search on cached margins; smooth losses, few columns.
+    Newton,
+    /// Newton with conjugate gradients; smooth losses, many columns.
+    NewtonCg,
+    /// Interior point on the dual; hinge, few columns.
+    InteriorPoint,
+    /// Dual coordinate descent with shrinking; binary losses, sparse data, many columns.
+    DualCd,
+    /// Working sets with Anderson extrapolation and gap-safe screening; l1 > 0, smooth losses.
+    WorkingSet,
+}
+
+/// Options of a solve.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Relative gap at which to stop.
+    pub gap: f64,
+    /// Absolute gap of the unnormalised sum at which to stop.
+    pub abs_gap: f64,
+    /// Solver to use; `None` chooses.
+    pub solver: Option<Solver>,
+    /// Threads to use, ≥ 1.
+    pub threads: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+}
+
+impl Solver {
+    /// All solvers.
+    pub const ALL: [Solver; 5] =
+        [Solver::Newton, Solver::NewtonCg, Solver::InteriorPoint, Solver::DualCd, Solver::WorkingSet];
+
+    /// The `--solver` name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Solver::Newton => "newton",
+            Solver::NewtonCg => "newton-cg",
+            Solver::InteriorPoint => "interior-point",
+            Solver::DualCd => "dual-cd",
+            Solver::WorkingSet => "working-set",
+        }
+    }
+
+    /// The solver called `name`, if there is one.
+    pub fn from_name(name: &str) -> Option<Solver> {
+        Solver::ALL.into_iter().find(|solver| solver.name() == name)
+    }
+}

@@ -1,0 +1,1 @@
+//! Readers, built-in sets and the canonical problem of infimum.

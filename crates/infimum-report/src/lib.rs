@@ -1,0 +1,1 @@
+//! The log of infimum: terminal lines and JSON lines.

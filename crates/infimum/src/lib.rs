@@ -1,0 +1,1 @@
+//! Training with proof: incumbent, proven bound, gap and certificate.
