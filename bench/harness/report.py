@@ -1,0 +1,102 @@
+"""The tables, and results.json."""
+
+import json
+import math
+
+from . import BENCH
+from .compare import OURS, TARGETS
+
+RESULTS = BENCH / "results.json"
+TABLE = BENCH / "results.md"
+
+
+def seconds(value):
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+
+
+def ratio(value):
+    return "" if value is None else f"{value:.2g}x" if value < 100 else f"{value:.0f}x"
+
+
+def contenders(comparison):
+    """infimum first, then every peer that was tried."""
+    return [name for name in (OURS, *comparison.tolerances) if name != OURS or OURS in comparison.times]
+
+
+def cells(comparison, name):
+    found = []
+    for target in TARGETS:
+        found += [seconds(comparison.median(name, target))]
+        found += [ratio(comparison.ratio(name, target)) if name != OURS else ""]
+    return found
+
+
+def terminal(comparison):
+    """The table of one problem for the terminal."""
+    lines = [f"{comparison.problem}  ({comparison.shape}; reference {comparison.reference_note})"]
+    lines += [f"  {'seconds to gap (ratio)':26}" + "".join(f"{target:>12.0e}        " for target in TARGETS)]
+    for name in contenders(comparison):
+        row = cells(comparison, name)
+        lines += [f"  {name:26}" + "".join(f"{row[i]:>12} {row[i + 1]:>7}" for i in range(0, len(row), 2))]
+    lines += [f"  ours besides: {besides(comparison)}"] if besides(comparison) else []
+    lines += [f"  note: {note}" for note in comparison.notes]
+    lines += [f"  ALARM: {alarm}" for alarm in comparison.alarms]
+    return "\n".join(lines)
+
+
+def besides(comparison):
+    """What our times leave out: median seconds of the other phases over the timed rounds."""
+    phases = {}
+    for run in comparison.runs:
+        if run["stage"].startswith("round"):
+            for phase, value in (run["phases"] or {}).items():
+                if phase not in ("solve", "certify", "total"):
+                    phases.setdefault(phase, []).append(value)
+    medians = {phase: sorted(values)[len(values) // 2] for phase, values in phases.items()}
+    return ", ".join(f"{phase} {value:.3f} s" for phase, value in medians.items())
+
+
+def markdown(environment, comparisons, skipped):
+    """The table for the documents."""
+    lines = [f"Measured {environment['date']} on {environment['processor']}, commit {environment['commit']}; "
+             f"{environment['threads']} thread(s) for infimum, one for each peer; median of {environment['repeats']}.",
+             "Seconds to a true relative gap; in brackets the peer's time over ours (above 1: infimum is faster).", "",
+             "| problem | contender | " + " | ".join(f"{target:.0e}" for target in TARGETS) + " |",
+             "|---|---|" + "---:|" * len(TARGETS)]
+    for comparison in comparisons:
+        for position, name in enumerate(contenders(comparison)):
+            row = cells(comparison, name)
+            pairs = [f"{row[i]} ({row[i + 1]})" if row[i + 1] else row[i] for i in range(0, len(row), 2)]
+            lines.append(f"| {comparison.problem if position == 0 else ''} | {name} | " + " | ".join(pairs) + " |")
+    lines += [""] if skipped else []
+    lines += [f"Skipped: {name}: {reason}." for name, reason in skipped.items()]
+    return "\n".join(lines) + "\n"
+
+
+def finite(value):
+    """JSON has no infinities: they become null."""
+    if isinstance(value, dict):
+        return {str(key): finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(entry) for entry in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def write(environment, comparisons, skipped):
+    """results.json and results.md, after every problem, so that an interrupted run keeps what it measured."""
+    problems = []
+    for comparison in comparisons:
+        medians = {name: {f"{target:.0e}": comparison.median(name, target) for target in TARGETS}
+                   for name in contenders(comparison)}
+        problems.append({"medians": medians} | vars(comparison))
+    content = {"environment": environment, "problems": problems, "skipped": skipped}
+    replace(RESULTS, json.dumps(finite(content), indent=1, allow_nan=False) + "\n")
+    replace(TABLE, markdown(environment, comparisons, skipped))
+
+
+def replace(path, text):
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(text)
+    unfinished.replace(path)
