@@ -1,10 +1,34 @@
-//! Rung 1 (being written).
+//! Rung 1: convex training problems, minimised to a proven gap.
+//!
+//! Input: rows `x_i ∈ R^d` with weights `c_i > 0` and targets, and the objective (unnormalised, exact coefficients)
+//!
+//! ```text
+//! U(W, b) = Σ_i c_i·loss(y_i, W x_i + b) + λ1 Σ s_j |W_kj| + (λ2/2) Σ s_j² W_kj²
+//! ```
+//!
+//! Output: a model, a dual point α (n × outputs) that is exactly feasible, `upper ≥ U(model)` and
+//! `lower = D(α) ≤ U(θ)` for *every* θ. `docs/certificates.md` has the dual and its domain.
 
+mod choose;
+mod design;
+mod dual_cd;
+mod frame;
+mod gram;
+mod interior_point;
+mod losses;
+mod newton;
+mod newton_cg;
 mod options;
-
-use infimum_problem::{Monitor, Outcome, Problem};
+mod penalty;
+mod scalar;
+mod softmax;
+mod solve;
+mod tracker;
+mod witness;
+mod working_set;
 
 pub use options::{Options, Solver};
+pub use solve::solve;
 
 /// Why a problem cannot be solved at all.
 #[derive(Debug, thiserror::Error)]
@@ -12,11 +36,4 @@ pub enum Error {
     /// A combination that is not supported; the sentence says what is.
     #[error("{0}")]
     Unsupported(String),
-}
-
-/// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
-/// improved.
-pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Result<Outcome, Error> {
-    let _ = (problem, options, monitor);
-    Err(Error::Unsupported("not there yet".into()))
 }

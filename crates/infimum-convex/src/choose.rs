@@ -1,0 +1,77 @@
+//! Which solver takes which problem, and why; what cannot be combined is refused with a sentence that says what can.
+
+use infimum_problem::{Loss, Matrix, Problem};
+
+use crate::{Error, Solver};
+
+/// Largest order of a Newton or interior-point system that is factorised.
+const FACTORISE_UP_TO: usize = 1_200;
+
+/// The solver for `problem`, by `wanted` or by rule, with the reason as a clause.
+pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solver, String), Error> {
+    let objective = &problem.objective;
+    if let Some(solver) = wanted {
+        return match obstacle(problem, solver) {
+            None => Ok((solver, "asked for with --solver".into())),
+            Some(why) => {
+                let can: Vec<_> = (Solver::ALL.into_iter())
+                    .filter(|&other| obstacle(problem, other).is_none())
+                    .map(Solver::name)
+                    .collect();
+                let can = if can.is_empty() { "none".into() } else { can.join(", ") };
+                Err(Error::Unsupported(format!(
+                    "--solver {} cannot take this problem: {why}; solvers that can: {can}",
+                    solver.name()
+                )))
+            }
+        };
+    }
+    let order = problem.data.columns() + 1;
+    let few = order <= FACTORISE_UP_TO;
+    let sparse = problem.data.matrix.is_sparse();
+    let (solver, reason) = match objective.loss {
+        Loss::Hinge if few => (Solver::InteriorPoint, format!("hinge with {} columns", order - 1)),
+        Loss::Hinge => (Solver::DualCd, format!("hinge with {} columns", order - 1)),
+        _ if objective.lambda1 > 0.0 => (Solver::WorkingSet, "l1 > 0 makes most weights zero".into()),
+        Loss::Softmax if order * problem.outputs() <= FACTORISE_UP_TO => {
+            (Solver::Newton, format!("{} weights in all", order * problem.outputs()))
+        }
+        Loss::Softmax => (Solver::NewtonCg, format!("{} weights in all", order * problem.outputs())),
+        _ if few => (Solver::Newton, format!("smooth loss with {} columns", order - 1)),
+        _ if sparse && objective.lambda2 > 0.0 => (Solver::DualCd, format!("sparse data with {} columns", order - 1)),
+        _ => (Solver::NewtonCg, format!("smooth loss with {} columns", order - 1)),
+    };
+    match obstacle(problem, solver) {
+        None => Ok((solver, reason)),
+        Some(why) => Err(Error::Unsupported(format!("no solver takes this problem: {why}"))),
+    }
+}
+
+/// Why `solver` cannot take `problem`; `None` if it can.
+fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
+    let objective = &problem.objective;
+    let loss = objective.loss;
+    let order = problem.data.columns() + 1;
+    let stored = problem.data.matrix.stored();
+    match solver {
+        Solver::Newton | Solver::NewtonCg if loss == Loss::Hinge => {
+            Some("hinge is not smooth; use squared-hinge or logistic".into())
+        }
+        Solver::Newton | Solver::NewtonCg if objective.lambda1 > 0.0 => Some("l1 > 0 is not smooth; use --l1 0".into()),
+        Solver::Newton if order * if loss == Loss::Softmax { problem.outputs() } else { 1 } > 8_000 => {
+            Some(format!("its Hessian would have order {order} times outputs, more than 8000"))
+        }
+        Solver::InteriorPoint if loss != Loss::Hinge => Some("it is for the hinge loss".into()),
+        Solver::InteriorPoint if order > 8_000 => Some(format!("its system would have order {order}, more than 8000")),
+        Solver::DualCd if loss == Loss::Softmax => Some("it is for losses of one output".into()),
+        Solver::DualCd if objective.lambda2 == 0.0 => {
+            Some("its dual is smooth only with l2 > 0; use l2 > 0 (elastic net), or squared-hinge with l1".into())
+        }
+        Solver::WorkingSet if loss == Loss::Hinge => Some("hinge is not smooth; use squared-hinge".into()),
+        Solver::WorkingSet if objective.lambda1 == 0.0 => Some("it is for l1 > 0".into()),
+        _ if stored == 0 && problem.data.columns() > 0 && !matches!(problem.data.matrix, Matrix::Sparse(_)) => {
+            Some("the matrix is empty".into())
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,167 @@
+//! Products with the feature matrix: `Z = X Wᵀ + 1 bᵀ` and `V = Aᵀ X`.
+//!
+//! Shapes are row-major: X n × d, W and V outputs × d, Z and A n × outputs. Rows are split over the threads of the
+//! current rayon pool where the work is worth it; each part of `V` is summed by one thread and the parts are added in
+//! order, so results do not depend on timing.
+
+use infimum_problem::{DenseMatrix, Matrix, SparseMatrix};
+use rayon::prelude::*;
+
+/// Stored values above which a product is split over threads.
+const PARALLEL_FROM: usize = 200_000;
+
+/// Number of row blocks to use for a product.
+pub(crate) fn parts(matrix: &Matrix) -> usize {
+    if matrix.stored() < PARALLEL_FROM { 1 } else { rayon::current_num_threads().min(matrix.rows()).max(1) }
+}
+
+/// `parts` consecutive row ranges with about equal work.
+pub(crate) fn row_ranges(matrix: &Matrix, parts: usize) -> Vec<std::ops::Range<usize>> {
+    let rows = matrix.rows();
+    let bound = |part: usize| match matrix {
+        Matrix::Dense(_) => rows * part / parts,
+        Matrix::Sparse(sparse) => {
+            let entries = sparse.values.len() * part / parts;
+            if part == parts { rows } else { sparse.row_starts.partition_point(|&start| start < entries).min(rows) }
+        }
+    };
+    (0..parts).map(|part| bound(part)..bound(part + 1)).collect()
+}
+
+/// `z[i·K + k] = x_i · W_k + b_k`.
+pub(crate) fn multiply(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
+    let outputs = intercepts.len();
+    let ranges = row_ranges(matrix, parts(matrix));
+    let mut rest = z;
+    let mut jobs = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let (head, tail) = rest.split_at_mut(range.len() * outputs);
+        jobs.push((range, head));
+        rest = tail;
+    }
+    let run = |(range, z): (std::ops::Range<usize>, &mut [f64])| multiply_rows(matrix, range, weights, intercepts, z);
+    if jobs.len() == 1 { jobs.into_iter().for_each(run) } else { jobs.into_par_iter().for_each(run) }
+}
+
+fn multiply_rows(matrix: &Matrix, range: std::ops::Range<usize>, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
+    let outputs = intercepts.len();
+    let columns = matrix.columns();
+    match matrix {
+        Matrix::Dense(dense) => pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (i, z) in range.zip(z.chunks_exact_mut(outputs)) {
+                    for k in 0..outputs {
+                        z[k] = intercepts[k] + dot(dense.row(i), &weights[k * columns..(k + 1) * columns]);
+                    }
+                }
+            },
+        ),
+        Matrix::Sparse(sparse) => {
+            for (i, z) in range.zip(z.chunks_exact_mut(outputs)) {
+                let (indices, values) = sparse.row(i);
+                for k in 0..outputs {
+                    z[k] = intercepts[k] + sparse_dot(indices, values, &weights[k * columns..(k + 1) * columns]);
+                }
+            }
+        }
+    }
+}
+
+/// Dense dot product with eight independent sums; call it inside a `pulp` dispatch.
+#[inline(always)]
+pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let mut sums = [0.0f64; 8];
+    let (chunks_a, chunks_b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let mut tail = 0.0;
+    for (x, y) in chunks_a.remainder().iter().zip(chunks_b.remainder()) {
+        tail += x * y;
+    }
+    for (x, y) in chunks_a.zip(chunks_b) {
+        for lane in 0..8 {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail
+}
+
+/// Sparse dot product.
+#[inline(always)]
+pub(crate) fn sparse_dot(indices: &[u32], values: &[f64], weights: &[f64]) -> f64 {
+    let mut sum = 0.0;
+    for (&j, &x) in indices.iter().zip(values) {
+        sum += x * weights[j as usize];
+    }
+    sum
+}
+
+/// `v[k·d + j] = Σ_i alpha[i·K + k] x_ij` and the sums `Σ_i alpha[i·K + k]`.
+pub(crate) fn transpose_multiply(matrix: &Matrix, alpha: &[f64], v: &mut [f64], sums: &mut [f64]) {
+    let outputs = sums.len();
+    let ranges = row_ranges(matrix, parts(matrix));
+    if ranges.len() == 1 {
+        v.fill(0.0);
+        accumulate_rows(matrix, 0..matrix.rows(), alpha, outputs, v);
+    } else {
+        let partial: Vec<Vec<f64>> = ranges
+            .into_par_iter()
+            .map(|range| {
+                let mut part = vec![0.0; v.len()];
+                accumulate_rows(matrix, range, alpha, outputs, &mut part);
+                part
+            })
+            .collect();
+        v.copy_from_slice(&partial[0]);
+        for part in &partial[1..] {
+            v.iter_mut().zip(part).for_each(|(total, x)| *total += x);
+        }
+    }
+    sums.fill(0.0);
+    for row in alpha.chunks_exact(outputs) {
+        sums.iter_mut().zip(row).for_each(|(sum, a)| *sum += a);
+    }
+}
+
+fn accumulate_rows(matrix: &Matrix, range: std::ops::Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+    match matrix {
+        Matrix::Dense(dense) => accumulate_dense(dense, range, alpha, outputs, v),
+        Matrix::Sparse(sparse) => accumulate_sparse(sparse, range, alpha, outputs, v),
+    }
+}
+
+fn accumulate_dense(dense: &DenseMatrix, range: std::ops::Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for i in range {
+                let row = dense.row(i);
+                for k in 0..outputs {
+                    let a = alpha[i * outputs + k];
+                    if a != 0.0 {
+                        let v = &mut v[k * dense.columns..(k + 1) * dense.columns];
+                        v.iter_mut().zip(row).for_each(|(total, x)| *total += a * x);
+                    }
+                }
+            }
+        },
+    );
+}
+
+fn accumulate_sparse(
+    sparse: &SparseMatrix,
+    range: std::ops::Range<usize>,
+    alpha: &[f64],
+    outputs: usize,
+    v: &mut [f64],
+) {
+    for i in range {
+        let (indices, values) = sparse.row(i);
+        for k in 0..outputs {
+            let a = alpha[i * outputs + k];
+            if a != 0.0 {
+                let v = &mut v[k * sparse.columns..(k + 1) * sparse.columns];
+                indices.iter().zip(values).for_each(|(&j, &x)| v[j as usize] += a * x);
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! The part of a problem that every solver shares: rows, weights, penalty, intercept; points and their values.
+
+use infimum_problem::{Intercept, Matrix};
+
+use crate::design;
+use crate::penalty::Penalty;
+
+/// Rows, example weights, penalty and intercept of one (sub)problem with `outputs` outputs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Frame<'a> {
+    pub(crate) matrix: &'a Matrix,
+    /// c_i > 0.
+    pub(crate) weights: &'a [f64],
+    pub(crate) penalty: Penalty<'a>,
+    pub(crate) intercept: Intercept,
+    pub(crate) outputs: usize,
+}
+
+/// A primal point: weights outputs × d, intercepts.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Point {
+    pub(crate) weights: Vec<f64>,
+    pub(crate) intercepts: Vec<f64>,
+}
+
+/// The losses of all rows as one function of Z (n × outputs), and the domain of its conjugate.
+pub(crate) trait Losses: Sync {
+    /// `Σ_i c_i·loss(y_i, z_i)`.
+    fn value(&self, z: &[f64]) -> f64;
+    /// `alpha = −c·∂loss(z)`, inside the domain.
+    fn natural_dual(&self, z: &[f64], alpha: &mut [f64]);
+    /// Moves every row of `alpha` to the nearest point of its domain.
+    fn clip(&self, alpha: &mut [f64]);
+    /// Makes `Σ_i alpha_ik` zero up to rounding, by small moves inside the domain.
+    fn balance(&self, alpha: &mut [f64]);
+    /// `Σ_i g_i(alpha_i)` and the sum of its terms' magnitudes, for `alpha` in the domain.
+    fn gain(&self, alpha: &[f64]) -> (f64, f64);
+    /// Rounds `alpha` to a dyadic grid inside its domain, with `Σ_i alpha_ik = 0` exactly if `balanced`.
+    fn settle(&self, alpha: &mut [f64], balanced: bool);
+    /// Smallest margin over the rows if all are positive: `y z`, or `z_y − max z_k`; `None` for regression.
+    fn separation(&self, z: &[f64]) -> Option<f64>;
+}
+
+impl Point {
+    /// The zero point.
+    pub(crate) fn zeros(frame: &Frame) -> Point {
+        let outputs = frame.outputs;
+        Point { weights: vec![0.0; outputs * frame.matrix.columns()], intercepts: vec![0.0; outputs] }
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Number of rows n.
+    pub(crate) fn rows(&self) -> usize {
+        self.matrix.rows()
+    }
+
+    /// Number of features d.
+    pub(crate) fn columns(&self) -> usize {
+        self.matrix.columns()
+    }
+
+    /// Whether the model has a constant term.
+    pub(crate) fn has_intercept(&self) -> bool {
+        self.intercept != Intercept::None
+    }
+
+    /// Penalty of a point, the intercept's share included.
+    pub(crate) fn penalty_value(&self, point: &Point) -> f64 {
+        let d = self.columns();
+        let weights: f64 =
+            if d == 0 { 0.0 } else { point.weights.chunks_exact(d).map(|w| self.penalty.value(w)).sum() };
+        let Penalty { lambda1, lambda2, .. } = self.penalty;
+        match self.intercept {
+            Intercept::Penalized => {
+                weights + point.intercepts.iter().map(|&b| Penalty::term(lambda1, lambda2, b)).sum::<f64>()
+            }
+            Intercept::Free | Intercept::None => weights,
+        }
+    }
+
+    /// `U(point)` and its outputs Z.
+    pub(crate) fn upper(&self, losses: &impl Losses, point: &Point, z: &mut [f64]) -> f64 {
+        design::multiply(self.matrix, &point.weights, &point.intercepts, z);
+        losses.value(z) + self.penalty_value(point)
+    }
+
+    /// Conjugate of the penalty at `v` (outputs × d) and the intercept sums; a free intercept's sums are taken as 0.
+    pub(crate) fn conjugate(&self, v: &[f64], sums: &[f64]) -> f64 {
+        let d = self.columns().max(1);
+        let Penalty { lambda1, lambda2, .. } = self.penalty;
+        let weights: f64 = (v.iter().enumerate())
+            .map(|(entry, &v)| Penalty::conjugate(self.penalty.l1(entry % d), self.penalty.l2(entry % d), v))
+            .sum();
+        match self.intercept {
+            Intercept::Penalized => {
+                weights + sums.iter().map(|&sum| Penalty::conjugate(lambda1, lambda2, sum)).sum::<f64>()
+            }
+            Intercept::Free | Intercept::None => weights,
+        }
+    }
+
+    /// Largest factor t ≤ 1 such that `t·v` is in the conjugate's domain (1 where λ2 > 0: there it is everywhere).
+    pub(crate) fn shrink(&self, v: &[f64], sums: &[f64]) -> f64 {
+        if self.penalty.lambda2 > 0.0 {
+            return 1.0;
+        }
+        let d = self.columns().max(1);
+        let mut worst = v.iter().enumerate().map(|(e, &v)| v.abs() / self.penalty.l1(e % d)).fold(0.0, f64::max);
+        if self.intercept == Intercept::Penalized {
+            worst = sums.iter().map(|sum| sum.abs() / self.penalty.lambda1).fold(worst, f64::max);
+        }
+        // λ1 = 0 as well: 0/0 is NaN and anything else infinite; only alpha = 0 is feasible.
+        if self.penalty.lambda1 == 0.0 { 0.0 } else { 1.0 / worst.max(1.0) }
+    }
+
+    /// Makes `alpha` feasible up to rounding and returns its dual value D; `v` receives `Aᵀ X` of the result.
+    ///
+    /// Clip to the losses' domain, balance for a free intercept, one product with Xᵀ, and for λ2 = 0 a scaling of the
+    /// whole vector (which keeps domain and balance, since both contain 0 and are convex).
+    pub(crate) fn lower(&self, losses: &impl Losses, alpha: &mut [f64], v: &mut [f64]) -> f64 {
+        losses.clip(alpha);
+        if self.intercept == Intercept::Free {
+            losses.balance(alpha);
+        }
+        let mut sums = vec![0.0; self.outputs];
+        design::transpose_multiply(self.matrix, alpha, v, &mut sums);
+        let factor = self.shrink(v, &sums);
+        if factor < 1.0 {
+            for values in [&mut *alpha, &mut *v, &mut sums] {
+                values.iter_mut().for_each(|x| *x *= factor);
+            }
+        }
+        let conjugate = if self.penalty.lambda2 > 0.0 { self.conjugate(v, &sums) } else { 0.0 };
+        losses.gain(alpha).0 - conjugate
+    }
+}

@@ -1,0 +1,159 @@
+//! One-output problems: a [`ScalarLoss`] with its targets, and the repair of their dual points.
+
+use rayon::prelude::*;
+
+use crate::frame::Losses;
+use crate::losses::ScalarLoss;
+
+/// Rows per parallel piece of an elementwise pass.
+const PIECE: usize = 8_192;
+
+/// The losses of all rows of a one-output problem.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScalarLosses<'a, L> {
+    pub(crate) loss: L,
+    /// y_i: ±1 for margin losses, values for regression.
+    pub(crate) targets: &'a [f64],
+    /// c_i > 0.
+    pub(crate) weights: &'a [f64],
+    /// Whether targets are ±1.
+    pub(crate) is_margin: bool,
+}
+
+impl<L: ScalarLoss> ScalarLosses<'_, L> {
+    /// Sums `term(i)` over all rows in pieces, in an order that does not depend on the number of threads.
+    pub(crate) fn sum(&self, term: impl Fn(usize) -> f64 + Sync) -> f64 {
+        let n = self.targets.len();
+        let piece = |start: usize| (start..(start + PIECE).min(n)).map(&term).sum::<f64>();
+        let starts = (0..n).step_by(PIECE);
+        if n < 4 * PIECE {
+            return starts.map(piece).sum();
+        }
+        let sums: Vec<f64> = starts.collect::<Vec<_>>().into_par_iter().map(piece).collect();
+        sums.iter().sum()
+    }
+
+    /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; an unbounded side
+    /// counts as |alpha|, or as c for losses whose domain is the whole line.
+    fn slack(&self, i: usize, alpha: f64, direction: f64) -> f64 {
+        let (low, high) = self.loss.domain(self.targets[i], self.weights[i]);
+        let bound = if direction < 0.0 { alpha - low } else { high - alpha };
+        match (bound.is_finite(), low.is_finite() || high.is_finite()) {
+            (true, _) => bound.max(0.0),
+            (false, true) => alpha.abs(),
+            (false, false) => self.weights[i],
+        }
+    }
+}
+
+impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
+    fn value(&self, z: &[f64]) -> f64 {
+        self.sum(|i| self.weights[i] * self.loss.value(self.targets[i], z[i]))
+    }
+
+    fn natural_dual(&self, z: &[f64], alpha: &mut [f64]) {
+        alpha.par_iter_mut().with_min_len(PIECE).enumerate().for_each(|(i, a)| {
+            let (y, c) = (self.targets[i], self.weights[i]);
+            let (low, high) = self.loss.domain(y, c);
+            *a = (-c * self.loss.slope(y, z[i])).clamp(low, high);
+        });
+    }
+
+    fn clip(&self, alpha: &mut [f64]) {
+        for (i, a) in alpha.iter_mut().enumerate() {
+            let (low, high) = self.loss.domain(self.targets[i], self.weights[i]);
+            *a = if a.is_nan() { 0.0 } else { a.clamp(low, high) };
+        }
+    }
+
+    /// First moves in proportion to `slack_down·slack_up/(sum of both)`, which for logistic is −1/g″ (the cheapest
+    /// move to second order) and for hinge moves the free support vectors; then in proportion to the slack itself,
+    /// which always suffices because 0 is in every domain.
+    fn balance(&self, alpha: &mut [f64]) {
+        for round in 0..12 {
+            let residual: f64 = alpha.iter().sum();
+            let scale: f64 = alpha.iter().map(|a| a.abs()).sum();
+            if residual.abs() <= 1e-16 * scale {
+                return;
+            }
+            let direction = -residual.signum();
+            let mobility = |i: usize, a: f64| {
+                let towards = self.slack(i, a, direction);
+                if round >= 6 {
+                    return towards;
+                }
+                let away = self.slack(i, a, -direction);
+                if towards + away > 0.0 { towards * (away / (towards + away)) } else { 0.0 }
+            };
+            let total: f64 = alpha.iter().enumerate().map(|(i, &a)| mobility(i, a)).sum();
+            if total <= 0.0 {
+                continue;
+            }
+            let step = (residual.abs() / total).min(1.0);
+            for i in 0..alpha.len() {
+                alpha[i] += direction * step * mobility(i, alpha[i]);
+            }
+            self.clip(alpha);
+        }
+    }
+
+    fn gain(&self, alpha: &[f64]) -> (f64, f64) {
+        let gain = self.sum(|i| self.loss.gain(self.targets[i], self.weights[i], alpha[i]));
+        let magnitude = self.sum(|i| self.loss.gain_magnitude(self.targets[i], self.weights[i], alpha[i]));
+        (gain, magnitude)
+    }
+
+    /// The grid's unit is 2^-52 of the power of two at or above the largest |alpha|; truncation towards 0 stays in
+    /// the domain; the integer residual is spread in proportion to the integer slacks, then unit by unit.
+    fn settle(&self, alpha: &mut [f64], balanced: bool) {
+        self.clip(alpha);
+        let largest = alpha.iter().fold(0.0f64, |top, a| top.max(a.abs()));
+        if !balanced || largest == 0.0 {
+            return;
+        }
+        let unit = crate::witness::grid_unit(largest);
+        let mut ticks: Vec<i64> = alpha.iter().map(|a| (a / unit).trunc() as i64).collect();
+        let room = |i: usize, ticks: i64, direction: f64| -> i64 {
+            let slack = self.slack(i, ticks as f64 * unit, direction);
+            // One tick of reserve absorbs the rounding of the slack; cap so that values stay exact.
+            ((slack / unit).floor().min(4.0e15) as i64 - 1).max(0)
+        };
+        for _ in 0..64 {
+            let residual: i128 = ticks.iter().map(|&t| i128::from(t)).sum();
+            if residual == 0 {
+                break;
+            }
+            let direction = if residual > 0 { -1.0 } else { 1.0 };
+            let total: i128 = ticks.iter().enumerate().map(|(i, &t)| i128::from(room(i, t, direction))).sum();
+            let mut need = residual.abs();
+            if total == 0 {
+                // Nothing can move this way: the zero vector is feasible and always a bound.
+                ticks.fill(0);
+                break;
+            }
+            let share = (need as f64 / total as f64).min(1.0);
+            for i in 0..ticks.len() {
+                if need == 0 {
+                    break;
+                }
+                let available = room(i, ticks[i], direction);
+                let step = ((share * available as f64).ceil() as i64).min(available);
+                let step = i128::from(step).min(need) as i64;
+                ticks[i] += if direction > 0.0 { step } else { -step };
+                need -= i128::from(step);
+            }
+        }
+        if ticks.iter().map(|&t| i128::from(t)).sum::<i128>() != 0 {
+            ticks.fill(0);
+        }
+        alpha.iter_mut().zip(&ticks).for_each(|(a, &t)| *a = t as f64 * unit);
+    }
+
+    fn separation(&self, z: &[f64]) -> Option<f64> {
+        if !self.is_margin {
+            return None;
+        }
+        let margin = z.iter().zip(self.targets).map(|(z, y)| z * y).fold(f64::INFINITY, f64::min);
+        (margin > 0.0).then_some(margin)
+    }
+}

@@ -1,0 +1,232 @@
+//! From a problem to an outcome: choose a solver, split one-vs-rest into independent one-output problems, run, and turn
+//! the best points into the claim of a certificate.
+
+use infimum_problem::{Ending, Event, Loss, Model, Monitor, Outcome, Problem, Stop, Target, relative_gap};
+
+use crate::choose::choose;
+use crate::frame::{Frame, Losses, Point};
+use crate::losses::{Hinge, Logistic, ScalarLoss, Squared, SquaredHinge};
+use crate::penalty::Penalty;
+use crate::scalar::ScalarLosses;
+use crate::softmax::SoftmaxLosses;
+use crate::tracker::{Offset, Tracker};
+use crate::witness::{Witness, witness};
+use crate::{Error, Options, Solver, dual_cd, interior_point, newton, newton_cg, softmax, working_set};
+
+/// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
+/// improved.
+pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Result<Outcome, Error> {
+    let (solver, reason) = choose(problem, options.solver)?;
+    monitor.report(Event::Solver { name: solver.name(), reason });
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.max(1))
+        .build()
+        .map_err(|error| Error::Unsupported(format!("{} threads cannot be started: {error}", options.threads)))?;
+    Ok(pool.install(|| run(problem, options, solver, monitor)))
+}
+
+/// What one independent (sub)problem ended with.
+struct Part {
+    point: Point,
+    witness: Witness,
+    explored: u64,
+    separated: bool,
+    trouble: Option<String>,
+}
+
+fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monitor) -> Outcome {
+    let objective = &problem.objective;
+    let outputs = problem.outputs();
+    let penalty =
+        Penalty { lambda1: objective.lambda1, lambda2: objective.lambda2, scales: objective.scales.as_deref() };
+    let frame = Frame {
+        matrix: &problem.data.matrix,
+        weights: &problem.data.weights,
+        penalty,
+        intercept: objective.intercept,
+        outputs: 1,
+    };
+    let parts: Vec<Part> = match (&problem.data.target, objective.loss) {
+        (Target::Class { classes, .. }, Loss::Softmax) => {
+            let frame = Frame { outputs, ..frame };
+            let losses = SoftmaxLosses { classes, weights: frame.weights, outputs };
+            let solve = |tracker: &mut Tracker| match solver {
+                Solver::WorkingSet => working_set::solve_softmax(&frame, &losses, tracker),
+                Solver::Newton => softmax::newton(&frame, &losses, tracker),
+                _ => softmax::newton_cg(&frame, &losses, tracker),
+            };
+            vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), monitor, solve)]
+        }
+        (Target::Class { classes, .. }, _) => one_vs_rest(problem, &frame, classes, outputs, options, solver, monitor),
+        (Target::Real(values), _) => {
+            let losses = ScalarLosses { loss: Squared, targets: values, weights: frame.weights, is_margin: false };
+            let solve = |tracker: &mut Tracker| solve_scalar(&frame, &losses, options, solver, tracker);
+            vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), monitor, solve)]
+        }
+    };
+    assemble(problem, options, solver, monitor, parts)
+}
+
+/// Solves one binary problem per output, one after the other; the part of the objective that is not reached yet counts
+/// with its value at zero weights and with the bound 0.
+fn one_vs_rest(
+    problem: &Problem,
+    frame: &Frame,
+    classes: &[u32],
+    outputs: usize,
+    options: &Options,
+    solver: Solver,
+    monitor: &dyn Monitor,
+) -> Vec<Part> {
+    let mut parts = Vec::with_capacity(outputs);
+    let mut offset = Offset::default();
+    for output in 0..outputs {
+        let positive = if outputs == 1 { 1 } else { output as u32 };
+        let targets: Vec<f64> = classes.iter().map(|&class| if class == positive { 1.0 } else { -1.0 }).collect();
+        let abs_gap = options.abs_gap / outputs as f64;
+        let part = match problem.objective.loss {
+            Loss::Logistic => {
+                binary(Logistic, frame, &targets, options, abs_gap, offset, outputs - output - 1, solver, monitor)
+            }
+            Loss::SquaredHinge => {
+                binary(SquaredHinge, frame, &targets, options, abs_gap, offset, outputs - output - 1, solver, monitor)
+            }
+            Loss::Hinge | Loss::Softmax | Loss::Squared => {
+                let losses = ScalarLosses { loss: Hinge, targets: &targets, weights: frame.weights, is_margin: true };
+                let offset = with_rest(frame, &losses, offset, outputs - output - 1);
+                run_part(frame, &losses, options, abs_gap, offset, monitor, |tracker| match solver {
+                    Solver::InteriorPoint => interior_point::solve(frame, &losses, tracker),
+                    _ => dual_cd::solve(frame, &losses, options.seed, tracker),
+                })
+            }
+        };
+        offset.upper += part.witness.upper;
+        offset.lower += part.witness.lower;
+        offset.explored += part.explored;
+        parts.push(part);
+    }
+    parts
+}
+
+fn with_rest<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, offset: Offset, rest: usize) -> Offset {
+    let at_zero = losses.value(&vec![0.0; frame.rows()]);
+    Offset { upper: offset.upper + rest as f64 * at_zero, ..offset }
+}
+
+fn binary<L: ScalarLoss>(
+    loss: L,
+    frame: &Frame,
+    targets: &[f64],
+    options: &Options,
+    abs_gap: f64,
+    offset: Offset,
+    rest: usize,
+    solver: Solver,
+    monitor: &dyn Monitor,
+) -> Part {
+    let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin: true };
+    let offset = with_rest(frame, &losses, offset, rest);
+    run_part(frame, &losses, options, abs_gap, offset, monitor, |tracker| {
+        solve_scalar(frame, &losses, options, solver, tracker)
+    })
+}
+
+/// Runs a solver for a smooth one-output loss.
+fn solve_scalar<L: ScalarLoss>(
+    frame: &Frame,
+    losses: &ScalarLosses<L>,
+    options: &Options,
+    solver: Solver,
+    tracker: &mut Tracker,
+) {
+    match solver {
+        Solver::NewtonCg => newton_cg::solve(frame, losses, tracker),
+        Solver::DualCd => dual_cd::solve(frame, losses, options.seed, tracker),
+        Solver::WorkingSet => working_set::solve(frame, losses, tracker),
+        Solver::Newton | Solver::InteriorPoint => newton::solve(frame, losses, tracker),
+    }
+}
+
+fn run_part<S: Losses>(
+    frame: &Frame,
+    losses: &S,
+    options: &Options,
+    abs_gap: f64,
+    offset: Offset,
+    monitor: &dyn Monitor,
+    solve: impl Fn(&mut Tracker),
+) -> Part {
+    let start = Point::zeros(frame);
+    let length = frame.rows() * frame.outputs;
+    let upper = losses.value(&vec![0.0; length]);
+    let mut tracker = Tracker::new(monitor, options.gap, abs_gap, offset, start, upper, length);
+    tracker.report("start");
+    if !tracker.done() {
+        solve(&mut tracker);
+    }
+    tracker.report("end");
+    let mut witness = witness(frame, losses, &tracker.point, &tracker.alpha);
+    let mut separated = false;
+    if frame.penalty.lambda1 == 0.0 && frame.penalty.lambda2 == 0.0 {
+        let mut z = vec![0.0; length];
+        frame.upper(losses, &tracker.point, &mut z);
+        separated = losses.separation(&z).is_some();
+    }
+    if !witness.upper.is_finite() {
+        witness.upper = f64::MAX;
+    }
+    Part { point: tracker.point, witness, explored: tracker.explored, separated, trouble: tracker.trouble }
+}
+
+fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monitor, parts: Vec<Part>) -> Outcome {
+    let (columns, outputs, rows) = (problem.data.columns(), problem.outputs(), problem.data.rows());
+    // Each addition rounds once; one more unit per addition keeps the claim on the safe side.
+    let slack = 1.0 + 4.0 * f64::EPSILON * parts.len() as f64;
+    let several = parts.len() > 1;
+    let sum = |value: fn(&Part) -> f64| parts.iter().map(value).sum::<f64>();
+    let upper = sum(|part| part.witness.upper) * if several { slack } else { 1.0 };
+    let lower = sum(|part| part.witness.lower) / if several { slack } else { 1.0 };
+    let reached = relative_gap(upper, lower) <= options.gap || upper - lower <= options.abs_gap;
+    let unpenalised = problem.objective.lambda1 == 0.0 && problem.objective.lambda2 == 0.0;
+    let separated = matches!(problem.objective.loss, Loss::Logistic | Loss::Softmax)
+        && unpenalised
+        && parts.iter().all(|part| part.separated);
+    let trouble = parts.iter().find_map(|part| part.trouble.clone());
+    let (ending, message) = match monitor.stop() {
+        _ if separated => (
+            Ending::NotAttained,
+            "the classes can be separated and nothing penalises the weights: the loss tends to 0 along weights that run \
+             to infinity"
+                .to_string(),
+        ),
+        _ if reached => (Ending::Optimal, String::new()),
+        Some(Stop::TimeLimit) => (Ending::TimeLimit, "the time limit came first".into()),
+        Some(Stop::Interrupted) => (Ending::Interrupted, "interrupted".into()),
+        None if !upper.is_finite() || upper == f64::MAX => {
+            (Ending::NumericalTrouble, trouble.unwrap_or_else(|| "the objective overflowed".into()))
+        }
+        None if unpenalised => (
+            Ending::Stalled,
+            "without any penalty this version proves no bound above 0 unless the data is separable; give --l2 or --C"
+                .into(),
+        ),
+        None => (Ending::Stalled, trouble.unwrap_or_else(|| "neither bound can be improved in double precision".into())),
+    };
+    let explored = parts.iter().map(|part| part.explored).sum();
+    let mut model = Model::zeros(outputs, columns);
+    let mut dual = vec![0.0; rows * outputs];
+    if several {
+        for (k, part) in parts.iter().enumerate() {
+            model.weights[k * columns..(k + 1) * columns].copy_from_slice(&part.point.weights);
+            model.intercepts[k] = part.point.intercepts[0];
+            for (i, &a) in part.witness.alpha.iter().enumerate() {
+                dual[i * outputs + k] = a;
+            }
+        }
+    } else if let Some(part) = parts.into_iter().next() {
+        model.weights = part.point.weights;
+        model.intercepts = part.point.intercepts;
+        dual = part.witness.alpha;
+    }
+    Outcome { model, dual, upper, lower, ending, solver: solver.name(), explored, message }
+}

@@ -1,0 +1,101 @@
+//! Best primal and dual point seen by one solver, and whether it may stop. Bounds never get worse.
+
+use infimum_problem::{Event, Monitor, Stop, relative_gap};
+
+use crate::frame::Point;
+
+/// Offsets that turn the values of one of several independent problems (one-vs-rest) into those of their sum.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Offset {
+    pub(crate) upper: f64,
+    pub(crate) lower: f64,
+    pub(crate) explored: u64,
+}
+
+/// The incumbent, the best dual point and the stopping rule.
+pub(crate) struct Tracker<'m> {
+    monitor: &'m dyn Monitor,
+    gap: f64,
+    abs_gap: f64,
+    offset: Offset,
+    /// Value of `point`.
+    pub(crate) upper: f64,
+    /// Incumbent.
+    pub(crate) point: Point,
+    /// Value of `alpha`.
+    pub(crate) lower: f64,
+    /// Best dual point, feasible up to rounding.
+    pub(crate) alpha: Vec<f64>,
+    /// Iterations or epochs so far.
+    pub(crate) explored: u64,
+    /// Why the solver gave up, if it did.
+    pub(crate) trouble: Option<String>,
+}
+
+impl<'m> Tracker<'m> {
+    /// Starts at `point` with value `upper` and at the dual point 0, whose value is 0 for every loss.
+    pub(crate) fn new(
+        monitor: &'m dyn Monitor,
+        gap: f64,
+        abs_gap: f64,
+        offset: Offset,
+        point: Point,
+        upper: f64,
+        dual_length: usize,
+    ) -> Self {
+        let alpha = vec![0.0; dual_length];
+        Tracker { monitor, gap, abs_gap, offset, upper, point, lower: 0.0, alpha, explored: 0, trouble: None }
+    }
+
+    /// Takes the point as incumbent if it is better.
+    pub(crate) fn offer_point(&mut self, upper: f64, point: &Point) -> bool {
+        let better = upper < self.upper;
+        if better {
+            self.upper = upper;
+            self.point.clone_from(point);
+        }
+        better
+    }
+
+    /// Takes the dual point (feasible up to rounding) if it is better.
+    pub(crate) fn offer_dual(&mut self, lower: f64, alpha: &[f64]) -> bool {
+        let better = lower > self.lower;
+        if better {
+            self.lower = lower;
+            self.alpha.copy_from_slice(alpha);
+        }
+        better
+    }
+
+    /// Tells the monitor where things stand.
+    pub(crate) fn report(&self, source: &'static str) {
+        self.monitor.report(Event::Progress {
+            source,
+            upper: self.upper + self.offset.upper,
+            lower: self.lower + self.offset.lower,
+            explored: self.explored + self.offset.explored,
+        });
+    }
+
+    /// Relative gap between the best points.
+    pub(crate) fn relative_gap(&self) -> f64 {
+        relative_gap(self.upper, self.lower)
+    }
+
+    /// Whether the gap asked for is reached, with room for the rounding margin of the claim.
+    pub(crate) fn reached(&self) -> bool {
+        let room = 1e-13 * self.upper.abs();
+        let gap = self.upper - self.lower;
+        gap <= 0.95 * self.gap * self.upper.abs() - room || gap <= 0.95 * self.abs_gap - room
+    }
+
+    /// Whether the monitor says stop.
+    pub(crate) fn stop(&self) -> Option<Stop> {
+        self.monitor.stop()
+    }
+
+    /// Whether the solver is to end now: gap reached, or told to stop.
+    pub(crate) fn done(&self) -> bool {
+        self.reached() || self.stop().is_some()
+    }
+}
