@@ -9,6 +9,7 @@
 //! Output: a model, a dual point α (n × outputs) that is exactly feasible, `upper ≥ U(model)` and
 //! `lower = D(α) ≤ U(θ)` for *every* θ. `docs/certificates.md` has the dual and its domain.
 
+mod cholesky;
 mod choose;
 mod design;
 mod dual_cd;
