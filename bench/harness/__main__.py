@@ -3,14 +3,17 @@
 import argparse
 import os
 import sys
+from pathlib import Path
 
-from . import Skip, environment, ours, report
+from . import Skip, environment, ours, parse, report
 from .compare import Bench, Settings
 from .problems import DATA, specifications
 
 
 def options():
     parser = argparse.ArgumentParser(prog="bench/run", description="Compares infimum with its peers, side by side.")
+    parser.add_argument("what", nargs="?", choices=("compare", "parse"), default="compare",
+                        help="compare trainings (default), or measure the readers")
     parser.add_argument("--only", default="", metavar="PATTERN", help="only problems whose name contains every word of this")
     parser.add_argument("--peers", default="", metavar="PATTERN", help="only peers whose name contains this")
     parser.add_argument("--repeats", type=int, default=3, help="timed rounds; medians are shown (default 3)")
@@ -20,6 +23,7 @@ def options():
                         help="seconds for the search of one peer's tolerances (default 300)")
     parser.add_argument("--quick", action="store_true", help="one round, decades of tolerance only, 20 s a fit")
     parser.add_argument("--without-infimum", action="store_true", help="peers alone; their gaps are then estimates")
+    parser.add_argument("--binary", type=Path, metavar="FILE", help="an infimum that is already built, instead of building")
     parser.add_argument("--list", action="store_true", help="print the problems and stop")
     return parser.parse_args()
 
@@ -30,15 +34,22 @@ def say(text):
 
 def main():
     arguments = options()
+    if arguments.what == "parse":
+        return measure_readers(arguments)
     chosen = [each for each in specifications() if all(word in each.name for word in arguments.only.split())]
     if arguments.list:
         print("\n".join(each.name for each in chosen))
         return 0
+    return compare(chosen, arguments)
+
+
+def compare(chosen, arguments):
+    """Every chosen problem in turn; what cannot be run is skipped with its reason."""
     settings = Settings(arguments.repeats, arguments.threads, arguments.limit, arguments.budget, 2, arguments.peers)
     if arguments.quick:
         settings.repeats, settings.halvings = 1, 0
         settings.limit, settings.budget = min(20, settings.limit), min(60, settings.budget)
-    binary = None if arguments.without_infimum else ours.build()
+    binary = None if arguments.without_infimum else arguments.binary or ours.build()
     machine = environment.describe(binary) | vars(settings)
     say("\n".join(f"{key}: {value}" for key, value in machine.items()))
     comparisons, skipped, data = [], {}, None
@@ -58,8 +69,20 @@ def main():
         machine["load_average_at_end"] = [round(load, 2) for load in os.getloadavg()]
         report.write(machine, comparisons, skipped)
     alarms = sum(len(comparison.alarms) for comparison in comparisons)
-    say(f"\n{len(comparisons)} compared, {len(skipped)} skipped, {alarms} alarms; {report.RESULTS.name} and {report.TABLE.name} written")
+    written = f"{report.RESULTS.name} and {report.TABLE.name} written" if comparisons else "nothing written"
+    say(f"\n{len(comparisons)} compared, {len(skipped)} skipped, {alarms} alarms; {written}")
     return 1 if alarms else 0
+
+
+def measure_readers(arguments):
+    """`bench/run parse`."""
+    binary = arguments.binary or ours.build()
+    machine = environment.describe(binary)
+    say("\n".join(f"{key}: {value}" for key, value in machine.items()))
+    rows = parse.parse(binary, 1 if arguments.quick else arguments.repeats, say)
+    print(f"{parse.HEADER}\n{parse.table(rows)}")
+    report.write_readers(machine, rows)
+    return 0
 
 
 if __name__ == "__main__":
@@ -67,3 +90,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except Skip as reason:
         sys.exit(f"bench/run: {reason}")
+    except KeyboardInterrupt:
+        sys.exit(130)

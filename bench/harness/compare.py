@@ -56,6 +56,11 @@ class Comparison:
         median = statistics.median(times) if times else math.inf
         return median if math.isfinite(median) else None
 
+    def best_peer(self, target):
+        """The fastest peer that reaches the target, or None."""
+        reaching = [name for name in self.tolerances if self.median(name, target) is not None]
+        return min(reaching, key=lambda name: self.median(name, target), default=None)
+
     def ratio(self, contender, target):
         """Peer's time over ours; None where either is missing."""
         theirs, mine = self.median(contender, target), self.median(OURS, target)
@@ -103,18 +108,23 @@ class Bench:
         self.result.reference = run.lower
         self.result.reference_note = f"proven by infimum, gap {run.gap:.1e}"
         if run.gap > TARGETS[-1] / 2:
-            self.result.alarms.append(f"the reference bound is loose ({run.ending}, gap {run.gap:.1e}): "
-                                      "the peers' gaps are overstated by up to that much")
+            self.result.notes.append(f"the reference bound is loose ({run.ending}, gap {run.gap:.1e}): the peers' gaps "
+                                     "are overstated by up to that much")
         value = objective(self.problem, self.data, run.weights, run.intercepts)
         if not run.lower <= value * (1 + ROUNDING) or not value <= run.upper * (1 + ROUNDING):
-            self.result.alarms.append(f"infimum's model has objective {value!r} here, outside of its certificate's "
-                                      f"[{run.lower!r}, {run.upper!r}]: the problems differ")
+            self.alarm(f"infimum's model has objective {value!r} here, outside of its certificate's "
+                       f"[{run.lower!r}, {run.upper!r}]: the problems differ")
 
     def estimate_reference(self):
         """Without infimum: the lowest objective that any peer finds at its finest tolerance. Nothing is proven."""
-        found = [self.fit(name, FINEST, "reference")["objective"] for name in self.peers]
+        found = [self.fit(name, 10.0**-FINEST, "reference")["objective"] for name in self.peers]
         self.result.reference = min(found, default=-math.inf)
         self.result.reference_note = "the lowest objective of any peer: an estimate, nothing is proven"
+
+    def alarm(self, text):
+        """Keeps a contradiction, once."""
+        if text not in self.result.alarms:
+            self.result.alarms.append(text)
 
     def run(self, target, stage):
         """One run of infimum to the gap `target`, recorded."""
@@ -124,23 +134,22 @@ class Bench:
         self.result.runs.append({"stage": stage, "target": target} | kept)
         return run
 
-    def fit(self, name, exponent, stage):
-        """One timed fit of a peer at tolerance 10^-exponent, recorded."""
-        tolerance = 10.0**-exponent
+    def fit(self, name, tolerance, stage):
+        """One timed fit of a peer, recorded."""
         outcome = timed(self.peers[name], tolerance, self.settings.limit)
         value = math.inf
         if not outcome.failure:
             value = objective(self.problem, self.data, outcome.weights, outcome.intercepts)
         gap = (value - self.result.reference) / abs(value) if math.isfinite(value) else math.inf
         if self.binary and gap < -ROUNDING:
-            self.result.alarms.append(f"{name} found {value!r}, below the proven bound {self.result.reference!r}")
+            self.alarm(f"{name} found {value!r}, below the proven bound {self.result.reference!r}")
         measured = {"peer": name, "stage": stage, "tolerance": tolerance, "seconds": outcome.seconds,
                     "cpu_seconds": outcome.cpu_seconds, "objective": value, "gap": gap, "failure": outcome.failure}
         self.result.fits.append(measured)
         return measured
 
     def search(self, name):
-        """For every target the exponent of the tolerance with which the peer reaches it fastest.
+        """For every target the tolerance with which the peer reaches it fastest.
 
         Goes down by decades until the finest target, the limit of one fit or the budget of the search is reached;
         then halves the decade above the loosest tolerance that reaches a target.
@@ -150,7 +159,7 @@ class Bench:
 
         def attempt(exponent):
             if exponent not in tried and time.monotonic() - started < self.settings.budget:
-                tried[exponent] = self.fit(name, exponent, "search")
+                tried[exponent] = self.fit(name, 10.0**-exponent, "search")
             return tried.get(exponent, {"gap": math.inf, "failure": "the search's budget is spent"})
 
         for exponent in range(FINEST + 1):
@@ -170,8 +179,9 @@ class Bench:
                 if attempt(loosest - step)["gap"] <= target:
                     loosest -= step
             reaching = [exponent for exponent, fit in tried.items() if fit["gap"] <= target]
-            chosen[target] = min(reaching, key=lambda exponent: tried[exponent]["seconds"])
-        self.say(f"  {name}: " + (", ".join(f"{t:.0e} at {10**-e:.1e}" for t, e in chosen.items()) or "no target reached"))
+            chosen[target] = min((tried[exponent] for exponent in reaching), key=lambda fit: fit["seconds"])["tolerance"]
+        said = ", ".join(f"{target:.0e} at {tolerance:.1e}" for target, tolerance in chosen.items())
+        self.say(f"  {name}: {said or 'no target reached'}")
         return chosen
 
     def round(self, number):
@@ -184,10 +194,10 @@ class Bench:
                     run = self.run(target, f"round {number}")
                     seconds = math.inf if run.failure else run.seconds
                 else:
-                    exponent = self.result.tolerances[name][target]
-                    if (name, exponent) not in done:
-                        done[name, exponent] = self.fit(name, exponent, f"round {number}")
-                    fit = done[name, exponent]
+                    tolerance = self.result.tolerances[name][target]
+                    if (name, tolerance) not in done:
+                        done[name, tolerance] = self.fit(name, tolerance, f"round {number}")
+                    fit = done[name, tolerance]
                     seconds = fit["seconds"] if fit["gap"] <= target else math.inf
                 self.result.times.setdefault(name, {}).setdefault(target, []).append(seconds)
 

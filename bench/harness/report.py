@@ -8,6 +8,7 @@ from .compare import OURS, TARGETS
 
 RESULTS = BENCH / "results.json"
 TABLE = BENCH / "results.md"
+READERS = BENCH / "readers.json"
 
 
 def seconds(value):
@@ -59,20 +60,36 @@ def besides(comparison):
 
 
 def markdown(environment, comparisons, skipped):
-    """The table for the documents."""
-    lines = [f"Measured {environment['date']} on {environment['processor']}, commit {environment['commit']}; "
-             f"{environment['threads']} thread(s) for infimum, one for each peer; median of {environment['repeats']}.",
-             "Seconds to a true relative gap; in brackets the peer's time over ours (above 1: infimum is faster).", "",
-             "| problem | contender | " + " | ".join(f"{target:.0e}" for target in TARGETS) + " |",
-             "|---|---|" + "---:|" * len(TARGETS)]
+    """The tables for the documents: the best peer at every target, then every contender."""
+    header = " | ".join(f"{target:.0e}" for target in TARGETS)
+    rule = "---:|" * len(TARGETS)
+    lines = [f"Measured {environment['date']} on {environment['processor']}, commit {environment['commit']}, "
+             f"scikit-learn {environment['scikit-learn']}, LIBLINEAR {environment['liblinear-official']}, "
+             f"skglm {environment['skglm']}, celer {environment['celer']}; {environment['threads']} thread(s) for "
+             f"infimum, one for each peer; median of {environment['repeats']} rounds.", "",
+             "Seconds of infimum to a relative gap, and in brackets the fastest peer's time over it (above 1: infimum "
+             "is faster).", "", f"| problem | {header} |", f"|---|{rule}"]
+    lines += [f"| {comparison.problem} | " + " | ".join(versus(comparison, target) for target in TARGETS) + " |"
+              for comparison in comparisons]
+    lines += ["", "Every contender:", "", f"| problem | contender | {header} |", f"|---|---|{rule}"]
     for comparison in comparisons:
         for position, name in enumerate(contenders(comparison)):
             row = cells(comparison, name)
             pairs = [f"{row[i]} ({row[i + 1]})" if row[i + 1] else row[i] for i in range(0, len(row), 2)]
             lines.append(f"| {comparison.problem if position == 0 else ''} | {name} | " + " | ".join(pairs) + " |")
-    lines += [""] if skipped else []
-    lines += [f"Skipped: {name}: {reason}." for name, reason in skipped.items()]
+    if skipped:
+        lines += [""] + [f"Skipped: {name}: {reason}." for name, reason in skipped.items()]
     return "\n".join(lines) + "\n"
+
+
+def versus(comparison, target):
+    """Our time against the fastest peer's."""
+    peer = comparison.best_peer(target)
+    mine = seconds(comparison.median(OURS, target))
+    if peer is None:
+        return f"{mine} (no peer)"
+    against = ratio(comparison.ratio(peer, target)) or seconds(comparison.median(peer, target))
+    return f"{mine} ({against} {peer})"
 
 
 def finite(value):
@@ -94,6 +111,11 @@ def write(environment, comparisons, skipped):
     content = {"environment": environment, "problems": problems, "skipped": skipped}
     replace(RESULTS, json.dumps(finite(content), indent=1, allow_nan=False) + "\n")
     replace(TABLE, markdown(environment, comparisons, skipped))
+
+
+def write_readers(environment, rows):
+    """What `bench/run parse` measured."""
+    replace(READERS, json.dumps({"environment": environment, "readers": rows}, indent=1) + "\n")
 
 
 def replace(path, text):
