@@ -1,1 +1,23 @@
-//! Arithmetic that infimum's proofs stand on: error-free sums, outward-rounded intervals, log and exp.
+//! Arithmetic that infimum's proofs stand on.
+//!
+//! * [`Interval`]: enclosures `[lower, upper]` of real numbers; every operation rounds outward.
+//! * [`Sum`]: long sums and dot products with a rigorous enclosure about as narrow as twice the working precision gives.
+//! * [`ExactSum`]: sums of `f64` without any error, for conditions that must hold exactly.
+//! * [`exp`], [`ln`], [`ln_1p`]: enclosures with a proved relative error (the platform's functions guarantee nothing).
+//! * [`margins`], [`transpose_product`]: enclosures of `W x_i + b` and `Σ_i α_i x_i` over a dense or sparse matrix.
+//!
+//! Nothing here ever returns a finite enclosure that is wrong: overflow and invalid operations give `[−∞, +∞]`, which
+//! proves nothing. All `f64` inputs are taken as exact real numbers.
+#![forbid(unsafe_code)]
+
+mod elementary;
+mod exact;
+mod interval;
+mod linear;
+mod sum;
+
+pub use elementary::{exp, ln, ln_1p};
+pub use exact::ExactSum;
+pub use interval::Interval;
+pub use linear::{Rows, margins, transpose_product};
+pub use sum::Sum;

@@ -1,0 +1,163 @@
+//! Closed intervals of real numbers with outward rounding.
+//!
+//! IEEE 754 operations round to nearest, so the exact result of one operation lies between the neighbours of the
+//! computed one: `next_down(x) ≤ exact ≤ next_up(x)`. Sums use TwoSum (Knuth) to see on which side the exact result
+//! lies, so that exact sums stay exact.
+
+use std::ops::{Add, Mul, Neg, Sub};
+
+/// A set `{x : lower ≤ x ≤ upper}`; `lower` may be −∞ and `upper` +∞, neither is ever NaN.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Interval {
+    /// Lower end.
+    pub lower: f64,
+    /// Upper end.
+    pub upper: f64,
+}
+
+/// `a + b` rounded to nearest and the error, exact unless the sum overflows.
+#[inline(always)]
+pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let part = sum - a;
+    (sum, (a - (sum - part)) + (b - part))
+}
+
+/// `a + b` rounded down.
+pub(crate) fn add_down(a: f64, b: f64) -> f64 {
+    let (sum, error) = two_sum(a, b);
+    match (sum.is_finite(), error < 0.0) {
+        (true, true) => sum.next_down(),
+        (true, false) => sum,
+        // +∞ from finite numbers may be an overflow; −∞ is always a lower end.
+        (false, _) if sum == f64::INFINITY && a.is_finite() && b.is_finite() => f64::MAX,
+        (false, _) if sum.is_nan() => f64::NEG_INFINITY,
+        (false, _) => sum,
+    }
+}
+
+/// `a + b` rounded up.
+pub(crate) fn add_up(a: f64, b: f64) -> f64 {
+    -add_down(-a, -b)
+}
+
+/// `a·b` rounded down; 0 times anything is 0.
+fn mul_down(a: f64, b: f64) -> f64 {
+    if a == 0.0 || b == 0.0 {
+        return 0.0;
+    }
+    let product = a * b;
+    if product == f64::INFINITY && a.is_finite() && b.is_finite() { f64::MAX } else { product.next_down() }
+}
+
+fn mul_up(a: f64, b: f64) -> f64 {
+    -mul_down(-a, b)
+}
+
+impl Interval {
+    /// All real numbers: what is known when nothing is.
+    pub const ALL: Interval = Interval { lower: f64::NEG_INFINITY, upper: f64::INFINITY };
+    /// The number 0.
+    pub const ZERO: Interval = Interval { lower: 0.0, upper: 0.0 };
+
+    /// The number `x`; everything if `x` is not finite.
+    pub fn point(x: f64) -> Interval {
+        if x.is_finite() { Interval { lower: x, upper: x } } else { Interval::ALL }
+    }
+
+    /// From ends that are already rounded outward; everything if an end is NaN or they are out of order.
+    pub fn new(lower: f64, upper: f64) -> Interval {
+        if lower <= upper { Interval { lower, upper } } else { Interval::ALL }
+    }
+
+    /// Whether both ends are finite.
+    pub fn is_finite(self) -> bool {
+        self.lower.is_finite() && self.upper.is_finite()
+    }
+
+    /// Whether `x` is a member.
+    pub fn contains(self, x: f64) -> bool {
+        self.lower <= x && x <= self.upper
+    }
+
+    /// Largest magnitude of a member.
+    pub fn magnitude(self) -> f64 {
+        self.lower.abs().max(self.upper.abs())
+    }
+
+    /// `{max(x, 0)}`.
+    pub fn positive_part(self) -> Interval {
+        Interval { lower: self.lower.max(0.0), upper: self.upper.max(0.0) }
+    }
+
+    /// `{|x|}`.
+    pub fn abs(self) -> Interval {
+        let lower = if self.contains(0.0) { 0.0 } else { self.lower.abs().min(self.upper.abs()) };
+        Interval { lower, upper: self.magnitude() }
+    }
+
+    /// `{x²}`.
+    pub fn square(self) -> Interval {
+        let magnitude = self.abs();
+        Interval {
+            lower: mul_down(magnitude.lower, magnitude.lower).max(0.0),
+            upper: mul_up(magnitude.upper, magnitude.upper),
+        }
+    }
+
+    /// `{a/b}` for a divisor whose members are all positive; everything otherwise.
+    pub fn divide_by_positive(self, divisor: Interval) -> Interval {
+        if !(divisor.lower > 0.0 && self.is_finite() && divisor.is_finite()) {
+            return Interval::ALL;
+        }
+        let quotient_down = |a: f64, b: f64| if a == 0.0 { 0.0 } else { saturate((a / b).next_down()) };
+        let lower = quotient_down(self.lower, if self.lower >= 0.0 { divisor.upper } else { divisor.lower });
+        let upper = -quotient_down(-self.upper, if self.upper <= 0.0 { divisor.upper } else { divisor.lower });
+        Interval::new(lower, upper)
+    }
+}
+
+/// A quotient that overflowed upwards is at least `MAX`.
+fn saturate(x: f64) -> f64 {
+    if x == f64::INFINITY { f64::MAX } else { x }
+}
+
+impl Add for Interval {
+    type Output = Interval;
+
+    fn add(self, other: Interval) -> Interval {
+        Interval::new(add_down(self.lower, other.lower), add_up(self.upper, other.upper))
+    }
+}
+
+impl Neg for Interval {
+    type Output = Interval;
+
+    fn neg(self) -> Interval {
+        Interval { lower: -self.upper, upper: -self.lower }
+    }
+}
+
+impl Sub for Interval {
+    type Output = Interval;
+
+    fn sub(self, other: Interval) -> Interval {
+        self + -other
+    }
+}
+
+impl Mul for Interval {
+    type Output = Interval;
+
+    fn mul(self, other: Interval) -> Interval {
+        let pairs = [
+            (self.lower, other.lower),
+            (self.lower, other.upper),
+            (self.upper, other.lower),
+            (self.upper, other.upper),
+        ];
+        let lower = pairs.iter().map(|&(a, b)| mul_down(a, b)).fold(f64::INFINITY, f64::min);
+        let upper = pairs.iter().map(|&(a, b)| mul_up(a, b)).fold(f64::NEG_INFINITY, f64::max);
+        Interval::new(lower, upper)
+    }
+}

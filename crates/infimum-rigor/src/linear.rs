@@ -1,0 +1,191 @@
+//! Enclosures of matrix products, row by row and column by column, as compensated sums ([`crate::Sum`]).
+//!
+//! The hot loops run inside `pulp::Arch::dispatch`, which compiles them for AVX2+FMA or AVX-512 and picks at run time; with FMA
+//! a TwoProduct is two instructions. Rows are split over the threads of the current rayon pool; parts are merged in
+//! order, so results do not depend on timing.
+
+use rayon::prelude::*;
+
+use crate::interval::two_sum;
+use crate::{Interval, Sum};
+
+/// Borrowed storage of a feature matrix with finite values.
+#[derive(Debug, Clone, Copy)]
+pub enum Rows<'a> {
+    /// Row-major values, `columns` a row.
+    Dense {
+        /// Number of columns.
+        columns: usize,
+        /// All values.
+        values: &'a [f64],
+    },
+    /// Compressed sparse rows.
+    Sparse {
+        /// Number of columns.
+        columns: usize,
+        /// Offsets, one more than rows.
+        starts: &'a [usize],
+        /// Column of each stored value.
+        indices: &'a [u32],
+        /// Stored values.
+        values: &'a [f64],
+    },
+}
+
+const LANES: usize = 8;
+
+/// Rows of one parallel piece.
+const PIECE: usize = 4_096;
+
+impl Rows<'_> {
+    fn columns(&self) -> usize {
+        match *self {
+            Rows::Dense { columns, .. } | Rows::Sparse { columns, .. } => columns,
+        }
+    }
+}
+
+/// `z[i·K + k] ∋ W_k · x_i + b_k` for rows `first..first + count`; `weights` is K × columns, `intercepts` K.
+pub fn margins(rows: Rows, first: usize, count: usize, weights: &[f64], intercepts: &[f64]) -> Vec<Interval> {
+    let outputs = intercepts.len();
+    let mut z = vec![Interval::ZERO; count * outputs];
+    z.par_chunks_mut((PIECE * outputs).max(1)).enumerate().for_each(|(piece, z)| {
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || margins_piece(rows, first + piece * PIECE, weights, intercepts, z),
+        );
+    });
+    z
+}
+
+#[inline(always)]
+fn margins_piece(rows: Rows, first: usize, weights: &[f64], intercepts: &[f64], z: &mut [Interval]) {
+    let columns = rows.columns();
+    let outputs = intercepts.len();
+    for (i, z) in z.chunks_exact_mut(outputs).enumerate() {
+        let i = first + i;
+        for k in 0..outputs {
+            let weights = &weights[k * columns..(k + 1) * columns];
+            let mut sum = match rows {
+                Rows::Dense { values, .. } => dense_dot(&values[i * columns..(i + 1) * columns], weights),
+                Rows::Sparse { starts, indices, values, .. } => {
+                    let range = starts[i]..starts[i + 1];
+                    let mut sum = Sum::new();
+                    for (&j, &x) in indices[range.clone()].iter().zip(&values[range]) {
+                        sum.add_product(x, weights[j as usize]);
+                    }
+                    sum
+                }
+            };
+            sum.add(intercepts[k]);
+            z[k] = sum.enclose();
+        }
+    }
+}
+
+#[inline(always)]
+fn dense_dot(row: &[f64], weights: &[f64]) -> Sum {
+    let (mut high, mut low, mut absolute) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
+    let (left, right) = (row.chunks_exact(LANES), weights.chunks_exact(LANES));
+    let (left_rest, right_rest) = (left.remainder(), right.remainder());
+    for (x, w) in left.zip(right) {
+        for lane in 0..LANES {
+            let product = x[lane] * w[lane];
+            let error = x[lane].mul_add(w[lane], -product);
+            let (sum, rest) = two_sum(high[lane], product);
+            high[lane] = sum;
+            low[lane] += rest;
+            low[lane] += error;
+            absolute[lane] += product.abs();
+        }
+    }
+    let mut total = Sum::new();
+    for (&x, &w) in left_rest.iter().zip(right_rest) {
+        total.add_product(x, w);
+    }
+    let terms = (row.len() / LANES) as u64;
+    if terms > 0 {
+        for lane in 0..LANES {
+            total.merge(&Sum::from_parts(high[lane], low[lane], absolute[lane], terms));
+        }
+    }
+    total
+}
+
+/// Column sums of one piece, as arrays that vectorise.
+struct Columns {
+    high: Vec<f64>,
+    low: Vec<f64>,
+    absolute: Vec<f64>,
+}
+
+/// `v[k·d + j] ∋ Σ_i alpha[i·K + k] x_ij` over all rows; `outputs` is K.
+pub fn transpose_product(rows: Rows, alpha: &[f64], outputs: usize) -> Vec<Interval> {
+    let count = alpha.len() / outputs.max(1);
+    let size = rows.columns() * outputs;
+    let parts = if count * rows.columns().min(64) < 100_000 { 1 } else { rayon::current_num_threads().max(1) };
+    let part = |part: usize| {
+        let range = count * part / parts..count * (part + 1) / parts;
+        let zeros = || vec![0.0; size];
+        let mut columns = Columns { high: zeros(), low: zeros(), absolute: zeros() };
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || transpose_piece(rows, range.clone(), alpha, outputs, &mut columns),
+        );
+        (columns, range.len() as u64)
+    };
+    let pieces: Vec<(Columns, u64)> = (0..parts).into_par_iter().map(part).collect();
+    (0..size)
+        .map(|entry| {
+            let mut total = Sum::new();
+            for (columns, terms) in &pieces {
+                let sum = Sum::from_parts(columns.high[entry], columns.low[entry], columns.absolute[entry], *terms);
+                if columns.absolute[entry] != 0.0 {
+                    total.merge(&sum);
+                }
+            }
+            total.enclose()
+        })
+        .collect()
+}
+
+#[inline(always)]
+fn transpose_piece(rows: Rows, range: std::ops::Range<usize>, alpha: &[f64], outputs: usize, v: &mut Columns) {
+    let d = rows.columns();
+    for i in range {
+        for k in 0..outputs {
+            let a = alpha[i * outputs + k];
+            if a == 0.0 {
+                continue;
+            }
+            let (high, low, absolute) =
+                (&mut v.high[k * d..][..d], &mut v.low[k * d..][..d], &mut v.absolute[k * d..][..d]);
+            match rows {
+                Rows::Dense { values, .. } => {
+                    let row = &values[i * d..][..d];
+                    for j in 0..d {
+                        add_product(a, row[j], &mut high[j], &mut low[j], &mut absolute[j]);
+                    }
+                }
+                Rows::Sparse { starts, indices, values, .. } => {
+                    for entry in starts[i]..starts[i + 1] {
+                        let j = indices[entry] as usize;
+                        add_product(a, values[entry], &mut high[j], &mut low[j], &mut absolute[j]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_product(a: f64, x: f64, high: &mut f64, low: &mut f64, absolute: &mut f64) {
+    let product = a * x;
+    let error = a.mul_add(x, -product);
+    let (sum, rest) = two_sum(*high, product);
+    *high = sum;
+    *low += rest;
+    *low += error;
+    // |p| of a product that underflows to 0 still has to show that the column is not empty.
+    *absolute += product.abs().max(f64::MIN_POSITIVE * f64::from(u8::from(x != 0.0)));
+}
