@@ -18,9 +18,9 @@ def options():
     parser.add_argument("--peers", default="", metavar="PATTERN", help="only peers whose name contains this")
     parser.add_argument("--repeats", type=int, default=3, help="timed rounds; medians are shown (default 3)")
     parser.add_argument("--threads", type=int, default=1, help="threads of infimum; every peer has one (default 1)")
-    parser.add_argument("--limit", type=float, default=120, metavar="S", help="seconds for one fit (default 120)")
-    parser.add_argument("--budget", type=float, default=300, metavar="S",
-                        help="seconds for the search of one peer's tolerances (default 300)")
+    parser.add_argument("--limit", type=float, default=60, metavar="S", help="seconds for one fit (default 60)")
+    parser.add_argument("--budget", type=float, default=180, metavar="S",
+                        help="seconds for the search of one peer's tolerances (default 180)")
     parser.add_argument("--quick", action="store_true", help="one round, decades of tolerance only, 20 s a fit")
     parser.add_argument("--without-infimum", action="store_true", help="peers alone; their gaps are then estimates")
     parser.add_argument("--binary", type=Path, metavar="FILE", help="an infimum that is already built, instead of building")
