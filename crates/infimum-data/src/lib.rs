@@ -1,1 +1,43 @@
-//! Readers, built-in sets and the canonical problem of infimum.
+//! From bytes to the canonical problem.
+//!
+//! Input: a path or `builtin:NAME`, and a [`Request`] (what the user said) or a [`Recipe`] (everything resolved).
+//! Output: [`Loaded`]: the training rows with their objective ([`Problem`](infimum_problem::Problem)), the held-out rows, and the
+//! SHA-256 of the canonical problem. `docs/canonical-problem.md` is the specification; [`rebuild`] follows a recipe and
+//! infers nothing, which is what the checker uses.
+#![forbid(unsafe_code)]
+
+mod builtin;
+mod canonical;
+mod csv;
+mod describe;
+mod error;
+mod generate;
+mod hash;
+mod infer;
+mod libsvm;
+mod npy;
+mod number;
+mod predict;
+mod raw;
+mod rows;
+mod source;
+mod stream;
+
+pub use builtin::builtin_names;
+pub use canonical::{Loaded, Request, Validation, ValidationTarget, load, rebuild};
+pub use describe::{Description, describe};
+pub use error::DataError;
+pub use generate::{generate, generator_names};
+pub use hash::problem_sha256;
+pub use predict::{KnownTarget, Prediction, read_for_prediction};
+
+#[doc(hidden)]
+pub mod fuzzing {
+    //! Entry points of the fuzz targets: each parses bytes with one reader and drops the result.
+    use infimum_problem::Format;
+
+    /// Reads `bytes` as `format` and discards what was understood.
+    pub fn parse(bytes: &[u8], format: Format) {
+        let _ = crate::raw::read_bytes_for_fuzzing(bytes, format);
+    }
+}

@@ -1,0 +1,463 @@
+//! From a file to the canonical problem, by docs/canonical-problem.md, section 2.
+
+use infimum_problem::{
+    ClassWeight, Dataset, Encoding, Format, Intercept, Loss, Matrix, Objective, Problem, Recipe, Source, Split,
+    Strength, Target, Task,
+};
+
+use crate::csv::TextColumn;
+use crate::error::DataError;
+use crate::hash::problem_sha256;
+use crate::number;
+use crate::raw::{Encode, Raw, RawTarget, read};
+use crate::rows::{split_rows, split_values};
+
+/// Integer targets with at most this many distinct values are classes.
+const MOST_CLASSES: usize = 20;
+
+/// What the user said; `None` is inferred and then recorded in the recipe.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// File format.
+    pub format: Option<Format>,
+    /// Whether the first line names the columns.
+    pub header: Option<bool>,
+    /// Target column.
+    pub target: Option<String>,
+    /// Weight column.
+    pub sample_weight: Option<String>,
+    /// Classification or regression.
+    pub task: Option<Task>,
+    /// Class weights; default uniform.
+    pub class_weight: Option<ClassWeight>,
+    /// Held-out rows; default none.
+    pub split: Option<Split>,
+    /// Whether the penalty is weighted by standard deviations.
+    pub standardize: bool,
+    /// Loss; default by task and number of classes.
+    pub loss: Option<Loss>,
+    /// Treatment of the constant term; default free.
+    pub intercept: Option<Intercept>,
+    /// Penalty strength; default C = 1.
+    pub strength: Option<Strength>,
+}
+
+/// Held-out targets.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ValidationTarget {
+    /// Regression.
+    Real(Vec<f64>),
+    /// Index into the training labels; `None` for a label that no training row has.
+    Classes(Vec<Option<u32>>),
+}
+
+/// Held-out rows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Validation {
+    /// Features.
+    pub matrix: Matrix,
+    /// Targets.
+    pub target: ValidationTarget,
+}
+
+/// A problem and everything that is known about where it came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// Training rows and objective.
+    pub problem: Problem,
+    /// Held-out rows, if a split was asked for.
+    pub validation: Option<Validation>,
+    /// Everything resolved.
+    pub recipe: Recipe,
+    /// How a row of such a file becomes a row of the matrix.
+    pub encoding: Encoding,
+    /// File and hash of its bytes.
+    pub source: Source,
+    /// Hash of the canonical problem.
+    pub problem_sha256: String,
+    /// Remarks for the user about what was inferred or changed.
+    pub notes: Vec<String>,
+}
+
+/// Reads `source` (a path or `builtin:NAME`) and builds the problem that the request asks for.
+pub fn load(source: &str, request: &Request) -> Result<Loaded, DataError> {
+    let raw = read(source, request, &Encode::Fresh)?;
+    build(source, raw, request)
+}
+
+/// Reads `source` and builds the problem of a recipe; infers nothing.
+pub fn rebuild(source: &str, recipe: &Recipe) -> Result<Loaded, DataError> {
+    let has_columns = !matches!(recipe.format, Format::Libsvm);
+    let request = Request {
+        format: Some(recipe.format),
+        header: Some(recipe.header),
+        target: has_columns.then(|| recipe.target.clone()),
+        sample_weight: recipe.sample_weight.clone(),
+        task: Some(recipe.task),
+        class_weight: Some(recipe.class_weight.clone()),
+        split: recipe.split,
+        standardize: recipe.standardize,
+        loss: Some(recipe.loss),
+        intercept: Some(recipe.intercept),
+        strength: Some(recipe.strength),
+    };
+    load(source, &request)
+}
+
+/// The label of a field: numbers in their shortest decimal form, other text as it is.
+pub(crate) fn label(field: &str) -> String {
+    match number::parse(field.as_bytes()) {
+        Some(value) if value.is_finite() => number_label(value),
+        _ => field.to_string(),
+    }
+}
+
+fn number_label(value: f64) -> String {
+    format!("{}", if value == 0.0 { 0.0 } else { value })
+}
+
+/// Labels of all rows as codes into a list of distinct labels.
+fn label_codes(target: &RawTarget) -> (Vec<u32>, Vec<String>) {
+    let mut names: Vec<String> = Vec::new();
+    let mut lookup = std::collections::HashMap::new();
+    let mut code_of = |label: String| {
+        *lookup.entry(label).or_insert_with_key(|label| {
+            names.push(label.clone());
+            names.len() as u32 - 1
+        })
+    };
+    let codes = match target {
+        RawTarget::Numeric(values) => {
+            let mut known: std::collections::HashMap<u64, u32> = std::collections::HashMap::new();
+            (values.iter())
+                .map(|&value| {
+                    let value = if value == 0.0 { 0.0 } else { value };
+                    *known.entry(value.to_bits()).or_insert_with(|| code_of(number_label(value)))
+                })
+                .collect()
+        }
+        RawTarget::Text(TextColumn { codes, names, .. }) => {
+            let map: Vec<u32> = names.iter().map(|name| code_of(label(name))).collect();
+            codes.iter().map(|&code| map[code as usize]).collect()
+        }
+        RawTarget::Absent => Vec::new(),
+    };
+    (codes, names)
+}
+
+fn infer_task(target: &RawTarget) -> (Task, &'static str) {
+    let RawTarget::Numeric(values) = target else {
+        return (Task::Classification, "the target is text");
+    };
+    let mut distinct: Vec<f64> = Vec::new();
+    for &value in values {
+        if value.fract() != 0.0 {
+            return (Task::Regression, "the target has fractions");
+        }
+        if !distinct.contains(&value) {
+            distinct.push(value);
+            if distinct.len() > MOST_CLASSES {
+                return (Task::Regression, "the target has more than 20 distinct values");
+            }
+        }
+    }
+    (Task::Classification, "the target has at most 20 distinct integers")
+}
+
+fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataError> {
+    let fail = |message: String| Err(DataError::input(path, message));
+    let mut notes = std::mem::take(&mut raw.notes);
+    let rows = raw.matrix.rows();
+    if raw.matrix.columns() == 0 {
+        return fail("no feature columns are left beside the target; expected at least one".into());
+    }
+    if rows == 0 {
+        return fail("there are no rows".into());
+    }
+    let (task, reason) = match request.task {
+        Some(task) => (task, "asked for"),
+        None => match request.loss {
+            Some(Loss::Squared) => (Task::Regression, "the loss is squared"),
+            Some(_) => (Task::Classification, "the loss is for classes"),
+            None => infer_task(&raw.target),
+        },
+    };
+    let word = if task == Task::Classification { "classification" } else { "regression" };
+    if request.task.is_none() {
+        notes.push(format!("task: {word} ({reason}); --task overrides"));
+    }
+    if let Some(loss) = request.loss {
+        if loss.is_classification() != (task == Task::Classification) {
+            let can = if task == Task::Classification { "logistic, softmax, hinge, squared-hinge" } else { "squared" };
+            return fail(format!("the loss {} does not fit the task {word}; losses that do: {can}", loss.name()));
+        }
+    }
+    let class_weight = request.class_weight.clone().unwrap_or(ClassWeight::Uniform);
+    if task == Task::Regression && class_weight != ClassWeight::Uniform {
+        return fail("class weights need classes, but the task is regression; use --sample-weight or --task".into());
+    }
+    let intercept = request.intercept.unwrap_or(Intercept::Free);
+    if request.standardize && intercept != Intercept::Free {
+        return fail(format!(
+            "--standardize needs --intercept free (with intercept {} shifting a column would change the problem)",
+            intercept.name()
+        ));
+    }
+    let sample_weights = raw.weights.take();
+    if let Some(weights) = &sample_weights {
+        if let Some(row) = weights.iter().position(|&weight| weight < 0.0) {
+            let got = format!("`{}`", weights[row]);
+            let column = format!(", column `{}`", raw.weight_name.clone().unwrap_or_default());
+            let expected = "a weight ≥ 0".to_string();
+            return Err(DataError::Field { path: path.into(), line: row as u64 + 1, column, expected, got });
+        }
+    }
+    // Hold out, then drop rows of weight 0.
+    let mut keep = vec![true; rows];
+    if let Some(split) = request.split {
+        held_out(path, rows, split)?.into_iter().for_each(|row| keep[row] = false);
+    }
+    let mut target = raw.target;
+    if let (Task::Regression, RawTarget::Text(text)) = (task, &target) {
+        let odd = text.names.iter().position(|name| number::parse(name.as_bytes()).is_none()).unwrap_or(0);
+        let expected = "a number, since the task is regression (or use --task classification)";
+        let field =
+            DataError::field(text.first_lines[odd], Some(&raw.target_name), expected, text.names[odd].as_bytes());
+        return Err(field.at(path, 0));
+    }
+    let (mut codes, names) = if task == Task::Classification { label_codes(&target) } else { (Vec::new(), Vec::new()) };
+    if task == Task::Classification {
+        target = RawTarget::Absent;
+    }
+    let mut real = match target {
+        RawTarget::Numeric(values) => values,
+        RawTarget::Text(_) | RawTarget::Absent => Vec::new(),
+    };
+    let mut weights = sample_weights.unwrap_or_else(|| vec![1.0; rows]);
+    let (mut held_matrix, mut held_codes, mut held_real) = (None, Vec::new(), Vec::new());
+    if request.split.is_some() {
+        held_matrix = Some(split_rows(&mut raw.matrix, &keep));
+        split_values(&mut weights, &keep);
+        (held_codes, held_real) = split_targets(&mut codes, &mut real, &keep);
+    }
+    let positive: Vec<bool> = weights.iter().map(|&weight| weight > 0.0).collect();
+    let zero = positive.iter().filter(|&&positive| !positive).count();
+    if zero > 0 {
+        split_rows(&mut raw.matrix, &positive);
+        split_values(&mut weights, &positive);
+        split_targets(&mut codes, &mut real, &positive);
+        notes.push(format!("{zero} rows have weight 0 and were left out"));
+    }
+    if weights.is_empty() {
+        return fail("no training row has a positive weight".into());
+    }
+    let (target, held_target, factors) = if task == Task::Classification {
+        let (labels, rank) = ordered_labels(&codes, &names);
+        if labels.len() < 2 {
+            let message = format!(
+                "classification needs at least two classes, but all {} training rows have the label `{}`; check --target",
+                weights.len(),
+                labels.first().map(String::as_str).unwrap_or_default()
+            );
+            return fail(message);
+        }
+        let class = |code: &u32| rank[*code as usize];
+        let classes: Vec<u32> = codes.iter().filter_map(class).collect();
+        let factors = class_factors(path, &class_weight, &labels, &classes, &weights)?;
+        let held = ValidationTarget::Classes(held_codes.iter().map(class).collect());
+        (Target::Class { labels, classes }, held, factors)
+    } else {
+        (Target::Real(real), ValidationTarget::Real(held_real), Vec::new())
+    };
+    if let Target::Class { classes, .. } = &target {
+        weights.iter_mut().zip(classes).for_each(|(weight, &class)| *weight *= factors[class as usize]);
+    }
+    if let Some(row) = weights.iter().position(|weight| !(weight.is_normal() && (1e-100..=1e100).contains(weight))) {
+        return fail(format!(
+            "training row {} has the weight {:e}; expected a number in [1e-100, 1e100]",
+            row + 1,
+            weights[row]
+        ));
+    }
+    let classes = if let Target::Class { labels, .. } = &target { labels.len() } else { 0 };
+    let loss = request.loss.unwrap_or(match (task, classes) {
+        (Task::Regression, _) => Loss::Squared,
+        (_, 2) => Loss::Logistic,
+        _ => Loss::Softmax,
+    });
+    let total_weight: f64 = weights.iter().sum();
+    let strength = request.strength.unwrap_or(Strength::C(1.0));
+    let (lambda1, lambda2) = lambdas(path, strength, total_weight)?;
+    let scales = request.standardize.then(|| standard_deviations(&raw.matrix));
+    let recipe = Recipe {
+        format: raw.format,
+        header: raw.header,
+        target: raw.target_name,
+        sample_weight: raw.weight_name,
+        task,
+        class_weight,
+        split: request.split,
+        standardize: request.standardize,
+        loss,
+        intercept,
+        strength,
+    };
+    let problem = Problem {
+        data: Dataset { matrix: raw.matrix, column_names: raw.names, target, weights, total_weight },
+        objective: Objective { loss, intercept, lambda1, lambda2, scales },
+    };
+    let problem_sha256 = problem_sha256(&problem);
+    Ok(Loaded {
+        validation: held_matrix.map(|matrix| Validation { matrix, target: held_target }),
+        problem,
+        recipe,
+        encoding: raw.encoding,
+        source: Source { path: path.into(), sha256: raw.sha256 },
+        problem_sha256,
+        notes,
+    })
+}
+
+fn split_targets(codes: &mut Vec<u32>, real: &mut Vec<f64>, keep: &[bool]) -> (Vec<u32>, Vec<f64>) {
+    let held_codes = if codes.is_empty() { Vec::new() } else { split_values(codes, keep) };
+    let held_real = if real.is_empty() { Vec::new() } else { split_values(real, keep) };
+    (held_codes, held_real)
+}
+
+/// The rows held out: those with the smallest keys.
+fn held_out(path: &str, rows: usize, split: Split) -> Result<Vec<usize>, DataError> {
+    if !(split.fraction > 0.0 && split.fraction < 1.0) {
+        let message = format!("--valid expects a fraction in (0, 1), got {}", split.fraction);
+        return Err(DataError::input(path, message));
+    }
+    let count = (split.fraction * rows as f64).round() as usize;
+    if count == 0 || count == rows {
+        let message =
+            format!("--valid {} of {rows} rows leaves one side empty; choose another fraction", split.fraction);
+        return Err(DataError::input(path, message));
+    }
+    let start = split.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut keys: Vec<(u64, usize)> = (0..rows).map(|row| (splitmix64(start.wrapping_add(row as u64)), row)).collect();
+    keys.sort_unstable();
+    Ok(keys[..count].iter().map(|key| key.1).collect())
+}
+
+/// The finaliser of splitmix64 (Steele, Lea, Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014).
+pub(crate) fn splitmix64(state: u64) -> u64 {
+    let mut x = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    x ^ (x >> 31)
+}
+
+/// The labels that occur, in order, and for each code its place among them.
+fn ordered_labels(codes: &[u32], names: &[String]) -> (Vec<String>, Vec<Option<u32>>) {
+    let mut occurs = vec![false; names.len()];
+    codes.iter().for_each(|&code| occurs[code as usize] = true);
+    let mut order: Vec<usize> = (0..names.len()).filter(|&code| occurs[code]).collect();
+    let values: Vec<Option<f64>> = names.iter().map(|name| number::parse(name.as_bytes())).collect();
+    if order.iter().all(|&code| values[code].is_some()) {
+        order.sort_by(|&a, &b| values[a].unwrap_or(0.0).total_cmp(&values[b].unwrap_or(0.0)));
+    } else {
+        order.sort_by(|&a, &b| names[a].cmp(&names[b]));
+    }
+    let mut rank = vec![None; names.len()];
+    order.iter().enumerate().for_each(|(place, &code)| rank[code] = Some(place as u32));
+    (order.into_iter().map(|code| names[code].clone()).collect(), rank)
+}
+
+fn class_factors(
+    path: &str,
+    class_weight: &ClassWeight,
+    labels: &[String],
+    classes: &[u32],
+    weights: &[f64],
+) -> Result<Vec<f64>, DataError> {
+    match class_weight {
+        ClassWeight::Uniform => Ok(vec![1.0; labels.len()]),
+        ClassWeight::Balanced => {
+            let mut sums = vec![0.0; labels.len()];
+            classes.iter().zip(weights).for_each(|(&class, weight)| sums[class as usize] += weight);
+            let total: f64 = weights.iter().sum();
+            Ok(sums.iter().map(|sum| total / (labels.len() as f64 * sum)).collect())
+        }
+        ClassWeight::Given(given) => {
+            let mut factors = vec![1.0; labels.len()];
+            for (name, factor) in given {
+                let wanted = label(name);
+                let position = labels.iter().position(|label| *label == wanted).ok_or_else(|| {
+                    let message =
+                        format!("--class-weight names the label `{name}`; the labels are {}", labels.join(", "));
+                    DataError::input(path, message)
+                })?;
+                if !(*factor > 0.0 && factor.is_finite()) {
+                    let message = format!("--class-weight of `{name}`: expected a number > 0, got {factor}");
+                    return Err(DataError::input(path, message));
+                }
+                factors[position] = *factor;
+            }
+            Ok(factors)
+        }
+    }
+}
+
+fn lambdas(path: &str, strength: Strength, total: f64) -> Result<(f64, f64), DataError> {
+    let (lambda1, lambda2) = match strength {
+        Strength::C(c) => {
+            if !(c > 0.0 && c.is_finite()) {
+                return Err(DataError::input(path, format!("--C expects a number > 0, got {c}")));
+            }
+            (0.0, 1.0 / c)
+        }
+        Strength::PerExample { l1, l2 } => {
+            if !(l1 >= 0.0 && l2 >= 0.0 && l1.is_finite() && l2.is_finite()) {
+                let message = format!("--l1 and --l2 expect numbers ≥ 0, got l1 {l1}, l2 {l2}");
+                return Err(DataError::input(path, message));
+            }
+            (l1 * total, l2 * total)
+        }
+    };
+    for (name, lambda) in [("l1", lambda1), ("l2", lambda2)] {
+        if lambda != 0.0 && !(1e-100..=1e100).contains(&lambda) {
+            let message = format!(
+                "the penalty {name} times the total weight is {lambda:e}; expected 0 or a number in [1e-100, 1e100]"
+            );
+            return Err(DataError::input(path, message));
+        }
+    }
+    Ok((lambda1, lambda2))
+}
+
+/// Population standard deviations in row order, 1 for columns that are constant.
+fn standard_deviations(matrix: &Matrix) -> Vec<f64> {
+    let (n, d) = (matrix.rows() as f64, matrix.columns());
+    let mut mean = vec![0.0; d];
+    let mut stored = vec![0usize; d];
+    let (mut low, mut high) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
+    for i in 0..matrix.rows() {
+        matrix.row(i).for_each(|j, x| {
+            mean[j] += x;
+            stored[j] += 1;
+            low[j] = low[j].min(x);
+            high[j] = high[j].max(x);
+        });
+    }
+    mean.iter_mut().for_each(|mean| *mean /= n);
+    let mut squares = vec![0.0; d];
+    for i in 0..matrix.rows() {
+        matrix.row(i).for_each(|j, x| squares[j] += (x - mean[j]) * (x - mean[j]));
+    }
+    (0..d)
+        .map(|j| {
+            let zeros = matrix.rows() - stored[j];
+            if zeros > 0 {
+                squares[j] += zeros as f64 * (mean[j] * mean[j]);
+                low[j] = low[j].min(0.0);
+                high[j] = high[j].max(0.0);
+            }
+            let deviation = (squares[j] / n).sqrt();
+            let usable = high[j] > low[j] && (1e-100..=1e100).contains(&deviation);
+            if usable { deviation } else { 1.0 }
+        })
+        .collect()
+}

@@ -1,0 +1,177 @@
+//! LIBSVM / SVMlight text: `label index:value … # comment`.
+
+use infimum_problem::SparseMatrix;
+
+use crate::error::DataError;
+use crate::number;
+use crate::source::Source;
+use crate::stream::{Boundary, Piece, for_each_piece};
+
+/// Rows of a piece or of the whole file; `row_ends` are offsets into the entries.
+#[derive(Debug, Default)]
+struct Part {
+    labels: Vec<f64>,
+    row_ends: Vec<usize>,
+    indices: Vec<u32>,
+    values: Vec<f64>,
+    largest: u32,
+    query_ids: bool,
+}
+
+/// What a LIBSVM file holds.
+pub(crate) struct Libsvm {
+    pub(crate) matrix: SparseMatrix,
+    pub(crate) labels: Vec<f64>,
+    /// Whether `qid:` was seen (and skipped).
+    pub(crate) query_ids: bool,
+    pub(crate) sha256: String,
+}
+
+/// Reads the whole file.
+pub(crate) fn read(mut source: Source) -> Result<Libsvm, DataError> {
+    let mut all = Part::default();
+    let mut starts = vec![0usize];
+    let length = source.length.filter(|_| !source.compressed);
+    for_each_piece(
+        &mut source,
+        Vec::new(),
+        0,
+        Boundary::Line,
+        |piece| parse_piece(piece).map(|part| (part, piece.text.len())),
+        |(part, bytes)| {
+            if let (true, Some(length)) = (all.values.is_empty(), length) {
+                let factor = length as f64 / bytes as f64 * 1.02;
+                let entries = (part.values.len() as f64 * factor) as usize + 64;
+                all.indices.reserve(entries);
+                all.values.reserve(entries);
+            }
+            let before = all.values.len();
+            starts.extend(part.row_ends.iter().map(|end| before + end));
+            all.labels.extend_from_slice(&part.labels);
+            all.indices.extend_from_slice(&part.indices);
+            all.values.extend_from_slice(&part.values);
+            all.largest = all.largest.max(part.largest);
+            all.query_ids |= part.query_ids;
+            Ok(())
+        },
+    )?;
+    let matrix = SparseMatrix {
+        rows: all.labels.len(),
+        columns: all.largest as usize,
+        row_starts: starts,
+        column_indices: all.indices,
+        values: all.values,
+    };
+    Ok(Libsvm { matrix, labels: all.labels, query_ids: all.query_ids, sha256: source.sha256()? })
+}
+
+fn parse_piece(piece: Piece) -> Result<Part, DataError> {
+    let mut part = Part::default();
+    let mut line = 0u64;
+    let mut start = 0;
+    for end in memchr::memchr_iter(b'\n', piece.text) {
+        line += 1;
+        let text = &piece.text[start..end];
+        start = end + 1;
+        let text = match memchr::memchr(b'#', text) {
+            Some(comment) => &text[..comment],
+            None => text,
+        };
+        parse_row(text.trim_ascii(), line, &mut part)?;
+    }
+    Ok(part)
+}
+
+fn parse_row(text: &[u8], line: u64, part: &mut Part) -> Result<(), DataError> {
+    let mut position = text.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
+    if position == 0 {
+        return Ok(());
+    }
+    let label = &text[..position];
+    let value = number::parse(label)
+        .ok_or_else(|| DataError::field(line, Some("label"), "a number as label before `index:value` pairs", label))?;
+    if let Some(expected) = number::objection(value) {
+        return Err(DataError::field(line, Some("label"), expected, label));
+    }
+    part.labels.push(value);
+    let row_start = part.indices.len();
+    let (mut previous, mut sorted) = (0u32, true);
+    while position < text.len() {
+        if text[position].is_ascii_whitespace() {
+            position += 1;
+            continue;
+        }
+        let token_start = position;
+        let mut index = 0u64;
+        while let Some(digit) = text.get(position).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+            index = (index * 10 + u64::from(digit)).min(1 << 40);
+            position += 1;
+        }
+        let digits = position - token_start;
+        let colon = text.get(position) == Some(&b':');
+        let value_start = (position + 1).min(text.len());
+        position = text[token_start..].iter().position(u8::is_ascii_whitespace).map_or(text.len(), |p| token_start + p);
+        let token = &text[token_start..position];
+        if digits == 0 || !colon {
+            if token.starts_with(b"qid:") {
+                part.query_ids = true;
+                continue;
+            }
+            return Err(DataError::field(line, None, "`index:value` with an index from 1", token));
+        }
+        if index == 0 {
+            return Err(DataError::field(
+                line,
+                None,
+                "an index of at least 1 (LIBSVM counts from 1; add 1 to all)",
+                token,
+            ));
+        }
+        if index > u64::from(u32::MAX) - 1 {
+            return Err(DataError::field(line, None, "an index below 4294967295", token));
+        }
+        let value = number::parse(&text[value_start..position])
+            .ok_or_else(|| DataError::field(line, Some(&index.to_string()), "a number as value", token))?;
+        if let Some(expected) = number::objection(value) {
+            return Err(DataError::field(line, Some(&index.to_string()), expected, token));
+        }
+        let index = index as u32;
+        part.largest = part.largest.max(index);
+        sorted &= index > previous;
+        previous = index;
+        part.indices.push(index - 1);
+        part.values.push(value);
+    }
+    if !sorted {
+        sort_row(row_start, line, part)?;
+    }
+    if part.values[row_start..].contains(&0.0) {
+        let mut target = row_start;
+        for entry in row_start..part.values.len() {
+            if part.values[entry] != 0.0 {
+                part.values[target] = part.values[entry];
+                part.indices[target] = part.indices[entry];
+                target += 1;
+            }
+        }
+        part.values.truncate(target);
+        part.indices.truncate(target);
+    }
+    part.row_ends.push(part.indices.len());
+    Ok(())
+}
+
+fn sort_row(start: usize, line: u64, part: &mut Part) -> Result<(), DataError> {
+    let mut entries: Vec<(u32, f64)> =
+        part.indices[start..].iter().copied().zip(part.values[start..].iter().copied()).collect();
+    entries.sort_by_key(|entry| entry.0);
+    if let Some(pair) = entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        let index = (pair[0].0 + 1).to_string();
+        return Err(DataError::field(line, None, "each index at most once in a row", index.as_bytes()));
+    }
+    for (offset, (index, value)) in entries.into_iter().enumerate() {
+        part.indices[start + offset] = index;
+        part.values[start + offset] = value;
+    }
+    Ok(())
+}

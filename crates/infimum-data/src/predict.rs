@@ -1,0 +1,63 @@
+//! Reading rows for a trained model.
+
+use infimum_problem::{Encoding, Format, Matrix, Recipe, Task};
+
+use crate::canonical::{Request, label};
+use crate::error::DataError;
+use crate::raw::{Encode, RawTarget, read};
+
+/// Targets that the file happens to hold.
+#[derive(Debug, Clone, PartialEq)]
+pub enum KnownTarget {
+    /// Regression.
+    Real(Vec<f64>),
+    /// Index into the model's labels; `None` for labels it does not know.
+    Classes(Vec<Option<u32>>),
+}
+
+/// Rows encoded as the model expects, and targets if there are any.
+#[derive(Debug, Clone)]
+pub struct Prediction {
+    /// Features.
+    pub matrix: Matrix,
+    /// Targets, where the file has them.
+    pub target: Option<KnownTarget>,
+    /// Remarks for the user.
+    pub notes: Vec<String>,
+}
+
+/// Reads `source` with the encoding of a model. Columns are found by name where there is a header, else by position;
+/// the target and weight columns may be present or absent.
+pub fn read_for_prediction(
+    source: &str,
+    recipe: &Recipe,
+    encoding: &Encoding,
+    labels: &[String],
+) -> Result<Prediction, DataError> {
+    // A model of a built-in set is applied to files of the same columns.
+    let builtin = source.starts_with("builtin:");
+    let format =
+        if recipe.format == Format::Builtin { builtin.then_some(Format::Builtin) } else { Some(recipe.format) };
+    let has_columns = recipe.format != Format::Libsvm;
+    let request = Request {
+        format,
+        header: has_columns.then_some(recipe.header),
+        target: has_columns.then(|| recipe.target.clone()),
+        sample_weight: recipe.sample_weight.clone(),
+        ..Request::default()
+    };
+    let raw = read(source, &request, &Encode::Fixed(encoding))?;
+    let place = |name: &str| labels.iter().position(|label| label == name).map(|position| position as u32);
+    let target = match (raw.target, recipe.task) {
+        (RawTarget::Numeric(values), Task::Regression) => Some(KnownTarget::Real(values)),
+        (RawTarget::Numeric(values), Task::Classification) => {
+            Some(KnownTarget::Classes(values.iter().map(|value| place(&label(&value.to_string()))).collect()))
+        }
+        (RawTarget::Text(text), Task::Classification) => {
+            let places: Vec<Option<u32>> = text.names.iter().map(|name| place(&label(name))).collect();
+            Some(KnownTarget::Classes(text.codes.iter().map(|&code| places[code as usize]).collect()))
+        }
+        (RawTarget::Text(_), Task::Regression) | (RawTarget::Absent, _) => None,
+    };
+    Ok(Prediction { matrix: raw.matrix, target, notes: raw.notes })
+}

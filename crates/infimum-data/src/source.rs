@@ -1,0 +1,133 @@
+//! Opening a source: a file or embedded bytes, with decompression and the SHA-256 of the stored bytes.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::sync::{Arc, Mutex};
+
+use flate2::read::MultiGzDecoder;
+use sha2::{Digest, Sha256};
+
+use crate::builtin;
+use crate::error::DataError;
+
+/// Reads and hashes; the hash is complete when the reader has met the end of the stored bytes.
+struct Hashing<R> {
+    inner: R,
+    hasher: Arc<Mutex<Sha256>>,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        if let Ok(mut hasher) = self.hasher.lock() {
+            hasher.update(&buffer[..count]);
+        }
+        Ok(count)
+    }
+}
+
+/// An open source of decompressed bytes.
+pub(crate) struct Source {
+    pub(crate) name: String,
+    reader: Box<dyn Read + Send>,
+    hasher: Arc<Mutex<Sha256>>,
+    /// Stored length in bytes, if known, and whether it is compressed.
+    pub(crate) length: Option<u64>,
+    pub(crate) compressed: bool,
+}
+
+impl Source {
+    /// Opens a path or `builtin:NAME`.
+    pub(crate) fn open(name: &str) -> Result<Source, DataError> {
+        if let Some(builtin) = name.strip_prefix("builtin:") {
+            let bytes = builtin::bytes(builtin).map_err(|message| DataError::input(name, message))?;
+            return Source::from_bytes(name, bytes);
+        }
+        let unreadable = |why: io::Error| DataError::Unreadable { path: name.into(), why: why.to_string() };
+        let file = File::open(name).map_err(unreadable)?;
+        let metadata = file.metadata().map_err(unreadable)?;
+        if metadata.is_dir() {
+            let why = "it is a folder; expected a file".to_string();
+            return Err(DataError::Unreadable { path: name.into(), why });
+        }
+        let length = metadata.is_file().then(|| metadata.len());
+        Source::new(name, BufReader::with_capacity(1 << 20, file), length)
+    }
+
+    /// A source that reads from memory.
+    pub(crate) fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Source, DataError> {
+        let length = bytes.len() as u64;
+        Source::new(name, Cursor::new(bytes), Some(length))
+    }
+
+    fn new(name: &str, inner: impl Read + Send + 'static, length: Option<u64>) -> Result<Source, DataError> {
+        let hasher = Arc::new(Mutex::new(Sha256::new()));
+        let mut hashing = Hashing { inner, hasher: Arc::clone(&hasher) };
+        let mut magic = [0u8; 2];
+        let mut got = 0;
+        while got < 2 {
+            match hashing.read(&mut magic[got..]) {
+                Ok(0) => break,
+                Ok(count) => got += count,
+                Err(why) => return Err(DataError::Unreadable { path: name.into(), why: why.to_string() }),
+            }
+        }
+        let compressed = got == 2 && magic == [0x1f, 0x8b];
+        let chained = Cursor::new(magic[..got].to_vec()).chain(hashing);
+        let reader: Box<dyn Read + Send> =
+            if compressed { Box::new(MultiGzDecoder::new(chained)) } else { Box::new(chained) };
+        Ok(Source { name: name.into(), reader, hasher, length, compressed })
+    }
+
+    /// Fills the buffer as far as the source goes; a short count means the end.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, DataError> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.reader.read(&mut buffer[filled..]) {
+                Ok(0) => break,
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.failure(&error)),
+            }
+        }
+        Ok(filled)
+    }
+
+    fn failure(&self, error: &io::Error) -> DataError {
+        let (path, why) = (self.name.clone(), error.to_string());
+        if self.compressed { DataError::Gzip { path, why } } else { DataError::Unreadable { path, why } }
+    }
+
+    /// Exactly `buffer.len()` bytes, or an error that says the file is truncated.
+    pub(crate) fn exact(&mut self, buffer: &mut [u8], what: &str) -> Result<(), DataError> {
+        let got = self.fill(buffer)?;
+        if got == buffer.len() {
+            return Ok(());
+        }
+        let message = format!("the file ends within {what}: expected {} more bytes, got {got}", buffer.len());
+        Err(DataError::input(&self.name, message))
+    }
+
+    /// All remaining bytes.
+    pub(crate) fn rest(&mut self) -> Result<Vec<u8>, DataError> {
+        let mut bytes = Vec::new();
+        match self.reader.read_to_end(&mut bytes) {
+            Ok(_) => Ok(bytes),
+            Err(error) => Err(self.failure(&error)),
+        }
+    }
+
+    /// Reads whatever is left and returns the SHA-256 of all stored bytes, lower-case hex.
+    pub(crate) fn sha256(mut self) -> Result<String, DataError> {
+        let mut sink = vec![0u8; 1 << 16];
+        while self.fill(&mut sink)? > 0 {}
+        drop(self.reader);
+        let hasher = self.hasher.lock().map(|hasher| hasher.clone()).unwrap_or_default();
+        Ok(hex(&hasher.finalize()))
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
