@@ -7,7 +7,8 @@ from pathlib import Path
 
 from . import Skip, environment, ours, parse, report
 from .compare import Bench, Settings
-from .problems import DATA, specifications
+from .datasets import load
+from .problems import specifications
 
 
 def options():
@@ -58,7 +59,7 @@ def compare(chosen, arguments):
         try:
             if data is None or data.name != specification.data:
                 data = None  # let go of the old one before the new one is read
-                data = DATA[specification.data]()
+                data = load(specification.data, binary)
             comparison = Bench(specification, data, binary, settings, say).compare()
         except Skip as reason:
             skipped[specification.name] = str(reason)

@@ -1,10 +1,11 @@
 """The data sets: in memory for the peers, as a file for infimum, with equal values in both.
 
-Made or converted once and kept in bench/data (ignored by git). A text file is written first and the arrays are read
-back from it, so that both sides see the float64 nearest to the same decimals.
+Made once and kept in bench/data (ignored by git); delete that folder after a change of a generator. Where infimum reads
+text, the arrays are read back from the same text, so that both sides see the float64 nearest to the same decimals.
 """
 
 import os
+import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import numpy as np
 from scipy import sparse
 from sklearn import datasets as sklearn_datasets
 
-from . import BENCH, Skip, generators
+from . import BENCH, Skip
 
 CACHE = BENCH / "data"
 
@@ -38,56 +39,88 @@ class DataSet:
         return f"{rows:,} x {columns:,}{entries}"
 
 
-def breast_cancer():
-    matrix, target = sklearn_datasets.load_breast_cancer(return_X_y=True)
-    return DataSet("breast-cancer", matrix, 2.0 * target - 1, "builtin:breast-cancer")
+def load(name, binary):
+    """The data set called `name`; `binary` is infimum, for what its `generate` makes."""
+    if name == "breast-cancer":
+        matrix, target = sklearn_datasets.load_breast_cancer(return_X_y=True)
+        return DataSet(name, matrix, 2.0 * target - 1, "builtin:breast-cancer")
+    if name == "digits":
+        matrix, target = sklearn_datasets.load_digits(return_X_y=True)
+        return DataSet(name, matrix, target.astype(float), "builtin:digits")
+    if name == "a9a":
+        return from_svmlight(name, external("data/libsvm/a9a"))
+    if name == "text-like":
+        return from_svmlight(name, generated(name, "svm", binary))
+    if name == "text-like-regression":
+        return from_svmlight(name, text_like_regression(binary))
+    if name == "wide":
+        return from_npy(name, wide())
+    data = from_npy(name, generated(name, "npy", binary))
+    data.target = 2 * data.target - 1  # written as 0 and 1
+    return data
 
 
-def digits():
-    matrix, target = sklearn_datasets.load_digits(return_X_y=True)
-    return DataSet("digits", matrix, target.astype(float), "builtin:digits")
-
-
-def a9a():
+def external(path):
+    """A file that the repository does not hold."""
     root = os.environ.get("INFIMUM_DATA")
     if not root:
-        raise Skip("INFIMUM_DATA is not set; set it to the folder that holds data/libsvm/a9a")
-    path = Path(root) / "data" / "libsvm" / "a9a"
-    if not path.is_file():
-        raise Skip(f"{path} does not exist; get a9a from the LIBSVM data page")
-    return from_svmlight("a9a", path)
+        raise Skip(f"INFIMUM_DATA is not set; set it to the folder that holds {path}")
+    if not Path(root, path).is_file():
+        raise Skip(f"{Path(root, path)} does not exist")
+    return Path(root, path)
 
 
-def text_like():
-    path = CACHE / "text-like.svm"
-    if not path.exists():
-        matrix, score = generators.text_like()
-        save(path, lambda file: sklearn_datasets.dump_svmlight_file(matrix, np.sign(score), file, zero_based=False))
-    return from_svmlight("text-like", path)
+def generated(kind, extension, binary):
+    """The file that `infimum generate KIND --seed 1` writes."""
+    path = CACHE / f"{kind}.{extension}"
+    if path.exists():
+        return path
+    if binary is None:
+        raise Skip(f"{path} is made by `infimum generate`; run once with infimum")
+    CACHE.mkdir(exist_ok=True)
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    done = subprocess.run([binary, "generate", kind, "--seed", "1", "-o", unfinished], capture_output=True, text=True)
+    if done.returncode != 0:
+        raise Skip(f"`infimum generate {kind}` failed: {done.stderr.strip()}")
+    return unfinished.replace(path)
 
 
-def text_like_regression():
+def text_like_regression(binary):
+    """The rows of `text-like` with a number as target: a planted direction over a twentieth of the columns, and noise."""
     path = CACHE / "text-like-regression.svm"
     if not path.exists():
-        matrix, score = generators.text_like()
-        save(path, lambda file: sklearn_datasets.dump_svmlight_file(matrix, score, file, zero_based=False))
-    return from_svmlight("text-like-regression", path)
+        matrix = load("text-like", binary).matrix
+        random = np.random.default_rng(1)
+        rows, columns = matrix.shape
+        score = matrix @ (random.standard_normal(columns) * (random.random(columns) < 0.05))
+        target = score / score.std() + 0.5 * random.standard_normal(rows)
+        save(path, lambda file: sklearn_datasets.dump_svmlight_file(matrix, target, file, zero_based=False))
+    return path
 
 
-def easy_dense():
-    return from_npz("easy-dense", generators.easy_dense)
+def wide(rows=71, columns=4_000):
+    """Far more columns than rows, as in gene expression: neighbouring columns correlated 0.9, 20 of them count."""
+    path = CACHE / "wide.npy"
+    if not path.exists():
+        random = np.random.default_rng(1)
+        matrix = random.standard_normal((rows, columns))
+        for column in range(1, columns):
+            matrix[:, column] = 0.9 * matrix[:, column - 1] + np.sqrt(1 - 0.9**2) * matrix[:, column]
+        score = matrix[:, random.choice(columns, 20, replace=False)] @ random.standard_normal(20)
+        target = score / score.std() + 0.3 * random.standard_normal(rows)
+        save(path, lambda file: np.save(file, np.column_stack([matrix, target])))
+    return path
 
 
-def ill_conditioned():
-    return from_npz("ill-conditioned", generators.ill_conditioned)
-
-
-def wide():
-    return from_npz("wide", generators.wide)
+def from_npy(name, path):
+    """An array whose last column is the target; infimum calls columns by their number."""
+    stored = np.load(path)
+    matrix, target = np.ascontiguousarray(stored[:, :-1]), stored[:, -1].copy()
+    return DataSet(name, matrix, target, str(path), ("--target", str(stored.shape[1])))
 
 
 def from_svmlight(name, path):
-    """Reads an SVMlight file, keeping the arrays beside it in the cache: scikit-learn's reader is slow."""
+    """An SVMlight file; its arrays are kept beside it in the cache, because scikit-learn's reader is slow."""
     arrays = CACHE / f"{name}.arrays.npz"
     if not arrays.exists() or arrays.stat().st_mtime < path.stat().st_mtime:
         matrix, target = sklearn_datasets.load_svmlight_file(str(path), zero_based=False)
@@ -99,19 +132,10 @@ def from_svmlight(name, path):
     return DataSet(name, matrix, stored["target"], str(path))
 
 
-def from_npz(name, generate):
-    path = CACHE / f"{name}.npz"
-    if not path.exists():
-        matrix, target = generate()
-        save(path, lambda file: np.savez(file, X=matrix, y=target))
-    stored = np.load(path)
-    return DataSet(name, np.ascontiguousarray(stored["X"]), stored["y"].astype(float), str(path), ("--target", "y"))
-
-
 def save(path, write):
     """Writes a cache file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".unfinished")
+    path.parent.mkdir(exist_ok=True)
+    unfinished = path.with_name(f"unfinished-{path.name}")
     with open(unfinished, "wb") as file:
         write(file)
     unfinished.replace(path)

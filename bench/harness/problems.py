@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import datasets
-
 
 @dataclass(frozen=True)
 class Specification:
@@ -47,18 +45,6 @@ class Problem:
     lambda2: float
     arguments: tuple
     l1: float = 0.0
-
-
-DATA = {
-    "breast-cancer": datasets.breast_cancer,
-    "digits": datasets.digits,
-    "a9a": datasets.a9a,
-    "text-like": datasets.text_like,
-    "text-like-regression": datasets.text_like_regression,
-    "easy-dense": datasets.easy_dense,
-    "ill-conditioned": datasets.ill_conditioned,
-    "wide": datasets.wide,
-}
 
 
 def specifications():

@@ -93,9 +93,9 @@ def versus(comparison, target):
 
 
 def finite(value):
-    """JSON has no infinities: they become null."""
+    """JSON has no infinities and no numbers as keys: the ones become null, the others (targets) text."""
     if isinstance(value, dict):
-        return {str(key): finite(entry) for key, entry in value.items()}
+        return {f"{key:.0e}" if isinstance(key, float) else key: finite(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [finite(entry) for entry in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
