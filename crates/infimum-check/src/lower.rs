@@ -1,0 +1,96 @@
+//! Feasibility of the dual point and the lower bound it gives (docs/certificates.md).
+
+use infimum_problem::{Certificate, Intercept, Problem, Target};
+use infimum_rigor::{ExactSum, Interval, Sum, transpose_product};
+
+use crate::losses::{Softmax, scalar};
+use crate::upper::{rows, target};
+
+/// Checks every exact condition on α; the error says which entry breaks which.
+pub(crate) fn feasible(problem: &Problem, certificate: &Certificate) -> Result<(), String> {
+    let (n, outputs) = (problem.data.rows(), problem.outputs());
+    let alpha = &certificate.dual;
+    if let Some(entry) = alpha.iter().position(|a| !a.is_finite()) {
+        return Err(format!("α of row {} is {}", entry / outputs + 1, alpha[entry]));
+    }
+    for i in 0..n {
+        let (c, row) = (problem.data.weights[i], &alpha[i * outputs..(i + 1) * outputs]);
+        let outside = match (scalar(problem.objective.loss), &problem.data.target) {
+            (Some(loss), _) => (0..outputs).find_map(|k| loss.outside(target(problem, i, k), c, row[k])),
+            (None, Target::Class { classes, .. }) => Softmax::outside(classes[i] as usize, c, row),
+            (None, Target::Real(_)) => Some("softmax needs classes".into()),
+        };
+        if let Some(why) = outside {
+            return Err(format!("row {}: {why}", i + 1));
+        }
+    }
+    if problem.objective.intercept == Intercept::Free {
+        for k in 0..outputs {
+            let mut total = ExactSum::new();
+            (0..n).for_each(|i| total.add(alpha[i * outputs + k]));
+            if !total.is_zero() {
+                let why = "the α do not add up to exactly 0, which a free intercept demands";
+                return Err(format!("output {}: {why}", k + 1));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The proven lower bound D(α) rounded down, or the condition on `v = Σ α x` that fails.
+pub(crate) fn lower(problem: &Problem, certificate: &Certificate) -> Result<f64, String> {
+    let objective = &problem.objective;
+    let (n, d, outputs) = (problem.data.rows(), problem.data.columns(), problem.outputs());
+    let alpha = &certificate.dual;
+    let mut sum = Sum::new();
+    for i in 0..n {
+        let (c, row) = (problem.data.weights[i], &alpha[i * outputs..(i + 1) * outputs]);
+        match (scalar(objective.loss), &problem.data.target) {
+            (Some(loss), _) => {
+                for (k, &a) in row.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+                    loss.add_gain(&mut sum, target(problem, i, k), c, a);
+                }
+            }
+            (None, Target::Class { classes, .. }) => Softmax::add_gain(&mut sum, classes[i] as usize, c, row),
+            (None, Target::Real(_)) => return Err("softmax needs classes".into()),
+        }
+    }
+    let v = transpose_product(rows(&problem.data.matrix), alpha, outputs);
+    for k in 0..outputs {
+        for j in 0..d {
+            let conjugate = conjugate(objective.lambda1, objective.lambda2, objective.scale(j), v[k * d + j])
+                .map_err(|why| format!("column {} of output {}: {why}", j + 1, k + 1))?;
+            sum.add(-conjugate);
+        }
+        if objective.intercept == Intercept::Penalized {
+            let mut total = Sum::new();
+            (0..n).for_each(|i| total.add(alpha[i * outputs + k]));
+            let total = if (0..n).all(|i| alpha[i * outputs + k] == 0.0) { Interval::ZERO } else { total.enclose() };
+            let conjugate = conjugate(objective.lambda1, objective.lambda2, 1.0, total)
+                .map_err(|why| format!("intercept of output {}: {why}", k + 1))?;
+            sum.add(-conjugate);
+        }
+    }
+    let lower = sum.enclose().lower;
+    Ok(if lower.is_nan() { f64::NEG_INFINITY } else { lower })
+}
+
+/// `(|v| − λ1 s)₊² / (2 λ2 s²)` rounded up; for λ2 = 0 it is 0 if the whole enclosure of v is inside, else an error.
+fn conjugate(lambda1: f64, lambda2: f64, scale: f64, v: Interval) -> Result<f64, String> {
+    let s = Interval::point(scale);
+    let threshold = if lambda1 == 0.0 { Interval::ZERO } else { Interval::point(lambda1) * s };
+    if lambda2 == 0.0 {
+        let magnitude = v.magnitude();
+        return if magnitude <= threshold.lower {
+            Ok(0.0)
+        } else {
+            Err(format!("|Σ α x| may be {magnitude:e}, more than λ1·s = {:e}", threshold.lower))
+        };
+    }
+    let excess = (v.abs() - threshold).positive_part();
+    if excess.upper == 0.0 {
+        return Ok(0.0);
+    }
+    let divisor = Interval::point(2.0) * (Interval::point(lambda2) * s.square());
+    Ok(excess.square().divide_by_positive(divisor).upper)
+}

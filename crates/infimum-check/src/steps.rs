@@ -1,0 +1,224 @@
+//! The steps of a check, in order; each refusal names its step.
+
+use std::fmt;
+
+use infimum_data::{DataError, rebuild};
+use infimum_problem::{Certificate, Ending, Intercept, Loss, Problem, relative_gap};
+
+use crate::lower::{feasible, lower};
+use crate::upper::{separates, upper};
+use crate::words;
+
+/// A step of the check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The file is a well-formed certificate and undamaged.
+    Container,
+    /// The data can be read by the recipe.
+    Data,
+    /// The canonical problem is the one certified.
+    Problem,
+    /// The model is finite and fits.
+    Model,
+    /// The dual point is feasible.
+    Dual,
+    /// The claimed lower bound is proven.
+    Lower,
+    /// The claimed upper bound is proven.
+    Upper,
+    /// The ending follows from the bounds.
+    Ending,
+}
+
+/// Why a certificate is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{step}: {reason}")]
+pub struct Refusal {
+    /// The step that failed.
+    pub step: Step,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is proven.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict {
+    /// No model has an unnormalised objective below this.
+    pub lower: f64,
+    /// The recorded model's unnormalised objective is at most this.
+    pub upper: f64,
+    /// `lower` divided by the total weight, rounded down.
+    pub mean_lower: f64,
+    /// `upper` divided by the total weight, rounded up.
+    pub mean_upper: f64,
+    /// How the run ended, as claimed and, where it is a claim, checked.
+    pub ending: Ending,
+    /// The whole claim in words.
+    pub claim: String,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Container => "container",
+            Step::Data => "data",
+            Step::Problem => "problem",
+            Step::Model => "model",
+            Step::Dual => "dual",
+            Step::Lower => "lower",
+            Step::Upper => "upper",
+            Step::Ending => "ending",
+        })
+    }
+}
+
+fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal { step, reason: reason.into() })
+}
+
+/// Checks a certificate's bytes against a data file (or `builtin:NAME`): all steps.
+pub fn check(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
+    let certificate = Certificate::from_bytes(bytes)
+        .map_err(|error| Refusal { step: Step::Container, reason: error.to_string() })?;
+    let loaded = rebuild(data, &certificate.claim.recipe)
+        .map_err(|error: DataError| Refusal { step: Step::Data, reason: error.to_string() })?;
+    if loaded.problem_sha256 != certificate.claim.problem_sha256 {
+        return refuse(
+            Step::Problem,
+            format!(
+                "the data gives the canonical problem {}, the certificate is about {}: other data, or another target, \
+                 encoding, split or penalty",
+                loaded.problem_sha256, certificate.claim.problem_sha256
+            ),
+        );
+    }
+    let mut verdict = check_problem(&loaded.problem, &certificate)?;
+    verdict.claim = words::claim(&loaded, &certificate, &verdict);
+    Ok(verdict)
+}
+
+/// Checks a certificate against a problem in memory: every step but `container` and `data`, and without the hash.
+pub fn check_problem(problem: &Problem, certificate: &Certificate) -> Result<Verdict, Refusal> {
+    problem_step(problem, certificate)?;
+    model_step(problem, certificate)?;
+    if let Err(why) = feasible(problem, certificate) {
+        return refuse(Step::Dual, why);
+    }
+    let claim = &certificate.claim;
+    let proven_lower = lower(problem, certificate).map_err(|reason| Refusal { step: Step::Dual, reason })?;
+    if !(claim.lower <= proven_lower) {
+        return refuse(Step::Lower, format!("claimed {:e}, the dual point proves {proven_lower:e}", claim.lower));
+    }
+    let proven_upper = upper(problem, certificate);
+    if !(claim.upper >= proven_upper) {
+        return refuse(Step::Upper, format!("claimed {:e}, the model proves {proven_upper:e}", claim.upper));
+    }
+    ending_step(problem, certificate)?;
+    let total = infimum_rigor::Interval::point(claim.total_weight);
+    let mean = |value: f64| infimum_rigor::Interval::point(value).divide_by_positive(total);
+    let mut verdict = Verdict {
+        lower: proven_lower,
+        upper: proven_upper,
+        mean_lower: mean(proven_lower).lower,
+        mean_upper: mean(proven_upper).upper,
+        ending: claim.ending,
+        claim: String::new(),
+    };
+    verdict.claim = words::bounds(problem, &verdict);
+    Ok(verdict)
+}
+
+fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refusal> {
+    let (claim, data, objective) = (&certificate.claim, &problem.data, &problem.objective);
+    let numbers = [
+        ("rows", claim.rows as f64, data.rows() as f64),
+        ("columns", claim.columns as f64, data.columns() as f64),
+        ("outputs", claim.outputs as f64, problem.outputs() as f64),
+        ("lambda1", claim.lambda1, objective.lambda1),
+        ("lambda2", claim.lambda2, objective.lambda2),
+        ("total_weight", claim.total_weight, data.total_weight),
+    ];
+    for (name, claimed, rebuilt) in numbers {
+        if claimed != rebuilt {
+            return refuse(Step::Problem, format!("{name}: claimed {claimed}, the data gives {rebuilt}"));
+        }
+    }
+    if claim.recipe.loss != objective.loss || claim.recipe.intercept != objective.intercept {
+        return refuse(Step::Problem, "the recipe's loss or intercept is not the problem's");
+    }
+    // The domain of the theorem.
+    let positive = |value: &f64| *value > 0.0 && value.is_finite();
+    let non_negative = |value: f64| value >= 0.0 && value.is_finite();
+    if !data.weights.iter().all(positive)
+        || !objective.scales.iter().flatten().all(positive)
+        || !non_negative(objective.lambda1)
+        || !non_negative(objective.lambda2)
+        || !positive(&data.total_weight)
+        || problem.outputs() == 0
+    {
+        return refuse(Step::Problem, "outside the theorem's domain: weights and scales > 0, λ1 and λ2 ≥ 0, one output");
+    }
+    Ok(())
+}
+
+fn model_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refusal> {
+    let model = &certificate.model;
+    let (n, d, outputs) = (problem.data.rows(), problem.data.columns(), problem.outputs());
+    if (model.outputs, model.columns) != (outputs, d)
+        || model.weights.len() != outputs * d
+        || model.intercepts.len() != outputs
+        || certificate.dual.len() != n * outputs
+    {
+        return refuse(Step::Model, format!("the arrays do not fit {n} rows, {d} columns, {outputs} outputs"));
+    }
+    if let Some(entry) = model.weights.iter().position(|w| !w.is_finite()) {
+        return refuse(Step::Model, format!("weight {} is {}", entry + 1, model.weights[entry]));
+    }
+    for (k, &b) in model.intercepts.iter().enumerate() {
+        if !b.is_finite() {
+            return refuse(Step::Model, format!("intercept {} is {b}", k + 1));
+        }
+        if problem.objective.intercept == Intercept::None && b != 0.0 {
+            return refuse(Step::Model, format!("intercept {} is {b}, but the model has none", k + 1));
+        }
+    }
+    Ok(())
+}
+
+fn ending_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refusal> {
+    let claim = &certificate.claim;
+    if !(claim.gap >= 0.0 && claim.abs_gap >= 0.0 && claim.lower.is_finite() && claim.upper.is_finite()) {
+        return refuse(Step::Ending, "gap, abs_gap ≥ 0 and finite bounds expected");
+    }
+    match claim.ending {
+        Ending::Optimal => {
+            let (relative, absolute) = (relative_gap(claim.upper, claim.lower), claim.upper - claim.lower);
+            if !(relative <= claim.gap || absolute <= claim.abs_gap) {
+                let reason = format!(
+                    "Optimal needs a relative gap ≤ {} or an absolute one ≤ {}, but they are {relative:e} and {absolute:e}",
+                    claim.gap, claim.abs_gap
+                );
+                return refuse(Step::Ending, reason);
+            }
+            Ok(())
+        }
+        Ending::NotAttained => {
+            let objective = &problem.objective;
+            let in_domain = matches!(objective.loss, Loss::Logistic | Loss::Softmax)
+                && objective.lambda1 == 0.0
+                && objective.lambda2 == 0.0
+                && claim.lower == 0.0;
+            if !in_domain {
+                return refuse(
+                    Step::Ending,
+                    "NotAttained is provable for logistic and softmax without penalty and with the bound 0 alone",
+                );
+            }
+            if !separates(problem, certificate) {
+                return refuse(Step::Ending, "the model does not provably separate the classes");
+            }
+            Ok(())
+        }
+        Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => Ok(()),
+    }
+}

@@ -1,0 +1,90 @@
+//! The claim in words: data, rows, target, loss, penalty, intercept, bound.
+
+use infimum_data::Loaded;
+use infimum_problem::{Certificate, ClassWeight, Ending, Intercept, Loss, Problem, Strength, Target, relative_gap};
+
+use crate::steps::Verdict;
+
+/// What a model with this loss is called.
+fn model_name(problem: &Problem) -> String {
+    let several = problem.data.labels().len() > 2;
+    let name = match problem.objective.loss {
+        Loss::Logistic => "logistic regression",
+        Loss::Softmax => "softmax regression",
+        Loss::Hinge => "support vector machine (hinge loss)",
+        Loss::SquaredHinge => "support vector machine (squared hinge loss)",
+        Loss::Squared => "linear model (squared loss)",
+    };
+    if several && problem.objective.loss.is_margin() { format!("one-vs-rest {name}") } else { name.into() }
+}
+
+/// The proven bounds alone.
+pub(crate) fn bounds(problem: &Problem, verdict: &Verdict) -> String {
+    let name = model_name(problem);
+    let mut text = format!(
+        "No {name} with this penalty has a mean training objective below {:?}; the recorded model attains at most {:?} \
+         (relative gap {:.3e}).",
+        verdict.mean_lower,
+        verdict.mean_upper,
+        relative_gap(verdict.upper, verdict.lower)
+    );
+    if verdict.ending == Ending::NotAttained {
+        text.push_str(" The infimum is 0 and no weights attain it: the recorded model separates the classes.");
+    }
+    text
+}
+
+/// The whole claim.
+pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdict) -> String {
+    let (problem, recipe, claim) = (&loaded.problem, &loaded.recipe, &certificate.claim);
+    let mut text = format!(
+        "Data: {} (SHA-256 {}), {} training rows, {} columns",
+        loaded.source.path,
+        loaded.source.sha256,
+        problem.data.rows(),
+        problem.data.columns()
+    );
+    if let (Some(split), Some(validation)) = (recipe.split, &loaded.validation) {
+        text.push_str(&format!(", {} rows held out (seed {})", validation.matrix.rows(), split.seed));
+    }
+    let target = if recipe.target.is_empty() { "the label of each row" } else { &recipe.target };
+    text.push_str(&format!(". Target: {target}"));
+    if let Target::Class { labels, .. } = &problem.data.target {
+        let shown = labels.iter().take(20).map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let more = if labels.len() > 20 { format!(" and {} more", labels.len() - 20) } else { String::new() };
+        text.push_str(&format!(", labels {shown}{more}"));
+        if problem.outputs() == 1 {
+            text.push_str(&format!(" (positive: `{}`)", labels[1]));
+        }
+    }
+    if let Some(weight) = &recipe.sample_weight {
+        text.push_str(&format!(". Example weights: {weight}"));
+    }
+    match &recipe.class_weight {
+        ClassWeight::Uniform => {}
+        ClassWeight::Balanced => text.push_str(". Class weights: balanced"),
+        ClassWeight::Given(given) => {
+            let given: Vec<String> = given.iter().map(|(label, weight)| format!("`{label}` {weight}")).collect();
+            text.push_str(&format!(". Class weights: {}", given.join(", ")));
+        }
+    }
+    let strength = match recipe.strength {
+        Strength::C(c) => format!("C = {c}"),
+        Strength::PerExample { l1, l2 } => format!("l1 = {l1}, l2 = {l2}"),
+    };
+    text.push_str(&format!(
+        ". Objective: sum of the {} losses plus λ1 Σ s|w| + λ2/2 Σ s²w² with λ1 = {:?}, λ2 = {:?} ({strength}), {}, total weight {}; \
+         intercept {}.",
+        problem.objective.loss.name(),
+        problem.objective.lambda1,
+        problem.objective.lambda2,
+        if recipe.standardize { "s the columns' standard deviations" } else { "all s = 1" },
+        claim.total_weight,
+        match problem.objective.intercept {
+            Intercept::Free => "free (not penalised)",
+            Intercept::Penalized => "penalised",
+            Intercept::None => "none",
+        }
+    ));
+    format!("{text} {} Ending: {}.", bounds(problem, verdict), claim.ending.name())
+}
