@@ -32,7 +32,11 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) => {
-            let _ = writeln!(explain, "error: {}: cannot be read: {error}; expected a run folder or a certificate", path.display());
+            let _ = writeln!(
+                explain,
+                "error: {}: cannot be read: {error}; expected a run folder or a certificate",
+                path.display()
+            );
             return 2;
         }
     };

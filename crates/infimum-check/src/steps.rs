@@ -78,8 +78,8 @@ fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refusal> {
 
 /// Checks a certificate's bytes against a data file (or `builtin:NAME`): all steps.
 pub fn check(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
-    let certificate = Certificate::from_bytes(bytes)
-        .map_err(|error| Refusal { step: Step::Container, reason: error.to_string() })?;
+    let certificate =
+        Certificate::from_bytes(bytes).map_err(|error| Refusal { step: Step::Container, reason: error.to_string() })?;
     let loaded = rebuild(data, &certificate.claim.recipe)
         .map_err(|error: DataError| Refusal { step: Step::Data, reason: error.to_string() })?;
     if loaded.problem_sha256 != certificate.claim.problem_sha256 {
@@ -156,7 +156,10 @@ fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refu
         || !positive(&data.total_weight)
         || problem.outputs() == 0
     {
-        return refuse(Step::Problem, "outside the theorem's domain: weights and scales > 0, λ1 and λ2 ≥ 0, one output");
+        return refuse(
+            Step::Problem,
+            "outside the theorem's domain: weights and scales > 0, λ1 and λ2 ≥ 0, one output",
+        );
     }
     Ok(())
 }

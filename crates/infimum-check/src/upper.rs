@@ -97,9 +97,10 @@ pub(crate) fn separates(problem: &Problem, certificate: &Certificate) -> bool {
                 let own = z[classes[i] as usize].lower;
                 (0..z.len()).all(|k| k == classes[i] as usize || z[k].upper < own)
             }
-            (Target::Class { .. }, _) => z.iter().enumerate().all(|(k, z)| {
-                if target(problem, i, k) > 0.0 { z.lower > 0.0 } else { z.upper < 0.0 }
-            }),
+            (Target::Class { .. }, _) => z
+                .iter()
+                .enumerate()
+                .all(|(k, z)| if target(problem, i, k) > 0.0 { z.lower > 0.0 } else { z.upper < 0.0 }),
             (Target::Real(_), _) => false,
         };
     });

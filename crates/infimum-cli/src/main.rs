@@ -1,2 +1,35 @@
-//! Command line of infimum.
-fn main() {}
+//! `infimum`: training with proof, from the command line.
+//!
+//! Exit codes: 0 a model (or an answer) was written; 1 internal failure, or a certificate that is not verified; 2 usage
+//! and input errors; 130 after an interrupt, everything written.
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod failure;
+mod fit;
+mod folder;
+mod interrupt;
+mod predict;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match &arguments.command {
+        Command::Fit(options) => fit::run(options),
+        Command::Check(options) => Ok(tools::check(options)),
+        Command::Predict(options) => predict::run(options),
+        Command::Data(command) => tools::data(command),
+        Command::Generate(options) => tools::generate(options),
+    };
+    let code = result.unwrap_or_else(|failure| {
+        eprintln!("error: {}", failure.message);
+        failure.code
+    });
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}

@@ -54,3 +54,13 @@ impl Monitor for Silent {
         None
     }
 }
+
+impl<M: Monitor + ?Sized> Monitor for &M {
+    fn report(&self, event: Event) {
+        (**self).report(event);
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        (**self).stop()
+    }
+}

@@ -1,1 +1,13 @@
-//! The log of infimum: terminal lines and JSON lines.
+//! The log of a run: what happened ([`Header`], [`Row`], [`Closing`]), how it is printed ([`print`]), and the
+//! [`Log`], a [`Monitor`](infimum_problem::Monitor) that prints it while a solver runs and tells the solver when to stop.
+//!
+//! Values are shown as means F = U / Σc. Bounds in the rows are the solver's `f64` evaluations; only the closing block,
+//! written after the certificate was checked, says "proven".
+#![forbid(unsafe_code)]
+
+mod info;
+mod log;
+pub mod print;
+
+pub use info::{Closing, Header, Row};
+pub use log::Log;

@@ -11,10 +11,8 @@ impl Softmax {
     /// large, the largest one is taken out first.
     pub(crate) fn upper(class: usize, z: &[Interval]) -> f64 {
         let own = Interval::point(z[class].lower);
-        let differences: Vec<Interval> = (0..z.len())
-            .filter(|&k| k != class)
-            .map(|k| Interval::point(z[k].upper) - own)
-            .collect();
+        let differences: Vec<Interval> =
+            (0..z.len()).filter(|&k| k != class).map(|k| Interval::point(z[k].upper) - own).collect();
         let top = differences.iter().map(|difference| difference.upper).fold(0.0, f64::max);
         if !top.is_finite() {
             return f64::INFINITY;

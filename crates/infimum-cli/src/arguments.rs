@@ -1,0 +1,289 @@
+//! Every option: name, default, range, one-line meaning. The help is made from this table.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use infimum::{ClassWeight, Format, Intercept, Loss, Request, Solver, Split, Strength, Task};
+
+/// Training with proof: incumbent, proven lower bound, gap and certificate.
+#[derive(Debug, Parser)]
+#[command(name = "infimum", version, max_term_width = 120)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Train a model to a certified gap
+    Fit(Box<FitArguments>),
+    /// Verify a certificate against the data
+    Check(CheckArguments),
+    /// Predict with a trained model; CSV out
+    Predict(PredictArguments),
+    /// Look at data
+    #[command(subcommand)]
+    Data(DataCommand),
+    /// Write a generated data set
+    Generate(GenerateArguments),
+}
+
+/// How a file is read; shared by `fit` and `data show`.
+#[derive(Debug, Args)]
+pub(crate) struct ReadArguments {
+    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ; also .gz) or builtin:NAME
+    pub(crate) data: String,
+    /// Target column by name or number, -1 the last [default: target/label/class/y, else the last]
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    target: Option<String>,
+    /// What is predicted [default: classification if text or at most 20 distinct integers]
+    #[arg(long)]
+    task: Option<TaskName>,
+    /// File format [default: by name or content]
+    #[arg(long)]
+    format: Option<FormatName>,
+    /// The first line names the columns [default: by content]
+    #[arg(long, conflicts_with = "no_header")]
+    header: bool,
+    /// The first line is data
+    #[arg(long)]
+    no_header: bool,
+    /// Column of example weights ≥ 0
+    #[arg(long, value_name = "COLUMN")]
+    sample_weight: Option<String>,
+    /// Fraction of rows held out for validation, in (0, 1)
+    #[arg(long, value_name = "FRACTION")]
+    valid: Option<f64>,
+    /// Seed of the split and of randomised solvers
+    #[arg(long, default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FitArguments {
+    #[command(flatten)]
+    pub(crate) read: ReadArguments,
+    /// Loss: logistic, softmax, hinge, squared-hinge, squared [default: by task and number of classes]
+    #[arg(long, value_parser = loss)]
+    loss: Option<Loss>,
+    /// L1 strength per example ≥ 0
+    #[arg(long, value_name = "X", conflicts_with = "c")]
+    l1: Option<f64>,
+    /// L2 strength per example ≥ 0
+    #[arg(long, value_name = "X", conflicts_with = "c")]
+    l2: Option<f64>,
+    /// L2 strength as in LIBLINEAR and scikit-learn, λ2 = 1/C [default: 1]
+    #[arg(long = "C", value_name = "C")]
+    c: Option<f64>,
+    /// Constant term
+    #[arg(long, default_value = "free")]
+    intercept: InterceptName,
+    /// `balanced`, or LABEL=WEIGHT,… (labels not named: 1)
+    #[arg(long, value_parser = class_weight)]
+    class_weight: Option<ClassWeight>,
+    /// Weight the penalty by the columns' standard deviations
+    #[arg(long)]
+    standardize: bool,
+    /// Relative gap at which to stop, ≥ 0
+    #[arg(long, default_value_t = 1e-4)]
+    pub(crate) gap: f64,
+    /// Absolute gap of the mean objective at which to stop, ≥ 0
+    #[arg(long, default_value_t = 1e-12)]
+    pub(crate) abs_gap: f64,
+    /// Time for reading, solving and writing, e.g. 60s, 2m, 500ms [default: none]
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub(crate) time_limit: Option<Duration>,
+    /// Threads ≥ 1 [default: all cores]
+    #[arg(long)]
+    pub(crate) threads: Option<usize>,
+    /// Solver: newton, newton-cg, interior-point, dual-cd, working-set [default: chosen and printed]
+    #[arg(long, value_parser = solver)]
+    pub(crate) solver: Option<Solver>,
+    /// Run folder [default: runs/<time>-<name>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Print result.json on stdout and nothing else there
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also write the JSON-lines log to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_json: Option<PathBuf>,
+    /// No log on stderr
+    #[arg(long)]
+    pub(crate) quiet: bool,
+    /// Deep nets are not part of this version
+    #[arg(long, hide = true)]
+    pub(crate) hidden: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Run folder or certificate file
+    pub(crate) certificate: PathBuf,
+    /// Training file or builtin:NAME [default: the path in the certificate]
+    #[arg(long)]
+    pub(crate) data: Option<String>,
+    /// Print the verdict as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Do not print the claim in words
+    #[arg(long)]
+    pub(crate) quiet: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArguments {
+    /// Run folder of `infimum fit`
+    pub(crate) run: PathBuf,
+    /// Data file of the same kind as the training file, or builtin:NAME
+    pub(crate) data: String,
+    /// Output file [default: stdout]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// What to write
+    #[arg(long, default_value = "labels")]
+    pub(crate) what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// The predicted label, or value for regression
+    Labels,
+    /// Class probabilities (logistic, softmax)
+    Probabilities,
+    /// Decision values W x + b
+    Decision,
+    /// Everything the model defines
+    All,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// The built-in sets and generators
+    List,
+    /// What was understood of a file
+    Show(ReadArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GenerateArguments {
+    /// text-like, ill-conditioned or easy-dense
+    pub(crate) kind: String,
+    /// Output file: .svm, .csv or .npy
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Seed
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Rows [default: by kind]
+    #[arg(long, requires = "columns")]
+    pub(crate) rows: Option<usize>,
+    /// Columns [default: by kind]
+    #[arg(long, requires = "rows")]
+    pub(crate) columns: Option<usize>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum TaskName {
+    Classification,
+    Regression,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    Csv,
+    Tsv,
+    Libsvm,
+    Npy,
+    Npz,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum InterceptName {
+    Free,
+    Penalized,
+    None,
+}
+
+fn loss(text: &str) -> Result<Loss, String> {
+    let names: Vec<&str> = Loss::ALL.iter().map(|loss| loss.name()).collect();
+    Loss::from_name(text).ok_or_else(|| format!("expected one of {}", names.join(", ")))
+}
+
+fn solver(text: &str) -> Result<Solver, String> {
+    let names: Vec<&str> = Solver::ALL.iter().map(|solver| solver.name()).collect();
+    Solver::from_name(text).ok_or_else(|| format!("expected one of {}", names.join(", ")))
+}
+
+fn class_weight(text: &str) -> Result<ClassWeight, String> {
+    if text == "balanced" {
+        return Ok(ClassWeight::Balanced);
+    }
+    let pair = |part: &str| {
+        let (label, weight) = part.rsplit_once('=')?;
+        Some((label.trim().to_string(), weight.trim().parse().ok()?))
+    };
+    let given: Option<Vec<(String, f64)>> = text.split(',').map(pair).collect();
+    given.map(ClassWeight::Given).ok_or_else(|| "expected `balanced` or LABEL=WEIGHT,LABEL=WEIGHT,…".into())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
+    let expected = || "expected a time such as 500ms, 60s, 2m or 1h".to_string();
+    let (number, factor) =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor))).ok_or_else(expected)?;
+    let seconds = number.trim().parse::<f64>().map_err(|_| expected())? * factor;
+    Duration::try_from_secs_f64(seconds).map_err(|_| expected())
+}
+
+impl ReadArguments {
+    /// What the user said about the file.
+    pub(crate) fn request(&self) -> Request {
+        Request {
+            format: self.format.map(|format| match format {
+                FormatName::Csv => Format::Csv,
+                FormatName::Tsv => Format::Tsv,
+                FormatName::Libsvm => Format::Libsvm,
+                FormatName::Npy => Format::Npy,
+                FormatName::Npz => Format::Npz,
+            }),
+            header: match (self.header, self.no_header) {
+                (true, _) => Some(true),
+                (_, true) => Some(false),
+                _ => None,
+            },
+            target: self.target.clone(),
+            sample_weight: self.sample_weight.clone(),
+            task: self.task.map(|task| match task {
+                TaskName::Classification => Task::Classification,
+                TaskName::Regression => Task::Regression,
+            }),
+            split: self.valid.map(|fraction| Split { fraction, seed: self.seed }),
+            ..Request::default()
+        }
+    }
+}
+
+impl FitArguments {
+    /// What the user said about the problem.
+    pub(crate) fn request(&self) -> Request {
+        let strength = match (self.c, self.l1, self.l2) {
+            (Some(c), _, _) => Some(Strength::C(c)),
+            (None, None, None) => None,
+            (None, l1, l2) => Some(Strength::PerExample { l1: l1.unwrap_or(0.0), l2: l2.unwrap_or(0.0) }),
+        };
+        Request {
+            loss: self.loss,
+            strength,
+            class_weight: self.class_weight.clone(),
+            standardize: self.standardize,
+            intercept: Some(match self.intercept {
+                InterceptName::Free => Intercept::Free,
+                InterceptName::Penalized => Intercept::Penalized,
+                InterceptName::None => Intercept::None,
+            }),
+            ..self.read.request()
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! `infimum check`, `infimum data` and `infimum generate`.
+
+use std::io::{self, Write};
+
+use infimum::{builtin_names, describe, generate as write_generated, generator_names};
+
+use crate::arguments::{CheckArguments, DataCommand, GenerateArguments};
+use crate::failure::Failure;
+
+pub(crate) fn check(arguments: &CheckArguments) -> i32 {
+    let options = infimum_check::Options {
+        certificate: arguments.certificate.clone(),
+        data: arguments.data.clone(),
+        json: arguments.json,
+        quiet: arguments.quiet,
+    };
+    infimum_check::run(&options, &mut io::stdout(), &mut io::stderr())
+}
+
+pub(crate) fn data(command: &DataCommand) -> Result<i32, Failure> {
+    let text = match command {
+        DataCommand::Show(arguments) => {
+            describe(&arguments.data, &arguments.request()).map_err(Failure::input)?.to_string()
+        }
+        DataCommand::List => {
+            let builtin = builtin_names().iter().map(|(name, what)| format!("builtin:{name:<16} {what}\n"));
+            let generated = generator_names().iter().map(|(name, what)| format!("generate {name:<15} {what}\n"));
+            builtin.chain(generated).collect()
+        }
+    };
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(0)
+}
+
+pub(crate) fn generate(arguments: &GenerateArguments) -> Result<i32, Failure> {
+    let size = arguments.rows.zip(arguments.columns);
+    write_generated(&arguments.kind, arguments.seed, size, &arguments.output).map_err(Failure::input)?;
+    Ok(0)
+}

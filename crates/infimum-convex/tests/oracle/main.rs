@@ -1,0 +1,155 @@
+//! Every loss × penalty × intercept × weights × storage on random small problems: lower and upper enclose the optimum
+//! that Clarabel finds, the gap asked for is reached, and the checker proves at least what is claimed.
+
+mod clarabel;
+
+use infimum_convex::{Options, solve};
+use infimum_problem::{
+    Certificate, Claim, ClassWeight, Dataset, DenseMatrix, Ending, Format, Intercept, Loss, Matrix, Objective, Problem,
+    Recipe, Silent, Source, SparseMatrix, Strength, Target, Task,
+};
+use proptest::prelude::*;
+
+/// A random problem. Values are small integers and quarters, so that duplicates and ties are common.
+fn problem(loss: Loss, intercept: Intercept) -> impl Strategy<Value = Problem> {
+    (2usize..12, 0usize..5, 2u32..5, any::<u64>(), 0usize..3, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+        move |(n, d, labels, seed, penalty, sparse, weighted, scaled)| {
+            let mut state = seed;
+            let mut next = move || {
+                // splitmix64
+                state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+                let mut x = state;
+                x = (x ^ (x >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                x = (x ^ (x >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+                x ^ (x >> 31)
+            };
+            let labels = labels.min(n as u32);
+            let classes: Vec<u32> = (0..n)
+                .map(|i| if i < labels as usize { i as u32 } else { (next() % u64::from(labels)) as u32 })
+                .collect();
+            let values: Vec<f64> =
+                (0..n * d).map(|_| [0.0, 0.0, 1.0, -1.0, 0.25, -2.5, 3.0][(next() % 7) as usize]).collect();
+            let target = if loss == Loss::Squared {
+                Target::Real((0..n).map(|_| (next() % 9) as f64 - 4.0).collect())
+            } else {
+                Target::Class { labels: (0..labels).map(|k| k.to_string()).collect(), classes }
+            };
+            let weights: Vec<f64> = (0..n)
+                .map(|_| if weighted { [0.01, 0.3, 1.0, 7.0, 50.0][(next() % 5) as usize] } else { 1.0 })
+                .collect();
+            let strength = [0.02, 0.3, 1.0, 8.0][(next() % 4) as usize];
+            let scales =
+                scaled.then(|| (0..d).map(|_| [0.1, 0.7, 1.0, 12.0][(next() % 4) as usize]).collect::<Vec<f64>>());
+            let (lambda1, lambda2) = [(0.0, strength), (strength, 0.0), (0.5 * strength, strength)][penalty];
+            let dense = DenseMatrix { rows: n, columns: d, values };
+            let matrix = if sparse { Matrix::Sparse(to_sparse(&dense)) } else { Matrix::Dense(dense) };
+            Problem {
+                data: Dataset {
+                    matrix,
+                    column_names: (1..=d).map(|j| j.to_string()).collect(),
+                    target,
+                    total_weight: weights.iter().sum(),
+                    weights,
+                },
+                objective: Objective { loss, intercept, lambda1, lambda2, scales },
+            }
+        },
+    )
+}
+
+fn to_sparse(dense: &DenseMatrix) -> SparseMatrix {
+    let mut sparse = SparseMatrix {
+        rows: dense.rows,
+        columns: dense.columns,
+        row_starts: vec![0],
+        column_indices: vec![],
+        values: vec![],
+    };
+    for i in 0..dense.rows {
+        for (j, &x) in dense.row(i).iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+            sparse.column_indices.push(j as u32);
+            sparse.values.push(x);
+        }
+        sparse.row_starts.push(sparse.values.len());
+    }
+    sparse
+}
+
+/// A certificate of the outcome; what is not part of the problem in memory is filled in plainly.
+fn certificate(problem: &Problem, outcome: &infimum_problem::Outcome, options: &Options) -> Certificate {
+    let objective = &problem.objective;
+    let recipe = Recipe {
+        format: Format::Csv,
+        header: false,
+        target: "1".into(),
+        sample_weight: None,
+        task: if objective.loss.is_classification() { Task::Classification } else { Task::Regression },
+        class_weight: ClassWeight::Uniform,
+        split: None,
+        standardize: objective.scales.is_some(),
+        loss: objective.loss,
+        intercept: objective.intercept,
+        strength: Strength::C(1.0),
+    };
+    let claim = Claim {
+        version: 1,
+        kind: "convex".into(),
+        source: Source { path: "memory".into(), sha256: String::new() },
+        recipe,
+        problem_sha256: String::new(),
+        lambda1: objective.lambda1,
+        lambda2: objective.lambda2,
+        rows: problem.data.rows(),
+        columns: problem.data.columns(),
+        outputs: problem.outputs(),
+        total_weight: problem.data.total_weight,
+        lower: outcome.lower,
+        upper: outcome.upper,
+        gap: options.gap,
+        abs_gap: options.abs_gap,
+        ending: outcome.ending,
+    };
+    Certificate { claim, model: outcome.model.clone(), dual: outcome.dual.clone() }
+}
+
+fn verify(problem: &Problem) -> Result<(), TestCaseError> {
+    let options = Options { gap: 1e-9, abs_gap: 1e-11, solver: None, threads: 1, seed: 1 };
+    let outcome = solve(problem, &options, &Silent).map_err(|error| TestCaseError::fail(error.to_string()))?;
+    prop_assert_eq!(outcome.ending, Ending::Optimal, "{}: {} .. {}", outcome.message, outcome.lower, outcome.upper);
+    if let Some(optimum) = clarabel::optimum(problem) {
+        let tolerance = 2e-6 * (1.0 + optimum.abs());
+        prop_assert!(outcome.lower <= optimum + tolerance, "lower {} optimum {optimum}", outcome.lower);
+        prop_assert!(outcome.upper >= optimum - tolerance, "upper {} optimum {optimum}", outcome.upper);
+    }
+    let verdict = infimum_check::check_problem(problem, &certificate(problem, &outcome, &options))
+        .map_err(|refusal| TestCaseError::fail(refusal.to_string()))?;
+    prop_assert!(verdict.lower >= outcome.lower && verdict.upper <= outcome.upper);
+    Ok(())
+}
+
+macro_rules! combinations {
+    ($($name:ident: $loss:expr, $intercept:expr;)*) => {
+        proptest! {
+            #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+            $(#[test] fn $name(problem in problem($loss, $intercept)) { verify(&problem)?; })*
+        }
+    };
+}
+
+combinations! {
+    logistic_free: Loss::Logistic, Intercept::Free;
+    logistic_penalized: Loss::Logistic, Intercept::Penalized;
+    logistic_none: Loss::Logistic, Intercept::None;
+    hinge_free: Loss::Hinge, Intercept::Free;
+    hinge_penalized: Loss::Hinge, Intercept::Penalized;
+    hinge_none: Loss::Hinge, Intercept::None;
+    squared_hinge_free: Loss::SquaredHinge, Intercept::Free;
+    squared_hinge_penalized: Loss::SquaredHinge, Intercept::Penalized;
+    squared_hinge_none: Loss::SquaredHinge, Intercept::None;
+    squared_free: Loss::Squared, Intercept::Free;
+    squared_penalized: Loss::Squared, Intercept::Penalized;
+    squared_none: Loss::Squared, Intercept::None;
+    softmax_free: Loss::Softmax, Intercept::Free;
+    softmax_penalized: Loss::Softmax, Intercept::Penalized;
+    softmax_none: Loss::Softmax, Intercept::None;
+}

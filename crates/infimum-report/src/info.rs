@@ -1,0 +1,81 @@
+//! What happened: plain data, no words.
+
+use infimum_problem::Ending;
+use serde::Serialize;
+
+/// What is known before a solver starts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Header {
+    /// Path or `builtin:NAME`.
+    pub data: String,
+    /// Training rows.
+    pub rows: usize,
+    /// Held-out rows.
+    pub held_out: usize,
+    /// Features.
+    pub columns: usize,
+    /// Stored values and whether storage is sparse.
+    pub stored: usize,
+    /// Whether storage is sparse.
+    pub sparse: bool,
+    /// Target column, empty for LIBSVM.
+    pub target: String,
+    /// Ordered labels; empty for regression.
+    pub labels: Vec<String>,
+    /// Loss name.
+    pub loss: String,
+    /// Penalty in words, e.g. `C = 1 (λ2 = 1)`.
+    pub penalty: String,
+    /// Intercept name.
+    pub intercept: String,
+    /// Remarks of the reader.
+    pub notes: Vec<String>,
+    /// Threads.
+    pub threads: usize,
+}
+
+/// One row of the log.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// Seconds since the command started.
+    pub time: f64,
+    /// Who reports.
+    pub source: String,
+    /// Mean objective of the incumbent.
+    pub incumbent: f64,
+    /// Mean of the best dual value.
+    pub bound: f64,
+    /// Relative gap.
+    pub gap: f64,
+    /// Iterations or epochs.
+    pub explored: u64,
+}
+
+/// What is known at the end.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Closing {
+    /// How the run ended.
+    pub ending: Ending,
+    /// A sentence about the ending; may be empty.
+    pub message: String,
+    /// What the model is called, e.g. `logistic regression`.
+    pub model: String,
+    /// Mean objective of the model, proven if `certified`.
+    pub upper: f64,
+    /// Mean lower bound, proven if `certified`.
+    pub lower: f64,
+    /// Relative gap of the two.
+    pub gap: f64,
+    /// The gap asked for.
+    pub wanted: f64,
+    /// Whether the checker has accepted the written certificate.
+    pub certified: bool,
+    /// Why not, if not.
+    pub refusal: Option<String>,
+    /// Metric lines, e.g. `training accuracy 0.982`.
+    pub metrics: Vec<String>,
+    /// Seconds for reading, solving, writing and checking.
+    pub seconds: [f64; 4],
+    /// Run folder.
+    pub folder: String,
+}

@@ -1,0 +1,48 @@
+//! Predictions of a linear model.
+
+use infimum_problem::{Loss, Matrix, Model};
+
+/// `z = W x + b` for every row, row-major n × outputs.
+pub fn decision_values(model: &Model, matrix: &Matrix) -> Vec<f64> {
+    let mut values = Vec::with_capacity(matrix.rows() * model.outputs);
+    for i in 0..matrix.rows() {
+        let row = matrix.row(i);
+        values.extend((0..model.outputs).map(|k| model.intercepts[k] + row.dot(model.row(k))));
+    }
+    values
+}
+
+/// Index of the predicted label of every row: with one output the second label iff z > 0, else the largest output (the
+/// first of equals).
+pub fn labels(outputs: usize, decision: &[f64]) -> Vec<usize> {
+    let largest = |z: &[f64]| (1..z.len()).fold(0, |best, k| if z[k] > z[best] { k } else { best });
+    decision.chunks_exact(outputs).map(|z| if outputs == 1 { usize::from(z[0] > 0.0) } else { largest(z) }).collect()
+}
+
+/// Class probabilities, row-major n × classes: the model's own for logistic (two classes) and softmax; for one-vs-rest
+/// logistic the sigmoids divided by their sum. `None` for losses that define none.
+pub fn probabilities(loss: Loss, outputs: usize, decision: &[f64]) -> Option<Vec<f64>> {
+    let sigmoid = |z: f64| if z >= 0.0 { 1.0 / (1.0 + (-z).exp()) } else { z.exp() / (1.0 + z.exp()) };
+    let rows = decision.chunks_exact(outputs);
+    match loss {
+        Loss::Logistic if outputs == 1 => Some(rows.flat_map(|z| [sigmoid(-z[0]), sigmoid(z[0])]).collect()),
+        Loss::Logistic => Some(
+            rows.flat_map(|z| {
+                let p: Vec<f64> = z.iter().map(|&z| sigmoid(z)).collect();
+                let sum = p.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+                p.into_iter().map(move |p| p / sum)
+            })
+            .collect(),
+        ),
+        Loss::Softmax => Some(
+            rows.flat_map(|z| {
+                let top = z.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let e: Vec<f64> = z.iter().map(|z| (z - top).exp()).collect();
+                let sum: f64 = e.iter().sum();
+                e.into_iter().map(move |e| e / sum)
+            })
+            .collect(),
+        ),
+        Loss::Hinge | Loss::SquaredHinge | Loss::Squared => None,
+    }
+}
