@@ -43,7 +43,8 @@ def load(name, binary):
     """The data set called `name`; `binary` is infimum, for what its `generate` makes."""
     if name == "breast-cancer":
         matrix, target = sklearn_datasets.load_breast_cancer(return_X_y=True)
-        return DataSet(name, matrix, 2.0 * target - 1, "builtin:breast-cancer")
+        # scikit-learn counts benign as 1; infimum sorts the labels, and the second, malignant, is +1.
+        return DataSet(name, matrix, 1 - 2.0 * target, "builtin:breast-cancer")
     if name == "digits":
         matrix, target = sklearn_datasets.load_digits(return_X_y=True)
         return DataSet(name, matrix, target.astype(float), "builtin:digits")

@@ -65,8 +65,8 @@ def text_file(name, extension, make):
 def read(binary, path, threads):
     """Wall seconds and peak bytes of one reading."""
     started = time.perf_counter()
-    process = subprocess.Popen([str(binary), "data", "show", str(path), "--threads", str(threads)],
-                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen([binary, "data", "show", path], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                               env=os.environ | {"RAYON_NUM_THREADS": str(threads)})
     complaint = process.stderr.read().decode()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import statistics
 
 from . import BENCH
 from .compare import OURS, TARGETS
@@ -14,7 +15,7 @@ READERS = BENCH / "readers.json"
 def seconds(value):
     if value is None:
         return "-"
-    return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return f"{value:.{4 if value < 0.1 else 3 if value < 10 else 1}f}"
 
 
 def ratio(value):
@@ -48,15 +49,12 @@ def terminal(comparison):
 
 
 def besides(comparison):
-    """What our times leave out: median seconds of the other phases over the timed rounds."""
-    phases = {}
-    for run in comparison.runs:
-        if run["stage"].startswith("round"):
-            for phase, value in (run["phases"] or {}).items():
-                if phase not in ("solve", "certify", "total"):
-                    phases.setdefault(phase, []).append(value)
-    medians = {phase: sorted(values)[len(values) // 2] for phase, values in phases.items()}
-    return ", ".join(f"{phase} {value:.3f} s" for phase, value in medians.items())
+    """What our times leave out: median seconds of reading and of the independent check over the timed rounds."""
+    rounds = [run["phases"] for run in comparison.runs if run["stage"].startswith("round") and run["phases"]]
+    if not rounds:
+        return ""
+    return ", ".join(f"{phase} {seconds(statistics.median(phases[phase] for phases in rounds))} s"
+                     for phase in ("read", "check"))
 
 
 def markdown(environment, comparisons, skipped):
