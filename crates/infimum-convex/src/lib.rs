@@ -12,6 +12,7 @@
 mod cholesky;
 mod choose;
 mod design;
+mod direction;
 mod dual_cd;
 mod frame;
 mod gram;
@@ -22,6 +23,7 @@ mod newton_cg;
 mod options;
 mod penalty;
 mod scalar;
+mod smooth;
 mod softmax;
 mod solve;
 mod tracker;

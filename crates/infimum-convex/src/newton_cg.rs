@@ -1,12 +1,167 @@
-//! Being written.
+//! Truncated Newton with preconditioned conjugate gradients, for smooth losses with many weights.
+//!
+//! Each iteration solves the Newton system approximately by conjugate gradients with the diagonal as preconditioner; a
+//! product with the Hessian is one product with X and one with Xᵀ. The relative residual asked for falls with the gradient,
+//! so that convergence is superlinear (Lin, Weng, Keerthi, *Trust region Newton method for logistic regression*, JMLR 2008;
+//! Eisenstat & Walker 1996 for the forcing sequence). The step is followed by the exact line search of [`crate::smooth`], and the dual point is
+//! that of the Newton model, `alpha − H dz`, as in [`crate::newton`].
 
-use crate::frame::Frame;
-use crate::losses::ScalarLoss;
-use crate::scalar::ScalarLosses;
+use crate::design;
+use crate::direction::{Direction, separated};
+use crate::frame::{Frame, Point};
+use crate::smooth::{SmoothLosses, line_search};
 use crate::tracker::Tracker;
 
-/// Being written.
-pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, tracker: &mut Tracker) {
-    tracker.trouble = Some("not there yet".into());
-    let _ = (frame, losses);
+/// Most conjugate-gradient steps per Newton step.
+const MOST_STEPS: usize = 2_000;
+/// Newton steps without progress on either bound after which `f64` has met its limit.
+const PATIENCE: u32 = 5;
+
+/// Minimises a smooth problem from the tracker's point.
+pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tracker) {
+    let (d, outputs) = (frame.columns(), frame.outputs);
+    let size = frame.rows() * outputs;
+    let mut point: Point = tracker.point.clone();
+    let mut z = vec![0.0; size];
+    let mut upper = frame.upper(losses, &point, &mut z);
+    let (mut alpha, mut curvature, mut curved) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
+    let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
+    let mut first_norm = None;
+    let mut tighten = 1.0;
+    let mut idle = 0;
+    while !tracker.done() {
+        losses.derivatives(&z, &mut alpha, &mut curvature);
+        design::transpose_multiply(frame.matrix, &alpha, &mut v, &mut sums);
+        let gradient = Direction::negative_gradient(frame, &point, &v, &sums);
+        let inverse = inverse_diagonal(frame, losses, &curvature);
+        let norm = scaled(&inverse, &gradient).dot(&gradient).sqrt();
+        let relative: f64 = norm / *first_norm.get_or_insert(norm.max(f64::MIN_POSITIVE));
+        let forcing = tighten * relative.sqrt().min(0.1);
+        let Some((step, dz)) = conjugate_gradients(frame, losses, &curvature, &gradient, &inverse, forcing, tracker) else {
+            return;
+        };
+        losses.curve(&curvature, &dz, &mut curved);
+        alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
+        let lower = frame.lower(losses, &mut alpha, &mut v);
+        let mut progress = tracker.offer_dual(lower, &alpha);
+
+        let (linear, quadratic) = step.penalty_along(frame, &point);
+        let t = line_search(losses, &z, &dz, linear, quadratic, -gradient.dot(&step));
+        z.iter_mut().zip(&dz).for_each(|(z, dz)| *z += t * dz);
+        step.apply(t, &mut point);
+        let value = losses.value(&z) + frame.penalty_value(&point);
+        progress |= value < upper * (1.0 - 1e-15);
+        upper = value;
+        tracker.offer_point(value, &point);
+        tracker.explored += 1;
+        tracker.report("newton-cg");
+        if separated(frame, losses, &point, &z, tracker) {
+            return;
+        }
+        idle = if progress { 0 } else { idle + 1 };
+        if idle > 0 {
+            tighten = (0.1 * tighten).max(1e-6);
+        }
+        if idle == PATIENCE {
+            tracker.trouble = Some("Newton steps improve neither bound any more (limit of double precision)".into());
+            return;
+        }
+    }
+}
+
+fn scaled(inverse: &Direction, direction: &Direction) -> Direction {
+    let multiply = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).collect();
+    Direction {
+        weights: multiply(&inverse.weights, &direction.weights),
+        intercepts: multiply(&inverse.intercepts, &direction.intercepts),
+    }
+}
+
+/// Reciprocal diagonal of the Hessian; 0 for intercepts that the model does not have.
+fn inverse_diagonal(frame: &Frame, losses: &impl SmoothLosses, curvature: &[f64]) -> Direction {
+    let (d, outputs) = (frame.columns(), frame.outputs);
+    let mut weights: Vec<f64> = (0..d * outputs).map(|entry| frame.curvature(entry % d)).collect();
+    let mut intercepts = vec![frame.curvature(d); outputs];
+    for i in 0..frame.rows() {
+        let row = frame.matrix.row(i);
+        for k in 0..outputs {
+            let h = losses.diagonal(curvature, i, k);
+            if h > 0.0 {
+                let weights = &mut weights[k * d..(k + 1) * d];
+                row.for_each(|j, x| weights[j] += h * x * x);
+                intercepts[k] += h;
+            }
+        }
+    }
+    let invert = |x: &mut f64| *x = if *x > 0.0 { 1.0 / *x } else { 1.0 };
+    weights.iter_mut().for_each(invert);
+    intercepts.iter_mut().for_each(invert);
+    if !frame.has_intercept() {
+        intercepts.fill(0.0);
+    }
+    Direction { weights, intercepts }
+}
+
+/// Solves `H s = gradient` to the relative residual `forcing` in the preconditioner's norm; returns s and X s. `None` if told
+/// to stop.
+fn conjugate_gradients(
+    frame: &Frame,
+    losses: &impl SmoothLosses,
+    curvature: &[f64],
+    gradient: &Direction,
+    inverse: &Direction,
+    forcing: f64,
+    tracker: &Tracker,
+) -> Option<(Direction, Vec<f64>)> {
+    let (d, outputs) = (frame.columns(), frame.outputs);
+    let size = frame.rows() * outputs;
+    let mut residual = gradient.clone();
+    let mut solution = Direction { weights: vec![0.0; d * outputs], intercepts: vec![0.0; outputs] };
+    let mut solution_z = vec![0.0; size];
+    let mut preconditioned = scaled(inverse, &residual);
+    let mut direction = preconditioned.clone();
+    let mut product = solution.clone();
+    let (mut dz, mut hdz) = (vec![0.0; size], vec![0.0; size]);
+    let mut rho = residual.dot(&preconditioned);
+    let target = forcing * forcing * rho;
+    for _ in 0..MOST_STEPS {
+        if tracker.stop().is_some() {
+            return None;
+        }
+        design::multiply(frame.matrix, &direction.weights, &direction.intercepts, &mut dz);
+        losses.curve(curvature, &dz, &mut hdz);
+        design::transpose_multiply(frame.matrix, &hdz, &mut product.weights, &mut product.intercepts);
+        for (entry, (product, s)) in product.weights.iter_mut().zip(&direction.weights).enumerate() {
+            *product += frame.curvature(entry % d) * s;
+        }
+        for (product, s) in product.intercepts.iter_mut().zip(&direction.intercepts) {
+            *product = if frame.has_intercept() { *product + frame.curvature(d) * s } else { 0.0 };
+        }
+        let bend = direction.dot(&product);
+        if !(bend > 0.0) {
+            break;
+        }
+        let length = rho / bend;
+        add(&mut solution, length, &direction);
+        solution_z.iter_mut().zip(&dz).for_each(|(z, dz)| *z += length * dz);
+        add(&mut residual, -length, &product);
+        preconditioned = scaled(inverse, &residual);
+        let next = residual.dot(&preconditioned);
+        if !(next > target) {
+            break;
+        }
+        let beta = next / rho;
+        rho = next;
+        let follow = |direction: &mut [f64], new: &[f64]| {
+            direction.iter_mut().zip(new).for_each(|(direction, new)| *direction = new + beta * *direction);
+        };
+        follow(&mut direction.weights, &preconditioned.weights);
+        follow(&mut direction.intercepts, &preconditioned.intercepts);
+    }
+    Some((solution, solution_z))
+}
+
+fn add(target: &mut Direction, factor: f64, other: &Direction) {
+    target.weights.iter_mut().zip(&other.weights).for_each(|(t, o)| *t += factor * o);
+    target.intercepts.iter_mut().zip(&other.intercepts).for_each(|(t, o)| *t += factor * o);
 }

@@ -1,9 +1,12 @@
 //! One-output problems: a [`ScalarLoss`] with its targets, and the repair of their dual points.
 
+use faer::Mat;
 use rayon::prelude::*;
 
-use crate::frame::Losses;
+use crate::frame::{Frame, Losses};
+use crate::gram::weighted_gram;
 use crate::losses::ScalarLoss;
+use crate::smooth::SmoothLosses;
 
 /// Rows per parallel piece of an elementwise pass.
 const PIECE: usize = 8_192;
@@ -31,38 +34,6 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
         }
         let sums: Vec<f64> = starts.collect::<Vec<_>>().into_par_iter().map(piece).collect();
         sums.iter().sum()
-    }
-
-    /// `alpha = −c·loss′(z)` (inside the domain) and `h = c·loss″(z)`.
-    pub(crate) fn derivatives(&self, z: &[f64], alpha: &mut [f64], h: &mut [f64]) {
-        (alpha.par_iter_mut().with_min_len(PIECE).zip(h).enumerate()).for_each(|(i, (a, h))| {
-            let (y, c) = (self.targets[i], self.weights[i]);
-            let (_, slope, curvature) = self.loss.all(y, z[i]);
-            let (low, high) = self.loss.domain(y, c);
-            *a = (-c * slope).clamp(low, high);
-            *h = c * curvature;
-        });
-    }
-
-    /// First and second derivative of `t ↦ Σ c·loss(y, z + t·dz)`.
-    pub(crate) fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
-        let n = self.targets.len();
-        let piece = |start: usize| {
-            let mut sums = (0.0, 0.0);
-            for i in start..(start + PIECE).min(n) {
-                let (_, slope, curvature) = self.loss.all(self.targets[i], z[i] + t * dz[i]);
-                sums.0 += self.weights[i] * slope * dz[i];
-                sums.1 += self.weights[i] * curvature * dz[i] * dz[i];
-            }
-            sums
-        };
-        let add = |a: (f64, f64), b: (f64, f64)| (a.0 + b.0, a.1 + b.1);
-        let starts = (0..n).step_by(PIECE);
-        if n < 4 * PIECE {
-            return starts.map(piece).fold((0.0, 0.0), add);
-        }
-        let sums: Vec<(f64, f64)> = starts.collect::<Vec<_>>().into_par_iter().map(piece).collect();
-        sums.into_iter().fold((0.0, 0.0), add)
     }
 
     /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; an unbounded side
@@ -187,5 +158,49 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         }
         let margin = z.iter().zip(self.targets).map(|(z, y)| z * y).fold(f64::INFINITY, f64::min);
         (margin > 0.0).then_some(margin)
+    }
+}
+
+impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
+    fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {
+        (alpha.par_iter_mut().with_min_len(PIECE).zip(curvature).enumerate()).for_each(|(i, (a, h))| {
+            let (y, c) = (self.targets[i], self.weights[i]);
+            let (_, slope, curvature) = self.loss.all(y, z[i]);
+            let (low, high) = self.loss.domain(y, c);
+            *a = (-c * slope).clamp(low, high);
+            *h = c * curvature;
+        });
+    }
+
+    fn curve(&self, curvature: &[f64], dz: &[f64], out: &mut [f64]) {
+        out.iter_mut().zip(curvature).zip(dz).for_each(|((out, h), dz)| *out = h * dz);
+    }
+
+    fn diagonal(&self, curvature: &[f64], i: usize, _k: usize) -> f64 {
+        curvature[i]
+    }
+
+    fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
+        let n = self.targets.len();
+        let piece = |start: usize| {
+            let mut sums = (0.0, 0.0);
+            for i in start..(start + PIECE).min(n) {
+                let (_, slope, curvature) = self.loss.all(self.targets[i], z[i] + t * dz[i]);
+                sums.0 += self.weights[i] * slope * dz[i];
+                sums.1 += self.weights[i] * curvature * dz[i] * dz[i];
+            }
+            sums
+        };
+        let add = |a: (f64, f64), b: (f64, f64)| (a.0 + b.0, a.1 + b.1);
+        let starts = (0..n).step_by(PIECE);
+        if n < 4 * PIECE {
+            return starts.map(piece).fold((0.0, 0.0), add);
+        }
+        let sums: Vec<(f64, f64)> = starts.collect::<Vec<_>>().into_par_iter().map(piece).collect();
+        sums.into_iter().fold((0.0, 0.0), add)
+    }
+
+    fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {
+        weighted_gram(frame.matrix, curvature, frame.has_intercept())
     }
 }

@@ -1,7 +1,18 @@
-//! Being written.
+//! The softmax losses of all rows, and the repair of their dual points.
+//!
+//! A dual row α_i ∈ R^K adds up to 0 and has q_k = c·[k = y] − α_k ≥ 0: off the class α_k = −q_k ≤ 0, on the class
+//! α_y = Σ_{k≠y} q_k ≤ c. Everything below works on the off-class masses q and derives α_y from them.
+
+use faer::Mat;
+use rayon::prelude::*;
 
 use crate::frame::{Frame, Losses};
-use crate::tracker::Tracker;
+use crate::gram::weighted_gram;
+use crate::losses::Softmax;
+use crate::smooth::SmoothLosses;
+
+/// Rows per piece of an elementwise pass.
+const PIECE: usize = 2_048;
 
 /// The softmax losses of all rows.
 #[derive(Debug, Clone, Copy)]
@@ -14,30 +25,259 @@ pub(crate) struct SoftmaxLosses<'a> {
     pub(crate) outputs: usize,
 }
 
+impl SoftmaxLosses<'_> {
+    /// Sums `term(i)` over all rows in pieces, in an order that does not depend on the number of threads.
+    fn sum(&self, term: impl Fn(usize) -> f64 + Sync) -> f64 {
+        let n = self.classes.len();
+        let starts: Vec<usize> = (0..n).step_by(PIECE).collect();
+        let sums: Vec<f64> =
+            starts.into_par_iter().map(|start| (start..(start + PIECE).min(n)).map(&term).sum::<f64>()).collect();
+        sums.iter().sum()
+    }
+
+    fn class(&self, i: usize) -> usize {
+        self.classes[i] as usize
+    }
+
+    fn row<'r>(&self, values: &'r [f64], i: usize) -> &'r [f64] {
+        &values[i * self.outputs..(i + 1) * self.outputs]
+    }
+
+    /// Makes α_y the sum of the other classes' masses.
+    fn complete(&self, i: usize, alpha: &mut [f64]) {
+        let class = self.class(i);
+        alpha[class] = -(0..alpha.len()).filter(|&k| k != class).map(|k| alpha[k]).sum::<f64>();
+    }
+
+    /// Mass q_k of row `i`.
+    fn mass(&self, i: usize, alpha: &[f64], k: usize) -> f64 {
+        if k == self.class(i) { self.weights[i] - alpha[k] } else { -alpha[k] }
+    }
+
+    /// Moves whole ticks between classes inside rows until every column of `ticks` adds up to 0. Whether it succeeded.
+    fn level(&self, ticks: &mut [i64], unit: f64) -> bool {
+        let (n, outputs) = (self.classes.len(), self.outputs);
+        let mut sums: Vec<i128> = (0..outputs).map(|k| (0..n).map(|i| i128::from(ticks[i * outputs + k])).sum()).collect();
+        // α_k must rise where its sum is negative: mass q_k falls there and rises where the sum is positive.
+        for spread in [true, false] {
+            for donor in 0..outputs {
+                for i in 0..n {
+                    if sums[donor] >= 0 {
+                        break;
+                    }
+                    let own = ticks[i * outputs + donor];
+                    let mass = if donor == self.class(i) {
+                        ((self.weights[i] / unit).floor().min(9e15) as i64).saturating_sub(own).saturating_sub(1)
+                    } else {
+                        -own
+                    };
+                    let share = ((-sums[donor] as f64 / n as f64).ceil() as i64).saturating_mul(2).max(1);
+                    let mut take = if spread { mass.min(share) } else { mass }.max(0);
+                    take = i128::from(take).min(-sums[donor]) as i64;
+                    for receiver in 0..outputs {
+                        if take == 0 {
+                            break;
+                        }
+                        if receiver == donor || sums[receiver] <= 0 {
+                            continue;
+                        }
+                        let moved = i128::from(take).min(sums[receiver]) as i64;
+                        ticks[i * outputs + donor] += moved;
+                        ticks[i * outputs + receiver] -= moved;
+                        sums[donor] += i128::from(moved);
+                        sums[receiver] -= i128::from(moved);
+                        take -= moved;
+                    }
+                }
+            }
+        }
+        sums.iter().all(|&sum| sum == 0)
+    }
+}
+
 impl Losses for SoftmaxLosses<'_> {
-    fn value(&self, _z: &[f64]) -> f64 {
-        0.0
+    fn value(&self, z: &[f64]) -> f64 {
+        self.sum(|i| {
+            let mut probabilities = vec![0.0; self.outputs];
+            self.weights[i] * Softmax::value(self.class(i), self.row(z, i), &mut probabilities)
+        })
     }
-    fn natural_dual(&self, _z: &[f64], _alpha: &mut [f64]) {}
-    fn clip(&self, _alpha: &mut [f64]) {}
-    fn balance(&self, _alpha: &mut [f64]) {}
-    fn gain(&self, _alpha: &[f64]) -> (f64, f64) {
-        (0.0, 0.0)
+
+    fn natural_dual(&self, z: &[f64], alpha: &mut [f64]) {
+        let mut curvature = vec![0.0; alpha.len()];
+        self.derivatives(z, alpha, &mut curvature);
     }
-    fn settle(&self, _alpha: &mut [f64], _balanced: bool) {}
-    fn separation(&self, _z: &[f64]) -> Option<f64> {
-        None
+
+    fn clip(&self, alpha: &mut [f64]) {
+        for (i, alpha) in alpha.chunks_exact_mut(self.outputs).enumerate() {
+            let (class, c) = (self.class(i), self.weights[i]);
+            for (k, a) in alpha.iter_mut().enumerate() {
+                if k != class && !(*a <= 0.0) {
+                    *a = 0.0;
+                }
+            }
+            self.complete(i, alpha);
+            if !(alpha[class] <= c) {
+                let factor = if alpha[class].is_finite() { c / alpha[class] } else { 0.0 };
+                alpha.iter_mut().for_each(|a| *a = if a.is_finite() { *a * factor } else { 0.0 });
+                self.complete(i, alpha);
+            }
+        }
+    }
+
+    /// A class whose α add up to a negative number gives mass, the same share of it in every row; the classes with a
+    /// positive sum receive it in proportion.
+    fn balance(&self, alpha: &mut [f64]) {
+        let outputs = self.outputs;
+        for _ in 0..3 {
+            let (mut sums, mut masses) = (vec![0.0; outputs], vec![0.0; outputs]);
+            for (i, row) in alpha.chunks_exact(outputs).enumerate() {
+                for k in 0..outputs {
+                    sums[k] += row[k];
+                    masses[k] += self.mass(i, row, k);
+                }
+            }
+            let excess: f64 = sums.iter().filter(|&&sum| sum > 0.0).sum();
+            if excess <= 0.0 {
+                return;
+            }
+            for (i, row) in alpha.chunks_exact_mut(outputs).enumerate() {
+                for donor in 0..outputs {
+                    if sums[donor] >= 0.0 || masses[donor] <= 0.0 {
+                        continue;
+                    }
+                    let given = self.mass(i, row, donor).max(0.0) * (-sums[donor] / masses[donor]).min(1.0);
+                    row[donor] += given;
+                    for receiver in 0..outputs {
+                        if sums[receiver] > 0.0 {
+                            row[receiver] -= given * (sums[receiver] / excess);
+                        }
+                    }
+                }
+            }
+            self.clip(alpha);
+        }
+    }
+
+    fn gain(&self, alpha: &[f64]) -> (f64, f64) {
+        let gain = self.sum(|i| Softmax::gain(self.class(i), self.weights[i], self.row(alpha, i)));
+        (gain, gain)
+    }
+
+    /// Off-class masses are truncated to the grid and α_y is their sum, all of it in integers: rows add up to exactly 0.
+    fn settle(&self, alpha: &mut [f64], balanced: bool) {
+        self.clip(alpha);
+        let outputs = self.outputs;
+        let largest = alpha.iter().fold(0.0f64, |top, a| top.max(a.abs()));
+        if largest == 0.0 {
+            return;
+        }
+        let unit = crate::witness::grid_unit(largest);
+        let mut ticks: Vec<i64> = alpha.iter().map(|a| (a / unit).trunc() as i64).collect();
+        for (i, row) in ticks.chunks_exact_mut(outputs).enumerate() {
+            let class = self.class(i);
+            let most = (self.weights[i] / unit).floor().min(9e15) as i64;
+            loop {
+                let total: i64 = (0..outputs).filter(|&k| k != class).map(|k| -row[k]).sum();
+                row[class] = total;
+                if total <= most {
+                    break;
+                }
+                // Rounding made the masses exceed c by a few ticks: take them from the largest.
+                let top = (0..outputs).filter(|&k| k != class).min_by_key(|&k| row[k]).unwrap_or(class);
+                row[top] = (row[top] + (total - most)).min(0);
+            }
+        }
+        if balanced && !self.level(&mut ticks, unit) {
+            ticks.fill(0);
+        }
+        alpha.iter_mut().zip(&ticks).for_each(|(a, &t)| *a = t as f64 * unit);
+    }
+
+    fn separation(&self, z: &[f64]) -> Option<f64> {
+        let mut smallest = f64::INFINITY;
+        for (i, z) in z.chunks_exact(self.outputs).enumerate() {
+            let class = self.class(i);
+            for k in (0..self.outputs).filter(|&k| k != class) {
+                smallest = smallest.min(z[class] - z[k]);
+            }
+        }
+        (smallest > 0.0).then_some(smallest)
     }
 }
 
-/// Being written.
-pub(crate) fn newton(frame: &Frame, losses: &SoftmaxLosses, tracker: &mut Tracker) {
-    tracker.trouble = Some("not there yet".into());
-    let _ = (frame, losses);
-}
+impl SmoothLosses for SoftmaxLosses<'_> {
+    /// The curvature is the K probabilities of each row: `H_i = c_i (diag p − p pᵀ)`.
+    fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {
+        let outputs = self.outputs;
+        (alpha.par_chunks_mut(outputs).with_min_len(PIECE))
+            .zip(curvature.par_chunks_mut(outputs))
+            .enumerate()
+            .for_each(|(i, (alpha, p))| {
+                Softmax::value(self.class(i), self.row(z, i), p);
+                alpha.iter_mut().zip(&*p).for_each(|(a, p)| *a = -self.weights[i] * p);
+                self.complete(i, alpha);
+            });
+    }
 
-/// Being written.
-pub(crate) fn newton_cg(frame: &Frame, losses: &SoftmaxLosses, tracker: &mut Tracker) {
-    tracker.trouble = Some("not there yet".into());
-    let _ = (frame, losses);
+    fn curve(&self, curvature: &[f64], dz: &[f64], out: &mut [f64]) {
+        let outputs = self.outputs;
+        (out.par_chunks_mut(outputs).with_min_len(PIECE)).enumerate().for_each(|(i, out)| {
+            let (p, dz) = (self.row(curvature, i), self.row(dz, i));
+            let mean: f64 = p.iter().zip(dz).map(|(p, dz)| p * dz).sum();
+            out.iter_mut().zip(p).zip(dz).for_each(|((out, p), dz)| *out = self.weights[i] * p * (dz - mean));
+        });
+    }
+
+    fn diagonal(&self, curvature: &[f64], i: usize, k: usize) -> f64 {
+        let p = curvature[i * self.outputs + k];
+        self.weights[i] * p * (1.0 - p)
+    }
+
+    fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
+        let n = self.classes.len();
+        let starts: Vec<usize> = (0..n).step_by(PIECE).collect();
+        let piece = |start: usize| {
+            let (mut first, mut second) = (0.0, 0.0);
+            let (mut moved, mut p) = (vec![0.0; self.outputs], vec![0.0; self.outputs]);
+            for i in start..(start + PIECE).min(n) {
+                let dz = self.row(dz, i);
+                moved.iter_mut().zip(self.row(z, i)).zip(dz).for_each(|((moved, z), dz)| *moved = z + t * dz);
+                Softmax::value(self.class(i), &moved, &mut p);
+                let mean: f64 = p.iter().zip(dz).map(|(p, dz)| p * dz).sum();
+                let spread: f64 = p.iter().zip(dz).map(|(p, dz)| p * (dz - mean) * (dz - mean)).sum();
+                first += self.weights[i] * (mean - dz[self.class(i)]);
+                second += self.weights[i] * spread;
+            }
+            (first, second)
+        };
+        let sums: Vec<(f64, f64)> = starts.into_par_iter().map(piece).collect();
+        sums.into_iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1))
+    }
+
+    fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {
+        let outputs = self.outputs;
+        let constant = frame.has_intercept();
+        let block = frame.columns() + usize::from(constant);
+        let mut hessian = Mat::zeros(outputs * block, outputs * block);
+        let mut h = vec![0.0; self.classes.len()];
+        for k in 0..outputs {
+            for l in 0..=k {
+                for (i, h) in h.iter_mut().enumerate() {
+                    let p = self.row(curvature, i);
+                    *h = self.weights[i] * p[k] * (if k == l { 1.0 - p[l] } else { -p[l] });
+                }
+                let gram = weighted_gram(frame.matrix, &h, constant);
+                for column in 0..block {
+                    for row in column..block {
+                        hessian[(k * block + row, l * block + column)] = gram[(row, column)];
+                        if k != l {
+                            hessian[(k * block + column, l * block + row)] = gram[(row, column)];
+                        }
+                    }
+                }
+            }
+        }
+        hessian
+    }
 }

@@ -11,7 +11,7 @@ use crate::scalar::ScalarLosses;
 use crate::softmax::SoftmaxLosses;
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
-use crate::{Error, Options, Solver, dual_cd, interior_point, newton, newton_cg, softmax, working_set};
+use crate::{Error, Options, Solver, dual_cd, interior_point, newton, newton_cg, working_set};
 
 /// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
 /// improved.
@@ -52,8 +52,8 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
             let losses = SoftmaxLosses { classes, weights: frame.weights, outputs };
             let solve = |tracker: &mut Tracker| match solver {
                 Solver::WorkingSet => working_set::solve_softmax(&frame, &losses, tracker),
-                Solver::Newton => softmax::newton(&frame, &losses, tracker),
-                _ => softmax::newton_cg(&frame, &losses, tracker),
+                Solver::Newton => newton::solve(&frame, &losses, tracker),
+                _ => newton_cg::solve(&frame, &losses, tracker),
             };
             vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), monitor, solve)]
         }

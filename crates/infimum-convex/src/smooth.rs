@@ -1,0 +1,57 @@
+//! What Newton methods need beyond [`Losses`]: curvature, its products, and derivatives along a line.
+
+use faer::Mat;
+
+use crate::frame::{Frame, Losses};
+
+/// Losses with a (generalised) Hessian. A `curvature` is one number per row and output, of which the Hessian of a row is made.
+pub(crate) trait SmoothLosses: Losses {
+    /// `alpha = −c·∂loss(z)` (inside the domain) and the curvature at z.
+    fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]);
+    /// `out_i = H_i dz_i`, the Hessians of the rows (weights included) times a direction of the outputs.
+    fn curve(&self, curvature: &[f64], dz: &[f64], out: &mut [f64]);
+    /// Diagonal of `H_i`: row i, output k.
+    fn diagonal(&self, curvature: &[f64], i: usize, k: usize) -> f64;
+    /// First and second derivative of `t ↦ Σ c·loss(y, z + t·dz)`.
+    fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64);
+    /// Lower triangle of `Σ_i H_i ⊗ x̃_i x̃_iᵀ`, outputs outermost, the constant last in each.
+    fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64>;
+}
+
+/// Minimises `φ(t) = Σ c·loss(z + t dz) + linear·t + quadratic·t²/2` by safeguarded Newton on φ′, from t = 1; φ is
+/// convex and φ′(0) = `slope` < 0. Ends when |φ′| has fallen to a thousandth, or the bracket has closed.
+pub(crate) fn line_search(
+    losses: &impl SmoothLosses,
+    z: &[f64],
+    dz: &[f64],
+    linear: f64,
+    quadratic: f64,
+    slope: f64,
+) -> f64 {
+    let (mut below, mut above) = (0.0f64, f64::INFINITY);
+    let mut t = 1.0f64;
+    for _ in 0..40 {
+        let (first, second) = losses.along(z, dz, t);
+        let (first, second) = (first + linear + quadratic * t, second + quadratic);
+        if first.abs() <= 1e-3 * slope.abs() || !first.is_finite() {
+            break;
+        }
+        if first > 0.0 {
+            above = t;
+        } else {
+            below = t;
+        }
+        let newton = t - first / second;
+        let inside = newton > below && newton < above && newton.is_finite();
+        t = match (inside, above.is_finite()) {
+            (true, true) => newton,
+            (true, false) => newton.min(10.0 * t),
+            (false, true) => 0.5 * (below + above),
+            (false, false) => 10.0 * t,
+        };
+        if above - below <= 1e-12 * above {
+            break;
+        }
+    }
+    t
+}
