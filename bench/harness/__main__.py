@@ -15,8 +15,8 @@ def options():
     parser = argparse.ArgumentParser(prog="bench/run", description="Compares infimum with its peers, side by side.")
     parser.add_argument("what", nargs="?", choices=("compare", "parse"), default="compare",
                         help="compare trainings (default), or measure the readers")
-    parser.add_argument("--only", default="", metavar="PATTERN", help="only problems whose name contains every word of this")
-    parser.add_argument("--peers", default="", metavar="PATTERN", help="only peers whose name contains this")
+    parser.add_argument("--only", default="", metavar="WORDS", help="only problems whose name contains every word")
+    parser.add_argument("--peers", default="", metavar="TEXT", help="only peers whose name contains this")
     parser.add_argument("--repeats", type=int, default=3, help="timed rounds; medians are shown (default 3)")
     parser.add_argument("--threads", type=int, default=1, help="threads of infimum; every peer has one (default 1)")
     parser.add_argument("--limit", type=float, default=60, metavar="S", help="seconds for one fit (default 60)")
@@ -24,7 +24,7 @@ def options():
                         help="seconds for the search of one peer's tolerances (default 180)")
     parser.add_argument("--quick", action="store_true", help="one round, decades of tolerance only, 20 s a fit")
     parser.add_argument("--without-infimum", action="store_true", help="peers alone; their gaps are then estimates")
-    parser.add_argument("--binary", type=Path, metavar="FILE", help="an infimum that is already built, instead of building")
+    parser.add_argument("--binary", type=Path, metavar="FILE", help="an infimum already built, instead of building")
     parser.add_argument("--list", action="store_true", help="print the problems and stop")
     return parser.parse_args()
 

@@ -187,7 +187,8 @@ class Bench:
                 if attempt(loosest - step)["gap"] <= target:
                     loosest -= step
             reaching = [exponent for exponent, fit in tried.items() if fit["gap"] <= target]
-            chosen[target] = min((tried[exponent] for exponent in reaching), key=lambda fit: fit["seconds"])["tolerance"]
+            fastest = min((tried[exponent] for exponent in reaching), key=lambda fit: fit["seconds"])
+            chosen[target] = fastest["tolerance"]
         said = ", ".join(f"{target:.0e} at {tolerance:.1e}" for target, tolerance in chosen.items())
         self.say(f"  {name}: {said or 'no target reached'}")
         return chosen

@@ -87,7 +87,7 @@ def generated(kind, extension, binary):
 
 
 def text_like_regression(binary):
-    """The rows of `text-like` with a number as target: a planted direction over a twentieth of the columns, and noise."""
+    """The rows of `text-like` with a number as target: a planted direction in a twentieth of the columns, noise."""
     path = CACHE / "text-like-regression.svm"
     if not path.exists():
         matrix = load("text-like", binary).matrix

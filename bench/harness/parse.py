@@ -63,7 +63,7 @@ def text_file(name, extension, make):
 
 
 def read(binary, path, threads):
-    """Wall seconds and peak bytes of one reading."""
+    """Wall seconds, CPU seconds and peak bytes of one reading."""
     started = time.perf_counter()
     process = subprocess.Popen([binary, "data", "show", path], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                env=os.environ | {"RAYON_NUM_THREADS": str(threads)})
@@ -72,7 +72,7 @@ def read(binary, path, threads):
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         raise Skip(f"`infimum data show {path}` failed: {complaint.strip()}")
-    return time.perf_counter() - started, usage.ru_maxrss * 1024
+    return time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 def parse(binary, repeats, say):
@@ -90,8 +90,9 @@ def parse(binary, repeats, say):
                 measured[threads].append(read(binary, each.path, threads))
         for threads, readings in measured.items():
             seconds = statistics.median(reading[0] for reading in readings)
-            peak = max(reading[1] for reading in readings) / each.matrix_bytes
+            peak = max(reading[2] for reading in readings) / each.matrix_bytes
             rows.append({"file": each.name, "megabytes": size / 1e6, "threads": threads, "seconds": seconds,
+                         "cpu_seconds": statistics.median(reading[1] for reading in readings),
                          "megabytes_per_second": size / 1e6 / seconds, "peak_over_matrix": peak})
             say(table(rows[-1:]))
     return rows
@@ -99,8 +100,12 @@ def parse(binary, repeats, say):
 
 def table(rows):
     """Rows of the Markdown table."""
-    return "\n".join(f"| {row['file']} | {row['megabytes']:.0f} | {row['threads']} | {row['seconds']:.2f} | "
-                     f"{row['megabytes_per_second']:.0f} | {row['peak_over_matrix']:.2f} |" for row in rows)
+    lines = []
+    for row in rows:
+        rate, peak = f"{row['megabytes_per_second']:.0f}", f"{row['peak_over_matrix']:.2f}"
+        times = f"{row['seconds']:.2f} | {row['cpu_seconds']:.2f}"
+        lines.append(f"| {row['file']} | {row['megabytes']:.0f} | {row['threads']} | {times} | {rate} | {peak} |")
+    return "\n".join(lines)
 
 
-HEADER = "| file | MB | threads | seconds | MB/s | peak memory / matrix |\n|---|---:|---:|---:|---:|---:|"
+HEADER = "| file | MB | threads | seconds | CPU s | MB/s | peak memory / matrix |\n|---|---:|---:|---:|---:|---:|---:|"
