@@ -22,6 +22,7 @@ mod newton;
 mod newton_cg;
 mod options;
 mod penalty;
+mod quadratic;
 mod scalar;
 mod smooth;
 mod softmax;

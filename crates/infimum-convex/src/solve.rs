@@ -51,7 +51,7 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
             let frame = Frame { outputs, ..frame };
             let losses = SoftmaxLosses { classes, weights: frame.weights, outputs };
             let solve = |tracker: &mut Tracker| match solver {
-                Solver::WorkingSet => working_set::solve_softmax(&frame, &losses, tracker),
+                Solver::WorkingSet => working_set::solve(&frame, &losses, 0.5, tracker),
                 Solver::Newton => newton::solve(&frame, &losses, tracker),
                 _ => newton_cg::solve(&frame, &losses, tracker),
             };
@@ -142,7 +142,7 @@ fn solve_scalar<L: ScalarLoss>(
     match solver {
         Solver::NewtonCg => newton_cg::solve(frame, losses, tracker),
         Solver::DualCd => dual_cd::solve(frame, losses, options.seed, tracker),
-        Solver::WorkingSet => working_set::solve(frame, losses, tracker),
+        Solver::WorkingSet => working_set::solve(frame, losses, L::MAX_CURVATURE, tracker),
         Solver::Newton | Solver::InteriorPoint => newton::solve(frame, losses, tracker),
     }
 }

@@ -1,8 +1,8 @@
 //! From the best points of a solve to the claim of a certificate.
 
-use infimum_problem::Intercept;
+use infimum_problem::{Intercept, Matrix};
+use infimum_rigor::{Rows, Sum, margins, transpose_product};
 
-use crate::design;
 use crate::frame::{Frame, Losses, Point};
 
 /// Rounding margin of a claim relative to the sum of its terms' magnitudes; the checker's enclosures are narrower. The
@@ -23,11 +23,13 @@ pub(crate) fn grid_unit(largest: f64) -> f64 {
     2f64.powi((exponent - 52).max(-1060))
 }
 
-/// Settles the dual point on the grid, shrinks it into the penalty's domain where λ2 = 0, and evaluates both claims.
-/// Falls back to alpha = 0, whose value is 0, whenever the result would be worse.
+/// Settles the dual point on the grid, shrinks it into the penalty's domain where λ2 = 0, and evaluates both claims with
+/// matrix products as accurate as the checker's. Falls back to alpha = 0, whose value is 0, whenever the result would be
+/// worse.
 pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha: &[f64]) -> Witness {
-    let mut z = vec![0.0; frame.rows() * frame.outputs];
-    let upper = frame.upper(losses, point, &mut z);
+    let z = margins(rows(frame), 0, frame.rows(), &point.weights, &point.intercepts);
+    let z: Vec<f64> = z.iter().map(|z| 0.5 * (z.lower + z.upper)).collect();
+    let upper = losses.value(&z) + frame.penalty_value(point);
     let upper = upper + MARGIN * upper.abs();
     let mut alpha = alpha.to_vec();
     match settled_value(frame, losses, &mut alpha) {
@@ -39,35 +41,54 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
     }
 }
 
+/// The matrix as the rigorous kernels take it.
+fn rows<'a>(frame: &Frame<'a>) -> Rows<'a> {
+    match frame.matrix {
+        Matrix::Dense(dense) => Rows::Dense { columns: dense.columns, values: &dense.values },
+        Matrix::Sparse(sparse) => Rows::Sparse {
+            columns: sparse.columns,
+            starts: &sparse.row_starts,
+            indices: &sparse.column_indices,
+            values: &sparse.values,
+        },
+    }
+}
+
 fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Option<f64> {
     let balanced = frame.intercept == Intercept::Free;
-    let mut v = vec![0.0; frame.outputs * frame.columns()];
-    let mut sums = vec![0.0; frame.outputs];
-    for _ in 0..8 {
+    let outputs = frame.outputs;
+    // For λ2 = 0, |v| ≤ λ1 s must hold for the checker's enclosure; rounding to the grid moves v, so the reserve grows
+    // until the rounded point is inside.
+    let mut reserve = 1e-14;
+    for _ in 0..16 {
         losses.settle(alpha, balanced);
-        design::transpose_multiply(frame.matrix, alpha, &mut v, &mut sums);
+        let v = transpose_product(rows(frame), alpha, outputs);
+        let v: Vec<f64> = v.iter().map(|v| v.magnitude()).collect();
+        let sums: Vec<f64> = (0..outputs)
+            .map(|k| {
+                let mut sum = Sum::new();
+                alpha.iter().skip(k).step_by(outputs).for_each(|&a| sum.add(a));
+                sum.enclose().magnitude()
+            })
+            .collect();
+        let (gain, magnitude) = losses.gain(alpha);
         if frame.penalty.lambda2 > 0.0 {
             let conjugate = frame.conjugate(&v, &sums);
-            let (gain, magnitude) = losses.gain(alpha);
             return Some(gain - conjugate - MARGIN * (magnitude + conjugate));
         }
-        // λ2 = 0: |v| ≤ λ1 s must hold for the checker's enclosure of v, hence the reserve.
-        let reserve = 1e-13;
         let factor = frame.shrink(&v, &sums);
         if factor == 0.0 {
             return None;
         }
-        let inside = v
-            .iter()
-            .enumerate()
-            .all(|(entry, v)| v.abs() <= (1.0 - reserve) * frame.penalty.l1(entry % frame.columns().max(1)))
+        let within = |v: f64, bound: f64| v <= (1.0 - 1e-15) * bound;
+        let inside = (v.iter().enumerate()).all(|(entry, &v)| within(v, frame.penalty.l1(entry % frame.columns().max(1))))
             && (frame.intercept != Intercept::Penalized
-                || sums.iter().all(|sum| sum.abs() <= (1.0 - reserve) * frame.penalty.lambda1));
+                || sums.iter().all(|&sum| within(sum, frame.penalty.lambda1)));
         if inside {
-            let (gain, magnitude) = losses.gain(alpha);
             return Some(gain - MARGIN * magnitude);
         }
-        alpha.iter_mut().for_each(|a| *a *= factor * (1.0 - 4.0 * reserve));
+        alpha.iter_mut().for_each(|a| *a *= factor * (1.0 - reserve));
+        reserve *= 8.0;
     }
     None
 }

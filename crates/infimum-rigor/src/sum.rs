@@ -8,8 +8,8 @@
 //! `high + Σ δ_i + Σ q_i` with the addition errors |δ_i| ≤ u·|partial sum| ≤ u(1+u)^n P and the product errors
 //! |q_i| ≤ u|p_i|. `low` adds these 2n numbers, hence |low − Σδ − Σq| ≤ γ_{2n}(n u (1+u)^n P + u P) ≤
 //! 2(n+1)² u² P (1 + 4nu). `absolute` is P summed in `f64`: P ≤ absolute·(1 + 2nu). For n < 2^40 the factor
-//! 3(n+1)²·2^-106 covers all of it. A product below 2^-960 in magnitude may have an inexact q_i, off by less than 2^-1074:
-//! n·2^-1073 covers those, and the underflow of `absolute`.
+//! 3(n+1)²·2^-106 covers all of it. A product below 2^-960 in magnitude may have an inexact q_i, off by less than 2^-1074;
+//! those are counted, and 2^-1072 for each covers them. Additions in the subnormal range are exact.
 
 use crate::interval::{Interval, add_down, add_up, two_sum};
 
@@ -20,17 +20,24 @@ pub struct Sum {
     low: f64,
     absolute: f64,
     terms: u64,
+    /// Products that may have underflowed.
+    tiny: u64,
 }
 
+/// Below this a product's error may not be representable.
+const TINY: f64 = 1e-280;
+
 /// Bound on |exact − (high + low)|, rounded up; infinite if it cannot be bounded.
-pub(crate) fn error_bound(absolute: f64, terms: u64) -> f64 {
+fn error_bound(absolute: f64, terms: u64, tiny: u64) -> f64 {
     if terms >= 1 << 40 || !absolute.is_finite() {
         return f64::INFINITY;
     }
     let n = (terms + 1) as f64;
     let relative = 3.0 * n * n * 2f64.powi(-106);
-    // Three roundings up by a factor (1 + 2^-50) cover those of this expression; 2^-1073·n is exact or rounds by < 2^-1074.
-    (relative * absolute) * (1.0 + 2f64.powi(-50)) + n * 2f64.powi(-1072)
+    // The factor (1 + 2^-50) covers the roundings of this expression, unless it underflows.
+    let rounding = (relative * absolute) * (1.0 + 2f64.powi(-50));
+    let underflow = if absolute > 0.0 && rounding < TINY { n * 2f64.powi(-1070) } else { 0.0 };
+    rounding + underflow + tiny as f64 * 2f64.powi(-1071)
 }
 
 impl Sum {
@@ -39,8 +46,9 @@ impl Sum {
         Sum::default()
     }
 
+    /// A sum whose products have not been watched for underflow: all count as possibly tiny.
     pub(crate) fn from_parts(high: f64, low: f64, absolute: f64, terms: u64) -> Sum {
-        Sum { high, low, absolute, terms }
+        Sum { high, low, absolute, terms, tiny: terms }
     }
 
     /// Adds the number `x`.
@@ -60,6 +68,7 @@ impl Sum {
         let error = a.mul_add(b, -product);
         self.add(product);
         self.low += error;
+        self.tiny += u64::from(product.abs() < TINY && a != 0.0 && b != 0.0);
     }
 
     /// Adds the other sum. Its `high` counts as one term, its `low` as part of this `low`.
@@ -70,17 +79,14 @@ impl Sum {
         self.low += other.low;
         self.absolute += other.absolute;
         self.terms += other.terms + 1;
+        self.tiny += other.tiny;
     }
 
     /// Enclosure of the exact sum.
     pub fn enclose(&self) -> Interval {
-        let error = error_bound(self.absolute, self.terms);
+        let error = error_bound(self.absolute, self.terms, self.tiny);
         if !(self.high.is_finite() && self.low.is_finite() && error.is_finite()) {
             return Interval::ALL;
-        }
-        if self.absolute == 0.0 && self.high == 0.0 && self.low == 0.0 {
-            // Only zeros were added, or products that underflowed to 0.
-            return if self.terms == 0 { Interval::ZERO } else { Interval::new(-error, error) };
         }
         let lower = add_down(self.high, add_down(self.low, -error));
         Interval::new(lower, add_up(self.high, add_up(self.low, error)))
