@@ -8,8 +8,6 @@ use faer::{Mat, Side};
 pub(crate) struct Cholesky {
     factor: Llt<f64>,
     scale: Vec<f64>,
-    /// The damping that was needed, relative to the diagonal.
-    pub(crate) damping: f64,
 }
 
 impl Cholesky {
@@ -30,7 +28,7 @@ impl Cholesky {
                 matrix[(j, j)] = 1.0 + damping;
             }
             if let Ok(factor) = matrix.llt(Side::Lower) {
-                return Some(Cholesky { factor, scale, damping });
+                return Some(Cholesky { factor, scale });
             }
             damping = if damping == 0.0 { 1e-14 } else { 10.0 * damping };
         }

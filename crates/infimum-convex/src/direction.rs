@@ -32,8 +32,9 @@ impl Direction {
     /// `−∇U = Xᵀ alpha − ∇penalty` for λ1 = 0, from `v = Xᵀ alpha` and the sums of alpha.
     pub(crate) fn negative_gradient(frame: &Frame, point: &Point, v: &[f64], sums: &[f64]) -> Direction {
         let d = frame.columns();
-        let weights =
-            (v.iter().zip(&point.weights).enumerate()).map(|(e, (v, w))| v - frame.curvature(e % d.max(1)) * w).collect();
+        let weights = (v.iter().zip(&point.weights).enumerate())
+            .map(|(e, (v, w))| v - frame.curvature(e % d.max(1)) * w)
+            .collect();
         let intercepts = (sums.iter().zip(&point.intercepts))
             .map(|(sum, b)| if frame.has_intercept() { sum - frame.curvature(d) * b } else { 0.0 })
             .collect();

@@ -96,7 +96,8 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
             active = n;
             last_largest = f64::INFINITY;
         }
-        if !L::SMOOTH && frame.penalty.lambda1 == 0.0 && tracker.explored > 20 && tracker.relative_gap() > 0.3 * before {
+        if !L::SMOOTH && frame.penalty.lambda1 == 0.0 && tracker.explored > 20 && tracker.relative_gap() > 0.3 * before
+        {
             state.subspace(tracker);
         }
     }
@@ -295,8 +296,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
                 sum += s;
             }
             image.iter_mut().zip(&self.inverse_l2).for_each(|(image, inverse)| *image *= inverse);
-            let product: Vec<f64> =
-                free.iter().map(|&i| frame.matrix.row(i).dot(&image) + self.rho * sum).collect();
+            let product: Vec<f64> = free.iter().map(|&i| frame.matrix.row(i).dot(&image) + self.rho * sum).collect();
             let bend: f64 = product.iter().zip(&direction).map(|(p, s)| p * s).sum();
             if !(bend > 0.0) {
                 break;

@@ -29,6 +29,8 @@ pub(crate) trait Losses: Sync {
     fn value(&self, z: &[f64]) -> f64;
     /// `alpha = −c·∂loss(z)`, inside the domain.
     fn natural_dual(&self, z: &[f64], alpha: &mut [f64]);
+    /// Bound on what rounding `z` and the losses to `f64` can hide of the value.
+    fn rounding(&self, z: &[f64]) -> f64;
     /// Moves every row of `alpha` to the nearest point of its domain.
     fn clip(&self, alpha: &mut [f64]);
     /// Makes `Σ_i alpha_ik` zero up to rounding, by small moves inside the domain.

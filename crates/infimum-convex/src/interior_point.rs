@@ -26,8 +26,12 @@ use crate::tracker::Tracker;
 
 /// Share of the way to the boundary that a step may go.
 const REACH: f64 = 0.995;
+/// Iterations without a smaller μ after which the second-order terms are left out.
+const CYCLES: u32 = 4;
+/// Steps shorter than this are replaced by centring steps.
+const JAMMED: f64 = 0.2;
 /// Iterations without a better bound on either side after which the method has met the limit of `f64`.
-const PATIENCE: u32 = 12;
+const PATIENCE: u32 = 25;
 
 /// Row variables, all positive.
 #[derive(Clone)]
@@ -64,6 +68,9 @@ struct Solver<'a> {
     margins: Vec<f64>,
     rows: Rows,
     columns: Columns,
+    /// Smallest μ so far, and iterations that did not lower it.
+    least: f64,
+    stalls: u32,
 }
 
 /// Minimises a hinge problem from zero.
@@ -88,15 +95,17 @@ pub(crate) fn solve(frame: &Frame, losses: &ScalarLosses<Hinge>, tracker: &mut T
         let better = tracker.offer_point(upper, &point) | tracker.offer_dual(lower, &alpha);
         tracker.explored += 1;
         tracker.report("interior-point");
-        if frame.penalty.lambda1 == 0.0 && frame.penalty.lambda2 == 0.0 {
-            if let Some(margin) = losses.separation(&z) {
-                offer_separation(frame, losses, point, margin, tracker);
-                return;
-            }
+        if frame.penalty.lambda1 == 0.0
+            && frame.penalty.lambda2 == 0.0
+            && let Some(margin) = losses.separation(&z)
+        {
+            offer_separation(frame, losses, point, margin, tracker);
+            return;
         }
         idle = if better { 0 } else { idle + 1 };
         if idle == PATIENCE || !progress {
-            tracker.trouble = Some("interior-point steps improve neither bound any more (limit of double precision)".into());
+            tracker.trouble =
+                Some("interior-point steps improve neither bound any more (limit of double precision)".into());
             return;
         }
     }
@@ -122,11 +131,15 @@ impl<'a> Solver<'a> {
             l1.push(if penalised { frame.penalty.lambda1 } else { 0.0 });
             l2.push(if penalised { frame.penalty.lambda2 } else { 0.0 });
         }
+        // a t = μ and u ξ within [μ, 2μ] for all rows, however the weights differ: a well-centred start.
         let half: Vec<f64> = frame.weights.iter().map(|c| 0.5 * c).collect();
-        let rows = Rows { a: half.clone(), u: half, t: vec![1.0; n], xi: vec![2.0; n] };
-        let columns = Columns { p: vec![1.0; order], q: vec![1.0; order], g: vec![0.0; order] };
+        let mu = half.iter().copied().fold(0.0, f64::max);
+        let t: Vec<f64> = half.iter().map(|a| mu / a).collect();
+        let rows = Rows { xi: t.iter().map(|t| t + 1.0).collect(), t, a: half.clone(), u: half };
+        let start: Vec<f64> = l1.iter().map(|&l1| if l1 > 0.0 { mu / l1 } else { 1.0 }).collect();
+        let columns = Columns { p: start.clone(), q: start, g: vec![0.0; order] };
         let (weights, margins) = (vec![0.0; order], vec![0.0; n]);
-        Solver { frame, targets, l1, l2, constant, weights, margins, rows, columns }
+        Solver { frame, targets, l1, l2, constant, weights, margins, rows, columns, least: f64::INFINITY, stalls: 0 }
     }
 
     /// Mean complementarity μ.
@@ -167,8 +180,20 @@ impl<'a> Solver<'a> {
         if tracker.stop().is_some() {
             return None;
         }
-        let corrector = self.direction(&factor, &theta, sigma * mu, Some(&predictor));
-        let length = (REACH * self.longest(&corrector)).min(1.0);
+        // Mehrotra's second-order terms can cycle: where μ has stopped falling, plain centred steps go on without them.
+        self.stalls += u32::from(mu > 0.8 * self.least);
+        self.least = self.least.min(mu);
+        let mut corrector = if self.stalls < CYCLES {
+            self.direction(&factor, &theta, sigma * mu, Some(&predictor))
+        } else {
+            self.direction(&factor, &theta, 0.2 * mu, None)
+        };
+        let mut length = (REACH * self.longest(&corrector)).min(1.0);
+        if length < JAMMED {
+            // Off centre: a step towards the central path, without the second-order terms.
+            corrector = self.direction(&factor, &theta, 0.9 * mu, None);
+            length = (REACH * self.longest(&corrector)).min(1.0);
+        }
         let (rows, columns) = self.moved(&corrector, length);
         (self.rows, self.columns) = (rows, columns);
         self.weights.iter_mut().zip(&corrector.weights).for_each(|(w, step)| *w += length * step);

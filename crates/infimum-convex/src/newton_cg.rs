@@ -37,7 +37,8 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         let norm = scaled(&inverse, &gradient).dot(&gradient).sqrt();
         let relative: f64 = norm / *first_norm.get_or_insert(norm.max(f64::MIN_POSITIVE));
         let forcing = tighten * relative.sqrt().min(0.1);
-        let Some((step, dz)) = conjugate_gradients(frame, losses, &curvature, &gradient, &inverse, forcing, tracker) else {
+        let Some((step, dz)) = conjugate_gradients(frame, losses, &curvature, &gradient, &inverse, forcing, tracker)
+        else {
             return;
         };
         losses.curve(&curvature, &dz, &mut curved);

@@ -36,8 +36,16 @@ pub(crate) struct Quadratic {
 }
 
 impl Quadratic {
-    /// The model at `point`; `hessian` is a lower triangle, v and sums are `Xᵀα` and `Σα`. `None` if it is not finite.
-    pub(crate) fn new(frame: &Frame, mut hessian: Mat<f64>, point: &Point, v: &[f64], sums: &[f64]) -> Option<Quadratic> {
+    /// The model at `point`; `hessian` is a lower triangle, v and sums are `Xᵀα` and `Σα`; `damping` is added to the diagonal,
+    /// one entry per weight of an output and its intercept. `None` if it is not finite.
+    pub(crate) fn new(
+        frame: &Frame,
+        mut hessian: Mat<f64>,
+        point: &Point,
+        v: &[f64],
+        sums: &[f64],
+        damping: &[f64],
+    ) -> Option<Quadratic> {
         let (columns, outputs, constant) = (frame.columns(), frame.outputs, frame.has_intercept());
         let order = hessian.nrows();
         for j in 0..order {
@@ -47,6 +55,7 @@ impl Quadratic {
                 }
                 hessian[(j, i)] = hessian[(i, j)];
             }
+            hessian[(j, j)] += damping[j % damping.len()];
         }
         let penalised = frame.intercept == Intercept::Penalized;
         let flat = |weights: &[f64], intercepts: &[f64]| {
@@ -87,6 +96,10 @@ impl Quadratic {
                 break;
             }
             if let Some(exact) = self.on_support(&u) {
+                // A singular system gives no minimiser: coordinate descent goes on alone.
+                if !(self.value(&exact) <= self.value(&u)) {
+                    continue;
+                }
                 let exact_slope = self.slope(&exact);
                 let holds = (0..order).all(|j| exact[j] != 0.0 || exact_slope[j].abs() <= self.l1[j] * (1.0 + 1e-11));
                 u = exact;
@@ -105,19 +118,23 @@ impl Quadratic {
     fn step(&self, j: usize, u: &mut [f64], slope: &mut [f64]) -> f64 {
         let curvature = self.hessian[(j, j)];
         let total = curvature + self.l2[j];
-        if total <= 0.0 {
-            return 0.0;
-        }
         let pull = slope[j] + curvature * u[j];
-        let next = pull.signum() * (pull.abs() - self.l1[j]).max(0.0) / total;
+        let next = if total > 0.0 {
+            pull.signum() * (pull.abs() - self.l1[j]).max(0.0) / total
+        } else if slope[j].abs() <= self.l1[j] {
+            // No row curves along this weight: only its penalty acts.
+            0.0
+        } else {
+            u[j]
+        };
         let change = next - u[j];
-        if change.abs() <= 1e-16 * u[j].abs() {
+        if change == 0.0 || change.abs() <= 1e-16 * u[j].abs() {
             return 0.0;
         }
         u[j] = next;
         let column = self.hessian.col_as_slice(j);
         slope.iter_mut().zip(column).for_each(|(slope, g)| *slope -= change * g);
-        (change * total).abs()
+        (change * total.max(f64::MIN_POSITIVE)).abs()
     }
 
     /// `∇ − G(u − w)`.

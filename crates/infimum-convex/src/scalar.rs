@@ -54,6 +54,16 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         self.sum(|i| self.weights[i] * self.loss.value(self.targets[i], z[i]))
     }
 
+    fn rounding(&self, z: &[f64]) -> f64 {
+        self.sum(|i| {
+            let (y, z) = (self.targets[i], z[i]);
+            let error = 4.0 * f64::EPSILON * (1.0 + y.abs() + z.abs());
+            // Convex: the largest value within the error is at one of its ends.
+            let largest = self.loss.value(y, z - error).max(self.loss.value(y, z + error));
+            self.weights[i] * (largest - self.loss.value(y, z) + error * error)
+        })
+    }
+
     fn natural_dual(&self, z: &[f64], alpha: &mut [f64]) {
         alpha.par_iter_mut().with_min_len(PIECE).enumerate().for_each(|(i, a)| {
             let (y, c) = (self.targets[i], self.weights[i]);

@@ -57,7 +57,8 @@ impl SoftmaxLosses<'_> {
     /// Moves whole ticks between classes inside rows until every column of `ticks` adds up to 0. Whether it succeeded.
     fn level(&self, ticks: &mut [i64], unit: f64) -> bool {
         let (n, outputs) = (self.classes.len(), self.outputs);
-        let mut sums: Vec<i128> = (0..outputs).map(|k| (0..n).map(|i| i128::from(ticks[i * outputs + k])).sum()).collect();
+        let mut sums: Vec<i128> =
+            (0..outputs).map(|k| (0..n).map(|i| i128::from(ticks[i * outputs + k])).sum()).collect();
         // α_k must rise where its sum is negative: mass q_k falls there and rises where the sum is positive.
         for spread in [true, false] {
             for donor in 0..outputs {
@@ -100,6 +101,17 @@ impl Losses for SoftmaxLosses<'_> {
         self.sum(|i| {
             let mut probabilities = vec![0.0; self.outputs];
             self.weights[i] * Softmax::value(self.class(i), self.row(z, i), &mut probabilities)
+        })
+    }
+
+    fn rounding(&self, z: &[f64]) -> f64 {
+        self.sum(|i| {
+            let mut p = vec![0.0; self.outputs];
+            let row = self.row(z, i);
+            Softmax::value(self.class(i), row, &mut p);
+            let wrong: f64 = (0..self.outputs).filter(|&k| k != self.class(i)).map(|k| p[k]).sum();
+            let error = 8.0 * f64::EPSILON * (1.0 + row.iter().fold(0.0f64, |top, z| top.max(z.abs())));
+            self.weights[i] * error * (wrong + error)
         })
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
     let z = margins(rows(frame), 0, frame.rows(), &point.weights, &point.intercepts);
     let z: Vec<f64> = z.iter().map(|z| 0.5 * (z.lower + z.upper)).collect();
     let upper = losses.value(&z) + frame.penalty_value(point);
-    let upper = upper + MARGIN * upper.abs();
+    let upper = upper + MARGIN * upper.abs() + losses.rounding(&z);
     let mut alpha = alpha.to_vec();
     match settled_value(frame, losses, &mut alpha) {
         Some(lower) if lower > 0.0 => Witness { upper, lower, alpha },
@@ -81,9 +81,9 @@ fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Opti
             return None;
         }
         let within = |v: f64, bound: f64| v <= (1.0 - 1e-15) * bound;
-        let inside = (v.iter().enumerate()).all(|(entry, &v)| within(v, frame.penalty.l1(entry % frame.columns().max(1))))
-            && (frame.intercept != Intercept::Penalized
-                || sums.iter().all(|&sum| within(sum, frame.penalty.lambda1)));
+        let inside = (v.iter().enumerate())
+            .all(|(entry, &v)| within(v, frame.penalty.l1(entry % frame.columns().max(1))))
+            && (frame.intercept != Intercept::Penalized || sums.iter().all(|&sum| within(sum, frame.penalty.lambda1)));
         if inside {
             return Some(gain - MARGIN * magnitude);
         }

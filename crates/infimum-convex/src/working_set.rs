@@ -24,9 +24,9 @@ const FEWEST: usize = 20;
 /// Largest order of the quadratic model.
 const LARGEST_ORDER: usize = 6_000;
 /// Newton steps per round.
-const NEWTON_STEPS: usize = 12;
+const NEWTON_STEPS: usize = 30;
 /// Rounds without progress on either bound after which `f64` has met its limit.
-const PATIENCE: u32 = 4;
+const PATIENCE: u32 = 10;
 
 /// Minimises a smooth problem with an ℓ1 term from the tracker's point; `curvature` bounds the loss's second derivative.
 pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, tracker: &mut Tracker) {
@@ -44,7 +44,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
     let mut set: Vec<usize> = Vec::new();
     loop {
         let mut modelled = vec![0.0; n * outputs];
-        if !improve(frame, losses, &set, &mut point, &mut z, &mut modelled, tracker) {
+        if !improve(frame, losses, &set, &mut point, &mut z, &mut modelled, &norms, curvature, tracker) {
             return;
         }
         let upper = frame.upper(losses, &point, &mut z);
@@ -69,7 +69,8 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
         }
         idle = if better { 0 } else { idle + 1 };
         if idle == PATIENCE {
-            tracker.trouble = Some("working-set rounds improve neither bound any more (limit of double precision)".into());
+            tracker.trouble =
+                Some("working-set rounds improve neither bound any more (limit of double precision)".into());
             return;
         }
         let radius = (2.0 * (tracker.upper - lower).max(0.0) * curvature).sqrt();
@@ -82,8 +83,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
         }
         let support: Vec<usize> = (0..d).filter(|&j| (0..outputs).any(|k| point.weights[k * d + j] != 0.0)).collect();
         size = (2 * support.len()).max(size).max(FEWEST);
-        let mut order: Vec<usize> =
-            (0..d).filter(|&j| violations[j] > 0.0 && !support.contains(&j)).collect();
+        let mut order: Vec<usize> = (0..d).filter(|&j| violations[j] > 0.0 && !support.contains(&j)).collect();
         order.sort_by(|&a, &b| violations[b].total_cmp(&violations[a]));
         order.truncate(size.saturating_sub(support.len()).max(FEWEST));
         set = support;
@@ -91,8 +91,9 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
         set.sort_unstable();
         if (set.len() + 1) * outputs > LARGEST_ORDER {
             set.truncate(LARGEST_ORDER / outputs - 1);
-            tracker.trouble =
-                Some(format!("more than {LARGEST_ORDER} weights may be non-zero, which this solver does not hold; raise --l1"));
+            tracker.trouble = Some(format!(
+                "more than {LARGEST_ORDER} weights may be non-zero, which this solver does not hold; raise --l1"
+            ));
             if idle > 0 {
                 return;
             }
@@ -171,6 +172,8 @@ fn improve(
     point: &mut Point,
     z: &mut [f64],
     modelled: &mut [f64],
+    norms: &[f64],
+    bound: f64,
     tracker: &mut Tracker,
 ) -> bool {
     let (d, outputs) = (frame.columns(), frame.outputs);
@@ -179,12 +182,19 @@ fn improve(
     let small = Frame { matrix: &matrix, penalty: Penalty { scales: Some(&scales), ..frame.penalty }, ..*frame };
     let m = set.len();
     let mut inner = Point {
-        weights: (0..outputs).flat_map(|k| set.iter().map(move |&j| (k, j))).map(|(k, j)| point.weights[k * d + j]).collect(),
+        weights: (0..outputs)
+            .flat_map(|k| set.iter().map(move |&j| (k, j)))
+            .map(|(k, j)| point.weights[k * d + j])
+            .collect(),
         intercepts: point.intercepts.clone(),
     };
     let (mut alpha, mut curvature, mut dz) = (vec![0.0; z.len()], vec![0.0; z.len()], vec![0.0; z.len()]);
     let (mut v, mut sums) = (vec![0.0; m * outputs], vec![0.0; outputs]);
     let mut value = small.upper(losses, &inner, z);
+    // The curvature bound of each weight: damping 1 makes the model lie above the objective.
+    let mut majorant: Vec<f64> = set.iter().map(|&j| bound * norms[j] * norms[j]).collect();
+    majorant.extend(frame.has_intercept().then(|| bound * frame.weights.iter().sum::<f64>()));
+    let mut damping = 0.0f64;
     let mut first = None;
     for _ in 0..NEWTON_STEPS {
         if tracker.stop().is_some() {
@@ -193,7 +203,8 @@ fn improve(
         losses.derivatives(z, &mut alpha, &mut curvature);
         design::transpose_multiply(&matrix, &alpha, &mut v, &mut sums);
         let hessian = losses.hessian(&small, &curvature);
-        let Some(quadratic) = Quadratic::new(&small, hessian, &inner, &v, &sums) else {
+        let diagonal: Vec<f64> = majorant.iter().map(|bound| damping * bound).collect();
+        let Some(quadratic) = Quadratic::new(&small, hessian, &inner, &v, &sums, &diagonal) else {
             tracker.trouble = Some("the Hessian is not finite: rescale the columns".into());
             return false;
         };
@@ -204,7 +215,7 @@ fn improve(
         // Backtracking on the convex objective; the whole step is taken near the optimum.
         let mut t = 1.0;
         let mut accepted = false;
-        for _ in 0..30 {
+        for _ in 0..12 {
             let mut trial = inner.clone();
             step.apply(t, &mut trial);
             let trial_z: Vec<f64> = z.iter().zip(&dz).map(|(z, dz)| z + t * dz).collect();
@@ -222,7 +233,15 @@ fn improve(
         }
         // The model's decrease falls quadratically; a thousandth of the first is enough before the set is looked at again.
         let first = *first.get_or_insert(predicted);
-        if !accepted || (predicted <= 1e-3 * first.max(1e-300) && t == 1.0) {
+        if !accepted || t < 0.3 {
+            if damping >= 1.0 {
+                break;
+            }
+            damping = (100.0 * damping).clamp(1e-8, 1.0);
+            continue;
+        }
+        damping = if damping < 1e-12 { 0.0 } else { 0.1 * damping };
+        if predicted <= 1e-3 * first.max(1e-300) && t == 1.0 && damping < 1e-6 {
             break;
         }
     }

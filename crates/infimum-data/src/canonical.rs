@@ -186,11 +186,11 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     if request.task.is_none() {
         notes.push(format!("task: {word} ({reason}); --task overrides"));
     }
-    if let Some(loss) = request.loss {
-        if loss.is_classification() != (task == Task::Classification) {
-            let can = if task == Task::Classification { "logistic, softmax, hinge, squared-hinge" } else { "squared" };
-            return fail(format!("the loss {} does not fit the task {word}; losses that do: {can}", loss.name()));
-        }
+    if let Some(loss) = request.loss
+        && loss.is_classification() != (task == Task::Classification)
+    {
+        let can = if task == Task::Classification { "logistic, softmax, hinge, squared-hinge" } else { "squared" };
+        return fail(format!("the loss {} does not fit the task {word}; losses that do: {can}", loss.name()));
     }
     let class_weight = request.class_weight.clone().unwrap_or(ClassWeight::Uniform);
     if task == Task::Regression && class_weight != ClassWeight::Uniform {
@@ -204,13 +204,13 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         ));
     }
     let sample_weights = raw.weights.take();
-    if let Some(weights) = &sample_weights {
-        if let Some(row) = weights.iter().position(|&weight| weight < 0.0) {
-            let got = format!("`{}`", weights[row]);
-            let column = format!(", column `{}`", raw.weight_name.clone().unwrap_or_default());
-            let expected = "a weight ≥ 0".to_string();
-            return Err(DataError::Field { path: path.into(), line: row as u64 + 1, column, expected, got });
-        }
+    if let Some(weights) = &sample_weights
+        && let Some(row) = weights.iter().position(|&weight| weight < 0.0)
+    {
+        let got = format!("`{}`", weights[row]);
+        let column = format!(", column `{}`", raw.weight_name.clone().unwrap_or_default());
+        let expected = "a weight ≥ 0".to_string();
+        return Err(DataError::Field { path: path.into(), line: row as u64 + 1, column, expected, got });
     }
     // Hold out, then drop rows of weight 0.
     let mut keep = vec![true; rows];

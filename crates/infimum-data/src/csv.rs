@@ -223,7 +223,7 @@ pub(crate) fn sample(text: &[u8], delimiter: u8, limit: usize) -> Result<Vec<Vec
 
 /// What one piece gave: its table, or the columns that turned out to be text.
 enum Parsed {
-    Table(Table, u64),
+    Table(Box<Table>, u64),
     Text(Vec<usize>),
 }
 
@@ -287,7 +287,7 @@ fn parse_piece(piece: Piece, layout: &Layout) -> Result<Parsed, DataError> {
         table.rows += 1;
     }
     if conflicts.is_empty() {
-        Ok(Parsed::Table(table, memchr::memchr_iter(b'\n', piece.text).count() as u64))
+        Ok(Parsed::Table(Box::new(table), memchr::memchr_iter(b'\n', piece.text).count() as u64))
     } else {
         Ok(Parsed::Text(conflicts))
     }
@@ -337,13 +337,14 @@ pub(crate) fn read(
                         }
                     }),
                     Parsed::Table(piece, piece_lines) if found.is_empty() => {
-                        if table.rows == 0 && piece.rows > 0 {
-                            if let Some(length) = length {
-                                let rows = (piece.rows as f64 * length as f64 / bytes as f64 * 1.02) as usize + 64;
-                                table.numeric.reserve(rows * numeric_width);
-                            }
+                        if table.rows == 0
+                            && piece.rows > 0
+                            && let Some(length) = length
+                        {
+                            let rows = (piece.rows as f64 * length as f64 / bytes as f64 * 1.02) as usize + 64;
+                            table.numeric.reserve(rows * numeric_width);
                         }
-                        append(&mut table, piece, lines_so_far);
+                        append(&mut table, *piece, lines_so_far);
                         lines_so_far += piece_lines;
                     }
                     Parsed::Table(..) => {}

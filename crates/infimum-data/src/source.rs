@@ -50,7 +50,7 @@ impl Source {
             let why = "it is a folder; expected a file".to_string();
             return Err(DataError::Unreadable { path: name.into(), why });
         }
-        let length = metadata.is_file().then(|| metadata.len());
+        let length = metadata.is_file().then_some(metadata.len());
         Source::new(name, BufReader::with_capacity(1 << 20, file), length)
     }
 
@@ -96,25 +96,6 @@ impl Source {
     fn failure(&self, error: &io::Error) -> DataError {
         let (path, why) = (self.name.clone(), error.to_string());
         if self.compressed { DataError::Gzip { path, why } } else { DataError::Unreadable { path, why } }
-    }
-
-    /// Exactly `buffer.len()` bytes, or an error that says the file is truncated.
-    pub(crate) fn exact(&mut self, buffer: &mut [u8], what: &str) -> Result<(), DataError> {
-        let got = self.fill(buffer)?;
-        if got == buffer.len() {
-            return Ok(());
-        }
-        let message = format!("the file ends within {what}: expected {} more bytes, got {got}", buffer.len());
-        Err(DataError::input(&self.name, message))
-    }
-
-    /// All remaining bytes.
-    pub(crate) fn rest(&mut self) -> Result<Vec<u8>, DataError> {
-        let mut bytes = Vec::new();
-        match self.reader.read_to_end(&mut bytes) {
-            Ok(_) => Ok(bytes),
-            Err(error) => Err(self.failure(&error)),
-        }
     }
 
     /// Reads whatever is left and returns the SHA-256 of all stored bytes, lower-case hex.

@@ -17,11 +17,10 @@ pub(crate) enum Boundary {
     OutsideQuotes,
 }
 
-/// A piece of text that ends at a record's end, and the number of lines before it.
+/// A piece of text that ends at a record's end; parsers count lines from 1 in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Piece<'a> {
     pub(crate) text: &'a [u8],
-    pub(crate) first_line: u64,
 }
 
 /// Positions just after the record ends in `text`, at or after each of the `wanted` positions; the last entry is the
@@ -92,7 +91,7 @@ pub(crate) fn for_each_piece<T: Send>(
         for &stop in &ends {
             if stop > start {
                 let text = &buffer[start..stop];
-                pieces.push(Piece { text, first_line: 0 });
+                pieces.push(Piece { text });
                 start = stop;
             }
         }
