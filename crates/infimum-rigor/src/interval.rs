@@ -2,7 +2,7 @@
 //!
 //! IEEE 754 operations round to nearest, so the exact result of one operation lies between the neighbours of the
 //! computed one: `next_down(x) ≤ exact ≤ next_up(x)`. Sums use TwoSum (Knuth) to see on which side the exact result
-//! lies, so that exact sums stay exact.
+//! lies, products and quotients a fused multiply-add, so that exact results stay exact.
 
 use std::ops::{Add, Mul, Neg, Sub};
 
@@ -41,13 +41,32 @@ pub(crate) fn add_up(a: f64, b: f64) -> f64 {
     -add_down(-a, -b)
 }
 
-/// `a·b` rounded down; 0 times anything is 0.
+/// Between these magnitudes the error of a product or quotient is itself an `f64`, so that its sign can be seen.
+const SAFE: std::ops::Range<f64> = 1e-250..1e300;
+
+/// `a·b` rounded down, exact where the product is an `f64`; 0 times anything is 0.
 fn mul_down(a: f64, b: f64) -> f64 {
     if a == 0.0 || b == 0.0 {
         return 0.0;
     }
     let product = a * b;
+    if SAFE.contains(&product.abs()) {
+        return if a.mul_add(b, -product) < 0.0 { product.next_down() } else { product };
+    }
     if product == f64::INFINITY && a.is_finite() && b.is_finite() { f64::MAX } else { product.next_down() }
+}
+
+/// `a/b` rounded down for b > 0, exact where the quotient is an `f64`.
+fn div_down(a: f64, b: f64) -> f64 {
+    if a == 0.0 {
+        return 0.0;
+    }
+    let quotient = a / b;
+    if SAFE.contains(&quotient.abs()) && SAFE.contains(&a.abs()) && SAFE.contains(&b) {
+        // The remainder a − q·b is an f64; it is negative iff q is too large.
+        return if quotient.mul_add(-b, a) < 0.0 { quotient.next_down() } else { quotient };
+    }
+    if quotient == f64::INFINITY { f64::MAX } else { quotient.next_down() }
 }
 
 fn mul_up(a: f64, b: f64) -> f64 {
@@ -110,16 +129,10 @@ impl Interval {
         if !(divisor.lower > 0.0 && self.is_finite() && divisor.is_finite()) {
             return Interval::ALL;
         }
-        let quotient_down = |a: f64, b: f64| if a == 0.0 { 0.0 } else { saturate((a / b).next_down()) };
-        let lower = quotient_down(self.lower, if self.lower >= 0.0 { divisor.upper } else { divisor.lower });
-        let upper = -quotient_down(-self.upper, if self.upper <= 0.0 { divisor.upper } else { divisor.lower });
+        let lower = div_down(self.lower, if self.lower >= 0.0 { divisor.upper } else { divisor.lower });
+        let upper = -div_down(-self.upper, if self.upper <= 0.0 { divisor.upper } else { divisor.lower });
         Interval::new(lower, upper)
     }
-}
-
-/// A quotient that overflowed upwards is at least `MAX`.
-fn saturate(x: f64) -> f64 {
-    if x == f64::INFINITY { f64::MAX } else { x }
 }
 
 impl Add for Interval {
