@@ -6,6 +6,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infimum::{ClassWeight, Format, Intercept, Loss, Request, Solver, Split, Strength, Task};
 
+/// More threads than any machine has; a larger number is a slip.
+const MOST_THREADS: usize = 4_096;
+
 /// Training with proof: incumbent, proven lower bound, gap and certificate.
 #[derive(Debug, Parser)]
 #[command(name = "infimum", version, max_term_width = 120)]
@@ -17,6 +20,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Train a model to a certified gap
+    #[command(allow_negative_numbers = true)]
     Fit(Box<FitArguments>),
     /// Verify a certificate against the data
     Check(CheckArguments),
@@ -52,11 +56,11 @@ pub(crate) struct ReadArguments {
     /// Column of example weights ≥ 0
     #[arg(long, value_name = "COLUMN")]
     sample_weight: Option<String>,
-    /// Fraction of rows held out for validation, in (0, 1)
-    #[arg(long, value_name = "FRACTION")]
+    /// Fraction of rows held out for validation, in (0, 1) [default: none]
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
     valid: Option<f64>,
-    /// Seed of the split and of randomised solvers
-    #[arg(long, default_value_t = 0)]
+    /// Seed of the split and of randomised solvers, an integer ≥ 0
+    #[arg(long, default_value = "0", value_parser = seed)]
     pub(crate) seed: u64,
 }
 
@@ -67,35 +71,35 @@ pub(crate) struct FitArguments {
     /// Loss: logistic, softmax, hinge, squared-hinge, squared [default: by task and number of classes]
     #[arg(long, value_parser = loss)]
     loss: Option<Loss>,
-    /// L1 strength per example ≥ 0
-    #[arg(long, value_name = "X", conflicts_with = "c")]
+    /// L1 strength per example ≥ 0 [default: 0]
+    #[arg(long, value_name = "X", conflicts_with = "c", value_parser = non_negative)]
     l1: Option<f64>,
-    /// L2 strength per example ≥ 0
-    #[arg(long, value_name = "X", conflicts_with = "c")]
+    /// L2 strength per example ≥ 0 [default: 0 with --l1, else --C 1]
+    #[arg(long, value_name = "X", conflicts_with = "c", value_parser = non_negative)]
     l2: Option<f64>,
-    /// L2 strength as in LIBLINEAR and scikit-learn, λ2 = 1/C [default: 1]
-    #[arg(long = "C", value_name = "C")]
+    /// Inverse L2 strength as in LIBLINEAR and scikit-learn, λ2 = 1/C, > 0 [default: 1]
+    #[arg(long = "C", value_name = "C", value_parser = positive)]
     c: Option<f64>,
     /// Constant term
     #[arg(long, default_value = "free")]
     intercept: InterceptName,
-    /// `balanced`, or LABEL=WEIGHT,… (labels not named: 1)
-    #[arg(long, value_parser = class_weight)]
+    /// `balanced`, or LABEL=WEIGHT,… with weights > 0 (labels not named: 1) [default: all 1]
+    #[arg(long, value_name = "WEIGHTS", value_parser = class_weight)]
     class_weight: Option<ClassWeight>,
     /// Weight the penalty by the columns' standard deviations
     #[arg(long)]
     standardize: bool,
     /// Relative gap at which to stop, ≥ 0
-    #[arg(long, default_value_t = 1e-4)]
+    #[arg(long, default_value = "1e-4", value_parser = non_negative)]
     pub(crate) gap: f64,
     /// Absolute gap of the mean objective at which to stop, ≥ 0
-    #[arg(long, default_value_t = 1e-12)]
+    #[arg(long, default_value = "1e-12", value_parser = non_negative)]
     pub(crate) abs_gap: f64,
-    /// Time for reading, solving and writing, e.g. 60s, 2m, 500ms [default: none]
+    /// Time for reading, solving and writing, > 0, e.g. 60s, 2m, 500ms [default: none]
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub(crate) time_limit: Option<Duration>,
     /// Threads ≥ 1 [default: all cores]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Solver: newton, newton-cg, interior-point, dual-cd, working-set [default: chosen and printed]
     #[arg(long, value_parser = solver)]
@@ -112,9 +116,25 @@ pub(crate) struct FitArguments {
     /// No log on stderr
     #[arg(long)]
     pub(crate) quiet: bool,
-    /// Deep nets are not part of this version
+    #[command(flatten)]
+    pub(crate) nets: NetArguments,
+}
+
+/// Options of nets with hidden layers, known so that using them gives a sentence and not a guess.
+#[derive(Debug, Args)]
+pub(crate) struct NetArguments {
     #[arg(long, hide = true)]
-    pub(crate) hidden: Option<String>,
+    hidden: Option<String>,
+    #[arg(long, hide = true)]
+    activation: Option<String>,
+    #[arg(long, hide = true)]
+    net: Option<String>,
+    #[arg(long, hide = true)]
+    hidden_bias: Option<String>,
+    #[arg(long, hide = true)]
+    output_bias: Option<String>,
+    #[arg(long, hide = true)]
+    device: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -216,24 +236,54 @@ fn solver(text: &str) -> Result<Solver, String> {
     Solver::from_name(text).ok_or_else(|| format!("expected one of {}", names.join(", ")))
 }
 
+fn number(text: &str, range: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && fits(value) => Ok(value),
+        _ => Err(format!("expected a number {range}")),
+    }
+}
+
+fn non_negative(text: &str) -> Result<f64, String> {
+    number(text, "≥ 0", |value| value >= 0.0)
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    number(text, "> 0", |value| value > 0.0)
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    number(text, "between 0 and 1, both excluded", |value| value > 0.0 && value < 1.0)
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected an integer ≥ 0".into())
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    let expected = || format!("expected an integer from 1 to {MOST_THREADS}");
+    text.parse().ok().filter(|threads| (1..=MOST_THREADS).contains(threads)).ok_or_else(expected)
+}
+
 fn class_weight(text: &str) -> Result<ClassWeight, String> {
     if text == "balanced" {
         return Ok(ClassWeight::Balanced);
     }
     let pair = |part: &str| {
         let (label, weight) = part.rsplit_once('=')?;
-        Some((label.trim().to_string(), weight.trim().parse().ok()?))
+        Some((label.trim().to_string(), positive(weight.trim()).ok()?))
     };
     let given: Option<Vec<(String, f64)>> = text.split(',').map(pair).collect();
-    given.map(ClassWeight::Given).ok_or_else(|| "expected `balanced` or LABEL=WEIGHT,LABEL=WEIGHT,…".into())
+    given
+        .map(ClassWeight::Given)
+        .ok_or_else(|| "expected `balanced` or LABEL=WEIGHT,LABEL=WEIGHT,… with weights > 0".into())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
-    let expected = || "expected a time such as 500ms, 60s, 2m or 1h".to_string();
+    let expected = || "expected a time > 0 such as 500ms, 60s, 2m or 1h".to_string();
     let (number, factor) =
         units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor))).ok_or_else(expected)?;
-    let seconds = number.trim().parse::<f64>().map_err(|_| expected())? * factor;
+    let seconds = positive(number.trim()).map_err(|_| expected())? * factor;
     Duration::try_from_secs_f64(seconds).map_err(|_| expected())
 }
 
@@ -262,6 +312,22 @@ impl ReadArguments {
             split: self.valid.map(|fraction| Split { fraction, seed: self.seed }),
             ..Request::default()
         }
+    }
+}
+
+impl NetArguments {
+    /// The first option given, with its value.
+    pub(crate) fn first(&self) -> Option<(&'static str, &str)> {
+        let NetArguments { hidden, activation, net, hidden_bias, output_bias, device } = self;
+        let named = [
+            ("--hidden", hidden),
+            ("--activation", activation),
+            ("--net", net),
+            ("--hidden-bias", hidden_bias),
+            ("--output-bias", output_bias),
+            ("--device", device),
+        ];
+        named.into_iter().find_map(|(name, value)| Some((name, value.as_deref()?)))
     }
 }
 

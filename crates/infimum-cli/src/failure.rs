@@ -1,9 +1,17 @@
 //! Errors as the user sees them: one message and an exit code.
 
+use std::io::{self, Write};
+
 /// A command that failed.
+#[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) code: i32,
     pub(crate) message: String,
+}
+
+/// A line on stderr; a stderr that nobody reads is no reason to stop.
+pub(crate) fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 impl Failure {
@@ -15,5 +23,11 @@ impl Failure {
     /// A defect of infimum: exit code 1.
     pub(crate) fn internal(message: impl ToString) -> Failure {
         Failure { code: 1, message: message.to_string() }
+    }
+
+    /// Says the message and ends the process.
+    pub(crate) fn exit(&self) -> ! {
+        say(&format!("error: {}", self.message));
+        std::process::exit(self.code)
     }
 }

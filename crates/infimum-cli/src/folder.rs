@@ -2,7 +2,7 @@
 //! a folder with a `result.json` is whole and a killed run leaves nothing that looks whole.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,45 +11,80 @@ use crate::failure::Failure;
 /// Files of a run folder; only these are ever replaced.
 const FILES: [&str; 5] = ["result.json", "certificate.safetensors", "model.safetensors", "model.json", "log.jsonl"];
 
+/// Where a run's files will go; made before the work begins, so that a folder that cannot be written is said at once.
+/// Nothing is created or removed until [`Plan::open`].
+pub(crate) struct Plan {
+    wanted: Option<PathBuf>,
+    /// `<UTC time>-<name>`, for a default folder.
+    stem: String,
+}
+
 /// A folder that takes a run's files.
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
 }
 
-impl Folder {
-    /// Creates the folder, or takes an existing one that is empty or holds an earlier run, whose files are removed first.
-    pub(crate) fn create(wanted: Option<&Path>, data: &str) -> Result<Folder, Failure> {
-        let path = wanted.map_or_else(|| default_path(data), Path::to_path_buf);
-        let failed = |error: std::io::Error| {
-            Failure::input(format!(
-                "{}: the run folder cannot be written: {error}; choose another with --out",
-                path.display()
-            ))
-        };
-        fs::create_dir_all(&path).map_err(failed)?;
-        for entry in fs::read_dir(&path).map_err(failed)? {
-            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if !FILES.contains(&name.trim_end_matches(".partial")) {
-                let message = format!(
-                    "{}: expected an empty or new folder or an earlier run, but it holds `{name}`; choose another with --out",
-                    path.display()
-                );
-                return Err(Failure::input(message));
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::input(format!("{}: the run folder cannot be written: {error}; choose another with --out", path.display()))
+}
+
+impl Plan {
+    /// Checks that the folder asked for (or `runs`) can be written, and that it is new, empty or holds an earlier run.
+    pub(crate) fn new(wanted: Option<&Path>, data: &str) -> Result<Plan, Failure> {
+        let path = wanted.unwrap_or(Path::new("runs"));
+        let failed = |error: std::io::Error| unwritable(path, &error);
+        if wanted.is_some() && path.exists() {
+            for entry in fs::read_dir(path).map_err(failed)? {
+                let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+                if !FILES.contains(&name.trim_end_matches(".partial")) {
+                    let message = format!(
+                        "{}: expected a new or empty folder or an earlier run, but it holds `{name}`; choose another with --out",
+                        path.display()
+                    );
+                    return Err(Failure::input(message));
+                }
             }
         }
-        let probe = path.join("result.json.partial");
-        File::create(&probe).map_err(failed)?;
-        fs::remove_file(&probe).map_err(failed)?;
-        // result.json first: without it the rest does not look like a finished run.
+        let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
+        let probe = existing.join(format!(".infimum-{}.partial", std::process::id()));
+        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
+        Ok(Plan { wanted: wanted.map(Path::to_path_buf), stem: default_stem(data) })
+    }
+
+    /// Creates the folder; an earlier run in it is removed, `result.json` first, so that at no time an old and a new file
+    /// look like one run.
+    pub(crate) fn open(&self) -> Result<Folder, Failure> {
+        let Some(path) = &self.wanted else {
+            return self.open_default();
+        };
+        let failed = |error: std::io::Error| unwritable(path, &error);
+        fs::create_dir_all(path).map_err(failed)?;
         for name in FILES {
             match fs::remove_file(path.join(name)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
                 _ => {}
             }
         }
-        Ok(Folder { path })
+        Ok(Folder { path: path.clone() })
     }
 
+    /// `runs/<stem>`, or `runs/<stem>-2` and so on: creating it is what makes it ours, also beside another process.
+    fn open_default(&self) -> Result<Folder, Failure> {
+        let runs = Path::new("runs");
+        fs::create_dir_all(runs).map_err(|error| unwritable(runs, &error))?;
+        let mut count = 1u32;
+        loop {
+            let path = runs.join(if count == 1 { self.stem.clone() } else { format!("{}-{count}", self.stem) });
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Folder { path }),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => count += 1,
+                Err(error) => return Err(unwritable(&path, &error)),
+            }
+        }
+    }
+}
+
+impl Folder {
     /// Writes one file, whole or not at all.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let target = self.path.join(name);
@@ -67,18 +102,16 @@ impl Folder {
     }
 }
 
-/// `runs/<UTC time>-<name>`, made unique by a number if need be.
-fn default_path(data: &str) -> PathBuf {
+/// `<UTC time>-<name>` of a run on `data`.
+fn default_stem(data: &str) -> String {
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
-    let name = data.rsplit(['/', ':']).next().unwrap_or("data");
-    let name: String =
-        name.split('.').next().unwrap_or(name).chars().filter(|c| c.is_alphanumeric() || *c == '-').collect();
+    let file = data.rsplit('/').next().unwrap_or(data);
+    let file = file.strip_prefix("builtin:").unwrap_or(file);
+    let name = file.split('.').next().unwrap_or(file);
+    let name: String = name.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
     let (year, month, day) = civil(seconds / 86_400);
     let clock = seconds % 86_400;
-    let stem =
-        format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}-{name}", clock / 3_600, clock / 60 % 60, clock % 60);
-    let candidates = (1u32..).map(|k| if k == 1 { stem.clone() } else { format!("{stem}-{k}") });
-    candidates.map(|name| Path::new("runs").join(name)).find(|path| !path.exists()).unwrap_or_else(|| "runs/run".into())
+    format!("{year:04}{month:02}{day:02}T{:02}{:02}{:02}-{name}", clock / 3_600, clock / 60 % 60, clock % 60)
 }
 
 /// Year, month and day of a day counted from 1970-01-01 (Gregorian calendar; H. Hinnant, *chrono-compatible low-level date

@@ -10,6 +10,7 @@ mod fit;
 mod folder;
 mod interrupt;
 mod predict;
+mod result;
 mod tools;
 
 use std::process::ExitCode;
@@ -27,9 +28,6 @@ fn main() -> ExitCode {
         Command::Data(command) => tools::data(command),
         Command::Generate(options) => tools::generate(options),
     };
-    let code = result.unwrap_or_else(|failure| {
-        eprintln!("error: {}", failure.message);
-        failure.code
-    });
+    let code = result.unwrap_or_else(|failure| failure.exit());
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

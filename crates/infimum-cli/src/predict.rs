@@ -6,13 +6,13 @@ use std::io::{self, BufWriter, Write};
 use infimum::{ModelFile, decision_values, labels, metrics, probabilities, read_for_prediction};
 
 use crate::arguments::{PredictArguments, What};
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 
 pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
     let (file, model) = ModelFile::read(&arguments.run).map_err(Failure::input)?;
     let rows =
         read_for_prediction(&arguments.data, &file.recipe, &file.encoding, &file.labels).map_err(Failure::input)?;
-    rows.notes.iter().for_each(|note| eprintln!("note       {note}"));
+    rows.notes.iter().for_each(|note| say(&format!("note       {note}")));
     let decision = decision_values(&model, &rows.matrix);
     let wants = |what| arguments.what == what || arguments.what == What::All;
     let mut heads: Vec<String> = Vec::new();
@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
     }
     if let Some(target) = &rows.target {
         let metrics = metrics(file.loss, &model, &rows.matrix, target);
-        eprintln!("metric     {} ({} rows)", metrics.words(), metrics.rows);
+        say(&format!("metric     {} ({} rows)", metrics.words(), metrics.rows));
     }
     Ok(0)
 }

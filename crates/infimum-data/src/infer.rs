@@ -48,13 +48,14 @@ fn is_pair(token: &[u8]) -> bool {
 }
 
 /// Whether the first of the sampled records names the columns: some column has a name there above numbers only, or no
-/// field of the record is a number and none of them comes again in its column.
+/// field of the record is a number and none of them comes again in its column (so a single record of words is a header
+/// without rows).
 pub(crate) fn header(sample: &[Vec<String>]) -> bool {
     let Some((first, rest)) = sample.split_first() else {
         return false;
     };
     let is_number = |text: &str| number::parse(text.as_bytes()).is_some();
-    if first.iter().any(|field| is_number(field)) || rest.is_empty() {
+    if first.iter().any(|field| is_number(field)) {
         return false;
     }
     let above_numbers = (0..first.len()).any(|column| {

@@ -20,6 +20,8 @@ pub struct Header {
     pub sparse: bool,
     /// Target column, empty for LIBSVM.
     pub target: String,
+    /// `classification` or `regression`.
+    pub task: String,
     /// Ordered labels; empty for regression.
     pub labels: Vec<String>,
     /// Loss name.
@@ -60,22 +62,32 @@ pub struct Closing {
     pub message: String,
     /// What the model is called, e.g. `logistic regression`.
     pub model: String,
-    /// Mean objective of the model, proven if `certified`.
+    /// Mean objective of the model.
     pub upper: f64,
-    /// Mean lower bound, proven if `certified`.
+    /// Mean lower bound.
     pub lower: f64,
     /// Relative gap of the two.
     pub gap: f64,
     /// The gap asked for.
     pub wanted: f64,
-    /// Whether the checker has accepted the written certificate.
-    pub certified: bool,
-    /// Why not, if not.
-    pub refusal: Option<String>,
+    /// Whether the bounds are proven.
+    pub proof: Proof,
     /// Metric lines, e.g. `training accuracy 0.982`.
     pub metrics: Vec<String>,
     /// Seconds for reading, solving, writing and checking.
     pub seconds: [f64; 4],
-    /// Run folder.
-    pub folder: String,
+    /// Run folder; `None` if it could not be written.
+    pub folder: Option<String>,
+}
+
+/// What the checker said of the written certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Proof {
+    /// Accepted: the bounds are proven.
+    Checked,
+    /// Refused: step and reason.
+    Refused(String),
+    /// The run folder could not be written, so there is nothing to check; why.
+    Unwritten(String),
 }

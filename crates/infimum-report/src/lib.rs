@@ -9,5 +9,5 @@ mod info;
 mod log;
 pub mod print;
 
-pub use info::{Closing, Header, Row};
+pub use info::{Closing, Header, Proof, Row};
 pub use log::Log;

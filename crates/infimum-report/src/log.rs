@@ -1,8 +1,8 @@
 //! The monitor that prints, keeps the JSON-lines log, and carries the time limit and the interrupt to the solver.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use infimum_problem::{Event, Monitor, Stop, relative_gap};
@@ -10,16 +10,19 @@ use infimum_problem::{Event, Monitor, Stop, relative_gap};
 use crate::info::Row;
 use crate::print;
 
-/// Rows closer together than this are not printed (the last one always is).
-const PAUSE: f64 = 0.1;
+/// A row is printed at least this often, milliseconds, whether or not anything happened.
+const HEARTBEAT: u64 = 5_000;
 
 struct State {
     out: Box<dyn Write + Send>,
     lines: Vec<u8>,
-    extra: Option<Box<dyn Write + Send>>,
+    copy: Option<Box<dyn Write + Send>>,
+    copy_error: Option<std::io::Error>,
     total_weight: f64,
-    last: Option<f64>,
-    pending: Option<Row>,
+    printed: Option<f64>,
+    recorded: Option<f64>,
+    latest: Option<Row>,
+    pending: bool,
 }
 
 /// A log that prints to a stream and collects JSON lines.
@@ -27,19 +30,46 @@ pub struct Log {
     start: Instant,
     deadline: OnceLock<Instant>,
     interrupted: &'static AtomicBool,
+    /// When the next row is due even without an event, milliseconds after `start`.
+    due: AtomicU64,
     state: Mutex<State>,
 }
 
+/// Seconds between two printed rows: at first all that happens a tenth of a second apart, later twenty for each e-fold of
+/// time, so that a log of an hour is still a page or three.
+fn print_pause(time: f64) -> f64 {
+    (0.05 * time).clamp(0.1, 5.0)
+}
+
+/// The same for JSON lines, which are for programs: ten times as many.
+fn record_pause(time: f64) -> f64 {
+    (0.005 * time).min(0.5)
+}
+
 impl Log {
-    /// A log of a command that began at `start`; rows go to `out`, JSON lines to memory and to `extra`.
+    /// A log of a command that began at `start`; rows go to `out`, JSON lines to memory and to `copy`.
     pub fn new(
         start: Instant,
         interrupted: &'static AtomicBool,
         out: Box<dyn Write + Send>,
-        extra: Option<Box<dyn Write + Send>>,
+        copy: Option<Box<dyn Write + Send>>,
     ) -> Log {
-        let state = State { out, lines: Vec::new(), extra, total_weight: 1.0, last: None, pending: None };
-        Log { start, deadline: OnceLock::new(), interrupted, state: Mutex::new(state) }
+        let state = State {
+            out,
+            lines: Vec::new(),
+            copy,
+            copy_error: None,
+            total_weight: 1.0,
+            printed: None,
+            recorded: None,
+            latest: None,
+            pending: false,
+        };
+        Log { start, deadline: OnceLock::new(), interrupted, due: AtomicU64::new(HEARTBEAT), state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sets the time by which the solver has to end.
@@ -51,99 +81,142 @@ impl Log {
 
     /// Sets Σc, by which values are divided for display.
     pub fn set_total_weight(&self, total_weight: f64) {
-        if let Ok(mut state) = self.state.lock() {
-            state.total_weight = total_weight;
-        }
+        self.lock().total_weight = total_weight;
     }
 
-    /// Prints something with one of the functions of [`print`].
+    /// Prints something with one of the functions of [`print`]. A stream that nobody reads is no reason to stop.
     pub fn print(&self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
-        if let Ok(mut state) = self.state.lock() {
-            let _ = write(&mut state.out);
-            let _ = state.out.flush();
-        }
+        let mut state = self.lock();
+        let _ = write(&mut state.out);
+        let _ = state.out.flush();
     }
 
     /// Adds a JSON line `{"event": event, …}`.
     pub fn json(&self, event: &str, value: serde_json::Value) {
-        if let Ok(mut state) = self.state.lock() {
-            json_line(&mut state, event, value);
+        self.lock().json(event, value);
+    }
+
+    /// Prints and records the last row, if it was held back.
+    pub fn finish(&self) {
+        let mut state = self.lock();
+        state.print_pending();
+        if let Some(row) = state.latest.take().filter(|row| state.recorded.is_some_and(|last| last < row.time)) {
+            state.record(&row);
         }
     }
 
-    /// Prints the row held back, if any, and returns all JSON lines.
-    pub fn finish(&self) -> Vec<u8> {
-        let Ok(mut state) = self.state.lock() else {
-            return Vec::new();
-        };
-        flush_pending(&mut state);
-        state.lines.clone()
+    /// All JSON lines so far.
+    pub fn lines(&self) -> Vec<u8> {
+        self.lock().lines.clone()
+    }
+
+    /// Why the copy of the JSON lines is incomplete, if it is.
+    pub fn copy_error(&self) -> Option<String> {
+        self.lock().copy_error.as_ref().map(ToString::to_string)
+    }
+
+    fn progress(&self, row: Row) {
+        let mut state = self.lock();
+        let time = row.time;
+        if state.recorded.is_none_or(|last| time - last >= record_pause(time)) {
+            state.recorded = Some(time);
+            state.record(&row);
+        }
+        let print = state.printed.is_none_or(|last| time - last >= print_pause(time));
+        state.latest = Some(row);
+        state.pending = true;
+        if print {
+            state.print_pending();
+            state.printed = Some(time);
+            self.due.store((time * 1e3) as u64 + HEARTBEAT, Ordering::Relaxed);
+        }
+    }
+
+    /// Repeats the latest row with the time of now if nothing was printed for long.
+    fn heartbeat(&self, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.start).as_millis() as u64;
+        let due = self.due.load(Ordering::Relaxed);
+        if elapsed < due
+            || self.due.compare_exchange(due, elapsed + HEARTBEAT, Ordering::Relaxed, Ordering::Relaxed).is_err()
+        {
+            return;
+        }
+        let mut state = self.lock();
+        if let Some(row) = &mut state.latest {
+            row.time = elapsed as f64 * 1e-3;
+            state.pending = true;
+            state.print_pending();
+        }
     }
 }
 
-fn json_line(state: &mut State, event: &str, value: serde_json::Value) {
-    let mut line = serde_json::json!({ "event": event });
-    if let (Some(object), serde_json::Value::Object(fields)) = (line.as_object_mut(), value) {
-        object.extend(fields);
+impl State {
+    fn json(&mut self, event: &str, value: serde_json::Value) {
+        let mut line = serde_json::json!({ "event": event });
+        if let (Some(object), serde_json::Value::Object(fields)) = (line.as_object_mut(), value) {
+            object.extend(fields);
+        }
+        let mut bytes = line.to_string().into_bytes();
+        bytes.push(b'\n');
+        if let Some(copy) = &mut self.copy
+            && let Err(error) = copy.write_all(&bytes).and_then(|()| copy.flush())
+        {
+            self.copy = None;
+            self.copy_error = Some(error);
+        }
+        self.lines.extend_from_slice(&bytes);
     }
-    let mut bytes = line.to_string().into_bytes();
-    bytes.push(b'\n');
-    if let Some(extra) = &mut state.extra {
-        let _ = extra.write_all(&bytes).and_then(|()| extra.flush());
-    }
-    state.lines.extend_from_slice(&bytes);
-}
 
-fn flush_pending(state: &mut State) {
-    if let Some(row) = state.pending.take() {
-        let _ = print::row(&mut state.out, &row);
+    fn record(&mut self, row: &Row) {
+        if let Ok(value) = serde_json::to_value(row) {
+            self.json("progress", value);
+        }
+    }
+
+    /// Prints the latest row unless it stands there already.
+    fn print_pending(&mut self) {
+        if let Some(row) = self.latest.as_ref().filter(|_| self.pending) {
+            let _ = print::row(&mut self.out, row).and_then(|()| self.out.flush());
+            self.pending = false;
+        }
     }
 }
 
 impl Monitor for Log {
     fn report(&self, event: Event) {
         let time = self.start.elapsed().as_secs_f64();
-        let Ok(mut state) = self.state.lock() else {
-            return;
-        };
         match event {
             Event::Solver { name, reason } => {
+                let mut state = self.lock();
                 let _ = print::solver(&mut state.out, name, &reason);
-                json_line(&mut state, "solver", serde_json::json!({ "time": time, "name": name, "reason": reason }));
+                state.json("solver", serde_json::json!({ "time": time, "name": name, "reason": reason }));
             }
             Event::Note(note) => {
-                flush_pending(&mut state);
-                let _ = writeln!(state.out, "note       {note}");
-                json_line(&mut state, "note", serde_json::json!({ "time": time, "note": note }));
+                let mut state = self.lock();
+                state.print_pending();
+                let _ = print::note(&mut state.out, &note);
+                state.json("note", serde_json::json!({ "time": time, "note": note }));
             }
             Event::Progress { source, upper, lower, explored } => {
-                let total = state.total_weight;
-                let row = Row {
+                let total = self.lock().total_weight;
+                self.progress(Row {
                     time,
                     source: source.into(),
                     incumbent: upper / total,
                     bound: lower / total,
                     gap: relative_gap(upper, lower),
                     explored,
-                };
-                if let Ok(value) = serde_json::to_value(&row) {
-                    json_line(&mut state, "progress", value);
-                }
-                if state.last.is_none_or(|last| time - last >= PAUSE) {
-                    state.pending = None;
-                    let _ = print::row(&mut state.out, &row);
-                    state.last = Some(time);
-                } else {
-                    state.pending = Some(row);
-                }
+                });
             }
         }
     }
 
     fn stop(&self) -> Option<Stop> {
+        let now = Instant::now();
+        self.heartbeat(now);
         if self.interrupted.load(Ordering::Relaxed) {
             return Some(Stop::Interrupted);
         }
-        self.deadline.get().filter(|deadline| Instant::now() >= **deadline).map(|_| Stop::TimeLimit)
+        self.deadline.get().filter(|deadline| now >= **deadline).map(|_| Stop::TimeLimit)
     }
 }

@@ -4,24 +4,33 @@ use std::io::{self, Write};
 
 use infimum_problem::Ending;
 
-use crate::info::{Closing, Header, Row};
+use crate::info::{Closing, Header, Proof, Row};
+
+/// Relative gaps below this are a matter of rounding, not of training.
+const ROUNDING: f64 = 1e-9;
 
 /// Prints the header.
 pub fn header(out: &mut dyn Write, header: &Header) -> io::Result<()> {
     writeln!(out, "infimum {}", env!("CARGO_PKG_VERSION"))?;
     let held = if header.held_out > 0 { format!(", {} held out", header.held_out) } else { String::new() };
     let storage = if header.sparse { format!("sparse, {} stored values", header.stored) } else { "dense".into() };
-    writeln!(out, "data       {}: {} rows{held}, {} columns ({storage})", header.data, header.rows, header.columns)?;
+    writeln!(out, "data       {}: {} rows{held} × {} columns ({storage})", header.data, header.rows, header.columns)?;
     let target = if header.target.is_empty() { "first field of each row" } else { &header.target };
     let labels = match header.labels.len() {
         0 => "numbers".to_string(),
         count if count <= 6 => format!("labels {}", header.labels.join(", ")),
         count => format!("{count} labels from {} to {}", header.labels[0], header.labels[count - 1]),
     };
-    writeln!(out, "target     {target} ({labels})")?;
+    writeln!(out, "target     {target}, {} ({labels})", header.task)?;
     writeln!(out, "model      {} loss, {}, intercept {}", header.loss, header.penalty, header.intercept)?;
+    writeln!(out, "threads    {}", header.threads)?;
     writeln!(out, "promise    rung 1, convex: the optimum to any gap asked for, with a certificate")?;
-    header.notes.iter().try_for_each(|note| writeln!(out, "note       {note}"))
+    header.notes.iter().try_for_each(|text| note(out, text))
+}
+
+/// Prints a remark.
+pub fn note(out: &mut dyn Write, note: &str) -> io::Result<()> {
+    writeln!(out, "note       {note}")
 }
 
 /// Prints the line about the solver and the heads of the columns.
@@ -43,74 +52,102 @@ pub fn row(out: &mut dyn Write, row: &Row) -> io::Result<()> {
     )
 }
 
-/// A share as a percentage rounded up to one or two significant digits: `0.0001 %`, `3.2 %`, `6e-10 %`.
+/// A number ≥ 0 with one significant digit (below 1) or one decimal, rounded up in decimal: what is said to be at most this
+/// is at most this.
+pub fn round_up(value: f64) -> String {
+    if value.is_infinite() || value.is_nan() {
+        return "unboundedly much".into();
+    }
+    if value <= 0.0 {
+        return "0".into();
+    }
+    if value >= 1.0 {
+        return format!("{:.1}", (value * 10.0).ceil() / 10.0);
+    }
+    // The shortest decimal of the number, `d.ddde-k`: one digit is kept, and one added if others follow.
+    let text = format!("{value:e}");
+    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or(0);
+    let first = digits.as_bytes()[0] - b'0' + u8::from(digits.len() > 1);
+    let (first, exponent) = if first == 10 { (1, exponent + 1) } else { (first, exponent) };
+    match exponent {
+        0 => format!("{first}.0"),
+        -6..0 => format!("0.{}{first}", "0".repeat((-exponent - 1) as usize)),
+        _ => format!("{first}e{exponent}"),
+    }
+}
+
+/// A share as a percentage, rounded up: `0.0001 %`, `3.2 %`, `6e-10 %`.
 pub fn percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    if !percent.is_finite() {
-        return "an unknown share".into();
-    }
-    if percent <= 0.0 {
-        return "0 %".into();
-    }
-    if percent >= 1.0 {
-        return format!("{:.1} %", (percent * 10.0).ceil() / 10.0);
-    }
-    let exponent = percent.log10().floor() as i32;
-    let digit = (percent / 10f64.powi(exponent) - 1e-9).ceil().max(1.0);
-    let (digit, exponent) = if digit >= 10.0 { (1.0, exponent + 1) } else { (digit, exponent) };
-    if exponent >= -6 {
-        let decimals = (-exponent).max(0) as usize;
-        format!("{:.decimals$} %", digit * 10f64.powi(exponent))
-    } else {
-        format!("{digit:.0}e{exponent} %")
+    // The exponent of the shortest decimal is moved by two, so that nothing is rounded on the way.
+    let shifted = format!("{share:e}");
+    let shifted = shifted.split_once('e').and_then(|(digits, exponent)| {
+        let exponent: i32 = exponent.parse().ok()?;
+        format!("{digits}e{}", exponent + 2).parse::<f64>().ok()
+    });
+    match shifted {
+        Some(percent) if share.is_finite() => format!("{} %", round_up(percent)),
+        _ => "an unknown share".into(),
     }
 }
 
 /// The closing answer: is it okay, can it get better, what next.
 pub fn answer(closing: &Closing) -> String {
     let Closing { model, gap, wanted, message, .. } = closing;
-    if let Some(refusal) = &closing.refusal {
-        return format!(
-            "The certificate was NOT accepted by the checker ({refusal}). Nothing above is proven. This is a defect of infimum: \
-             please report it with the run folder."
-        );
+    match &closing.proof {
+        Proof::Checked => {}
+        Proof::Refused(refusal) => {
+            return format!(
+                "The certificate was NOT accepted by the checker ({refusal}). Nothing above is proven. This is a defect of infimum: \
+                 please report it with the run folder."
+            );
+        }
+        Proof::Unwritten(why) => {
+            return format!(
+                "The run folder could not be written: {why}. The bounds above are the solver's own and have not been checked."
+            );
+        }
     }
     let gained = percent(*gap);
+    let sentence = format!("No {model} with this penalty can have a training objective more than {gained} lower.");
+    let at_most = format!("At most {gained} could still be gained on the training objective");
     match closing.ending {
-        Ending::Optimal => {
+        Ending::Optimal if gap > wanted => {
+            let lower = round_up(closing.upper - closing.lower);
             format!(
-                "No {model} with this penalty can have a training objective more than {gained} lower. Training longer cannot help."
+                "No {model} with this penalty can have a training objective more than {lower} lower (--abs-gap is reached). Training longer \
+                 cannot help."
             )
         }
+        Ending::Optimal => format!("{sentence} Training longer cannot help."),
         Ending::NotAttained => format!(
             "No {model} attains the infimum, which is 0: {message}. Any of them can be bettered by larger weights; to get a definite model \
              ask for a penalty, e.g. --C 1 or --l2 1e-4."
         ),
-        Ending::TimeLimit => format!(
-            "The time limit came first. At most {gained} could still be gained on the training objective; give a longer --time-limit \
-             to gain it or to prove that there is less."
-        ),
-        Ending::Interrupted => format!(
-            "Interrupted; the best model so far is written. At most {gained} could still be gained on the training objective; run again to go on."
-        ),
-        Ending::Stalled if *gap <= 1e-9 && *wanted < *gap => format!(
-            "The gap asked for ({wanted:e}) is below what double precision can reach here. No {model} with this penalty can have a training \
-             objective more than {gained} lower."
-        ),
-        Ending::Stalled => {
-            format!("Stalled: {message}. At most {gained} could still be gained on the training objective.")
-        }
-        Ending::NumericalTrouble => {
+        Ending::TimeLimit => {
             format!(
-                "Numerical trouble: {message}. At most {gained} could still be gained. Rescale the columns or use --standardize."
+                "The time limit came first. {at_most}; give a longer --time-limit to gain it or to prove that there is less."
             )
+        }
+        Ending::Interrupted => {
+            format!("Interrupted; the best model so far is written. {at_most}; run again to go on.")
+        }
+        Ending::Stalled if *gap <= ROUNDING => {
+            format!("{sentence} The gap asked for ({wanted:e}) is below what double precision can prove here.")
+        }
+        Ending::Stalled => format!("Stalled: {message}. {at_most}."),
+        Ending::NumericalTrouble => {
+            format!("Numerical trouble: {message}. {at_most}; rescale the columns or use --standardize.")
         }
     }
 }
 
 /// Prints the closing block.
 pub fn closing(out: &mut dyn Write, closing: &Closing) -> io::Result<()> {
-    let proven = if closing.certified { "proven, certificate checked" } else { "NOT certified" };
+    let proven = match closing.proof {
+        Proof::Checked => "proven: the certificate was checked",
+        Proof::Refused(_) | Proof::Unwritten(_) => "NOT proven",
+    };
     writeln!(out, "\nending     {}", closing.ending.name())?;
     writeln!(out, "objective  {:.12e}  (mean over the training weight)", closing.upper)?;
     writeln!(out, "bound      {:.12e}  ({proven})", closing.lower)?;
@@ -118,13 +155,15 @@ pub fn closing(out: &mut dyn Write, closing: &Closing) -> io::Result<()> {
     closing.metrics.iter().try_for_each(|metric| writeln!(out, "metric     {metric}"))?;
     let [read, solve, write, check] = closing.seconds;
     writeln!(out, "seconds    read {read:.2}, solve {solve:.2}, write {write:.2}, check {check:.2}")?;
-    writeln!(out, "written    {}", closing.folder)?;
+    writeln!(out, "written    {}", closing.folder.as_deref().unwrap_or("nothing"))?;
     writeln!(out, "\n{}", answer(closing))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::percent;
+    use proptest::prelude::*;
+
+    use super::{percent, round_up};
 
     #[test]
     fn percentages_round_up() {
@@ -133,12 +172,25 @@ mod tests {
             (1.01e-6, "0.0002 %"),
             (0.032, "3.2 %"),
             (0.0321, "3.3 %"),
-            (0.0099, "1 %"),
+            (0.0099, "1.0 %"),
+            (0.0095, "1.0 %"),
+            (0.009, "0.9 %"),
             (5.9e-12, "6e-10 %"),
+            (9.9e-12, "1e-9 %"),
             (0.0, "0 %"),
             (1.0, "100.0 %"),
+            (f64::INFINITY, "an unknown share"),
         ] {
             assert_eq!(percent(share), text, "{share}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn rounded_up_is_never_below(mantissa in 1.0f64..10.0, exponent in -300i32..12) {
+            let value = mantissa * 10f64.powi(exponent);
+            let shown: f64 = round_up(value).parse().unwrap();
+            prop_assert!(shown >= value && shown <= 2.0 * value, "{value:e} is shown as {shown:e}");
         }
     }
 }
