@@ -194,7 +194,7 @@ fn interrupts_end_with_everything_written_and_kills_with_nothing_whole() {
     long_problem(&place);
     for (signal, code) in [("-INT", Some(130)), ("-TERM", Some(130)), ("-KILL", None)] {
         let mut child = place
-            .command("fit t.svm --loss hinge --gap 0 --abs-gap 0 --out run --log-json log.jsonl")
+            .command(&format!("fit t.svm --loss hinge --gap 0 --abs-gap 0 --out run{signal} --log-json log.jsonl"))
             .stderr(Stdio::null())
             .spawn()
             .expect("started");
@@ -207,7 +207,7 @@ fn interrupts_end_with_everything_written_and_kills_with_nothing_whole() {
         assert!(sent.success());
         let status = child.wait().expect("ended");
         assert_eq!(status.code(), code, "{signal}");
-        let result = std::fs::read_to_string(place.path("run/result.json"));
+        let result = std::fs::read_to_string(place.path(&format!("run{signal}/result.json")));
         match code {
             Some(_) => {
                 let result = result.expect("result.json");
