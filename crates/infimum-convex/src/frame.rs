@@ -1,12 +1,12 @@
 //! The part of a problem that every solver shares: rows, weights, penalty, intercept; points and their values.
 
-use infimum_problem::{Intercept, Matrix};
+use infimum_problem::{Intercept, Matrix, Monitor};
 
 use crate::design;
 use crate::penalty::Penalty;
 
 /// Rows, example weights, penalty and intercept of one (sub)problem with `outputs` outputs.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
     pub(crate) matrix: &'a Matrix,
     /// c_i > 0.
@@ -14,6 +14,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) penalty: Penalty<'a>,
     pub(crate) intercept: Intercept,
     pub(crate) outputs: usize,
+    /// Asked by long passes over the rows whether to stop.
+    pub(crate) monitor: &'a dyn Monitor,
 }
 
 /// A primal point: weights outputs × d, intercepts.

@@ -4,6 +4,9 @@
 //! Dense rows go block by block through a triangular matrix product (rows scaled by h_i, zero weights skipped); sparse
 //! rows add their outer products entry by entry. Only the lower triangle is written. Row ranges are split over the
 //! threads of the current pool, each with its own H, added in order.
+//!
+//! This is the longest pass of all, so it asks the monitor at every block: told to stop, it returns the H of the rows seen so
+//! far, which is positive semidefinite too; callers ask the monitor before they rely on it.
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, Par};
@@ -11,12 +14,14 @@ use infimum_problem::Matrix;
 use rayon::prelude::*;
 
 use crate::design;
+use crate::frame::Frame;
 
 /// Rows per dense block: 256 rows of 50 columns stay in the L2 cache.
 const BLOCK: usize = 256;
 
 /// Computes the lower triangle of H; `h[i] ≥ 0`. The order is d, plus one if `constant`.
-pub(crate) fn weighted_gram(matrix: &Matrix, h: &[f64], constant: bool) -> Mat<f64> {
+pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64> {
+    let (matrix, monitor) = (frame.matrix, frame.monitor);
     let order = matrix.columns() + usize::from(constant);
     let parts = if matrix.stored() * matrix.columns() < 4_000_000 { 1 } else { design::parts(matrix) };
     let ranges = design::row_ranges(matrix, parts);
@@ -40,6 +45,9 @@ pub(crate) fn weighted_gram(matrix: &Matrix, h: &[f64], constant: bool) -> Mat<f
                         filled += 1;
                     }
                     if filled == BLOCK {
+                        if monitor.stop().is_some() {
+                            break;
+                        }
                         add_block(&mut gram, &scaled, &plain, filled);
                         filled = 0;
                     }
@@ -48,6 +56,9 @@ pub(crate) fn weighted_gram(matrix: &Matrix, h: &[f64], constant: bool) -> Mat<f
             }
             Matrix::Sparse(sparse) => {
                 for i in range {
+                    if i % BLOCK == 0 && monitor.stop().is_some() {
+                        break;
+                    }
                     if h[i] == 0.0 {
                         continue;
                     }

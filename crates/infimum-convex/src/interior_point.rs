@@ -157,7 +157,7 @@ impl<'a> Solver<'a> {
     fn iterate(&mut self, tracker: &mut Tracker) -> Option<bool> {
         let Rows { a, u, t, xi } = &self.rows;
         let theta: Vec<f64> = (0..a.len()).map(|i| 1.0 / (xi[i] / u[i] + t[i] / a[i])).collect();
-        let mut system = weighted_gram(self.frame.matrix, &theta, self.constant);
+        let mut system = weighted_gram(self.frame, &theta, self.constant);
         for j in 0..self.l2.len() {
             system[(j, j)] += self.l2[j];
             if self.l1[j] > 0.0 {

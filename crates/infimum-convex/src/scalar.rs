@@ -10,6 +10,8 @@ use crate::smooth::SmoothLosses;
 
 /// Rows per parallel piece of an elementwise pass.
 const PIECE: usize = 8_192;
+/// Terms added one after the other: sums of short sums keep the rounding of n terms near that of log n.
+const SHORT: usize = 64;
 
 /// The losses of all rows of a one-output problem.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +29,11 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
     /// Sums `term(i)` over all rows in pieces, in an order that does not depend on the number of threads.
     pub(crate) fn sum(&self, term: impl Fn(usize) -> f64 + Sync) -> f64 {
         let n = self.targets.len();
-        let piece = |start: usize| (start..(start + PIECE).min(n)).map(&term).sum::<f64>();
+        let short = |start: usize, end: usize| (start..(start + SHORT).min(end)).map(&term).sum::<f64>();
+        let piece = |start: usize| {
+            let end = (start + PIECE).min(n);
+            (start..end).step_by(SHORT).map(|start| short(start, end)).sum::<f64>()
+        };
         let starts = (0..n).step_by(PIECE);
         if n < 4 * PIECE {
             return starts.map(piece).sum();
@@ -211,6 +217,6 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
     }
 
     fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {
-        weighted_gram(frame.matrix, curvature, frame.has_intercept())
+        weighted_gram(frame, curvature, frame.has_intercept())
     }
 }

@@ -279,7 +279,7 @@ impl SmoothLosses for SoftmaxLosses<'_> {
                     let p = self.row(curvature, i);
                     *h = self.weights[i] * p[k] * (if k == l { 1.0 - p[l] } else { -p[l] });
                 }
-                let gram = weighted_gram(frame.matrix, &h, constant);
+                let gram = weighted_gram(frame, &h, constant);
                 for column in 0..block {
                     for row in column..block {
                         hessian[(k * block + row, l * block + column)] = gram[(row, column)];

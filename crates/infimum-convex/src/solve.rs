@@ -45,6 +45,7 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
         penalty,
         intercept: objective.intercept,
         outputs: 1,
+        monitor,
     };
     let parts: Vec<Part> = match (&problem.data.target, objective.loss) {
         (Target::Class { classes, .. }, Loss::Softmax) => {
