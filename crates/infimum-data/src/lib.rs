@@ -1,6 +1,6 @@
 //! From bytes to the canonical problem.
 //!
-//! Input: a path or `builtin:NAME`, and a [`Request`] (what the user said) or a [`Recipe`] (everything resolved).
+//! Input: a path or `builtin:NAME`, and a [`Request`] (what the user said) or a [`Recipe`](infimum_problem::Recipe) (everything resolved).
 //! Output: [`Loaded`]: the training rows with their objective ([`Problem`](infimum_problem::Problem)), the held-out rows, and the
 //! SHA-256 of the canonical problem. `docs/canonical-problem.md` is the specification; [`rebuild`] follows a recipe and
 //! infers nothing, which is what the checker uses.
