@@ -104,7 +104,7 @@ pub(crate) struct FitArguments {
     /// Solver: newton, newton-cg, interior-point, dual-cd, working-set [default: chosen and printed]
     #[arg(long, value_parser = solver)]
     pub(crate) solver: Option<Solver>,
-    /// Run folder [default: runs/<time>-<name>]
+    /// Run folder [default: runs/TIME-NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Print result.json on stdout and nothing else there
