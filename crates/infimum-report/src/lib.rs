@@ -1,4 +1,4 @@
-//! The log of a run: what happened ([`Header`], [`Row`], [`Closing`]), how it is printed ([`print`]), and the
+//! The log of a run: what happened ([`Header`], [`Row`], [`Closing`]), how it is printed ([`print`](mod@crate::print)), and the
 //! [`Log`], a [`Monitor`](infimum_problem::Monitor) that prints it while a solver runs and tells the solver when to stop.
 //!
 //! Values are shown as means F = U / Σc. Bounds in the rows are the solver's `f64` evaluations; only the closing block,

@@ -84,7 +84,7 @@ impl Log {
         self.lock().total_weight = total_weight;
     }
 
-    /// Prints something with one of the functions of [`print`]. A stream that nobody reads is no reason to stop.
+    /// Prints something with one of the functions of [`print`](mod@crate::print). A stream that nobody reads is no reason to stop.
     pub fn print(&self, write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>) {
         let mut state = self.lock();
         let _ = write(&mut state.out);
