@@ -1,0 +1,102 @@
+//! Golden certificates through the checker binary. The name of a certificate's data file is that of its claim; the name of an
+//! invalid one begins with the step that must refuse it. `golden/make.sh` makes the valid ones, and this test with the
+//! variable `MAKE_GOLDEN` set the invalid ones from them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use infimum_problem::{Certificate, Ending, Loss, Task};
+
+fn folder(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
+}
+
+fn certificates(name: &str) -> Vec<PathBuf> {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir(folder(name)).expect("the folder").map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "safetensors"));
+    paths.sort();
+    assert!(paths.len() >= 10, "{name}: {} certificates", paths.len());
+    paths
+}
+
+/// Exit code and standard output of the checker, run where the data files lie.
+fn checker(path: &Path) -> (Option<i32>, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_infimum-check"))
+        .arg(path)
+        .args(data_of(path))
+        .current_dir(folder("golden"))
+        .output()
+        .expect("started");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(!log.contains("panicked"), "{}\n{log}", path.display());
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+/// Where the claim cannot be read the checker has to be told the data.
+fn data_of(path: &Path) -> Vec<String> {
+    let readable = Certificate::from_bytes(&std::fs::read(path).expect("bytes")).is_ok();
+    if readable { Vec::new() } else { vec!["--data".into(), "two.csv".into()] }
+}
+
+#[test]
+fn valid_certificates_are_verified() {
+    for path in certificates("valid_certificates") {
+        let (code, line) = checker(&path);
+        assert_eq!(code, Some(0), "{}: {line}", path.display());
+        assert!(line.starts_with("s VERIFIED lower="), "{line}");
+    }
+}
+
+#[test]
+fn invalid_certificates_are_refused_at_the_step_in_their_name() {
+    if std::env::var_os("MAKE_GOLDEN").is_some() {
+        make_invalid();
+    }
+    for path in certificates("invalid_certificates") {
+        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let step = name.split("--").next().expect("a step");
+        let (code, line) = checker(&path);
+        assert_eq!(code, Some(1), "{name}: {line}");
+        assert!(line.starts_with(&format!("s NOT VERIFIED {step}: ")), "{name}: {line}");
+    }
+}
+
+fn make_invalid() {
+    let valid = |name: &str| {
+        let bytes = std::fs::read(folder("valid_certificates").join(format!("{name}.safetensors"))).expect("bytes");
+        Certificate::from_bytes(&bytes).expect("valid")
+    };
+    type Change = fn(&mut Certificate);
+    let changes: [(&str, &str, Change); 16] = [
+        ("problem--other-hash", "logistic-free", |c| c.claim.problem_sha256 = "0".repeat(64)),
+        ("problem--other-loss", "logistic-free", |c| c.claim.recipe.loss = Loss::Hinge),
+        ("problem--other-target", "hinge-free", |c| c.claim.recipe.target = "b".into()),
+        ("problem--other-split", "lasso-split", |c| c.claim.recipe.split.as_mut().expect("a split").seed = 4),
+        ("problem--lambda", "softmax-l1", |c| c.claim.lambda1 *= 0.5),
+        ("data--task", "hinge-free", |c| c.claim.recipe.task = Task::Regression),
+        ("data--no-column", "hinge-free", |c| c.claim.recipe.target = "z".into()),
+        ("model--not-a-number", "squared-free", |c| c.model.weights[0] = f64::NAN),
+        ("model--forbidden-intercept", "hinge-l1-none", |c| c.model.intercepts[0] = 0.5),
+        ("dual--outside-the-box", "hinge-free", |c| c.dual[0] = 1.5),
+        ("dual--sum-one-place-off", "hinge-free", |c| c.dual[1] = c.dual[1].next_up()),
+        ("dual--row-sum", "softmax-standardized", |c| c.dual[0] *= 0.5),
+        ("dual--l1-constraint", "logistic-l1-penalized", |c| c.dual.iter_mut().for_each(|a| *a *= 1.001)),
+        ("lower--claimed-too-high", "squared-free", |c| c.claim.lower = c.claim.upper.next_up()),
+        ("upper--claimed-too-low", "logistic-free", |c| c.claim.upper *= 1.0 - 1e-6),
+        ("ending--not-attained-with-penalty", "logistic-free", |c| c.claim.ending = Ending::NotAttained),
+    ];
+    let target = folder("invalid_certificates");
+    for (name, from, change) in changes {
+        let mut certificate = valid(from);
+        change(&mut certificate);
+        std::fs::write(target.join(format!("{name}.safetensors")), certificate.to_bytes().expect("bytes"))
+            .expect("written");
+    }
+    let bytes = valid("logistic-free").to_bytes().expect("bytes");
+    std::fs::write(target.join("container--truncated.safetensors"), &bytes[..bytes.len() - 3]).expect("written");
+    let mut flipped = bytes;
+    let last = flipped.len() - 40;
+    flipped[last] ^= 1;
+    std::fs::write(target.join("container--flipped-bit.safetensors"), flipped).expect("written");
+}

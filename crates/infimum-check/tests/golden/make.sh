@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Makes the valid certificates anew with the `infimum` binary given as first argument; run it in this folder.
+set -euo pipefail
+fit() { # name, arguments
+  name=$1; shift
+  "$1" fit "${@:2}" --quiet --gap 1e-9 --out run
+  cp run/certificate.safetensors "../valid_certificates/$name.safetensors"
+  rm -r run
+}
+infimum=$1
+fit logistic-free "$infimum" two.csv
+fit logistic-l1-penalized "$infimum" two.csv --l1 0.05 --intercept penalized
+fit logistic-not-attained "$infimum" numbers.csv --target 1 --task classification --l2 0
+fit logistic-one-vs-rest "$infimum" classes.csv --target y --loss logistic --sample-weight w
+fit hinge-free "$infimum" two.csv --loss hinge
+fit hinge-l1-none "$infimum" two.csv --loss hinge --l1 0.05 --intercept none
+fit squared-hinge-elastic-net "$infimum" two.csv --loss squared-hinge --l1 0.01 --l2 0.1 --class-weight balanced
+fit softmax-standardized "$infimum" classes.csv --target y --standardize --class-weight yes=2,no=0.5
+fit softmax-l1 "$infimum" classes.csv --target y --l1 0.02 --intercept penalized
+fit squared-free "$infimum" numbers.csv --task regression
+fit lasso-split "$infimum" numbers.csv --task regression --l1 0.5 --valid 0.2 --seed 3
