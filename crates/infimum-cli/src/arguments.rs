@@ -20,7 +20,6 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Train a model to a certified gap
-    #[command(allow_negative_numbers = true)]
     Fit(Box<FitArguments>),
     /// Verify a certificate against the data
     Check(CheckArguments),
@@ -57,10 +56,10 @@ pub(crate) struct ReadArguments {
     #[arg(long, value_name = "COLUMN")]
     sample_weight: Option<String>,
     /// Fraction of rows held out for validation, in (0, 1) [default: none]
-    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    #[arg(long, value_name = "FRACTION", allow_hyphen_values = true, value_parser = fraction)]
     valid: Option<f64>,
     /// Seed of the split and of randomised solvers, an integer ≥ 0
-    #[arg(long, default_value = "0", value_parser = seed)]
+    #[arg(long, default_value = "0", allow_hyphen_values = true, value_parser = seed)]
     pub(crate) seed: u64,
 }
 
@@ -72,13 +71,13 @@ pub(crate) struct FitArguments {
     #[arg(long, value_parser = loss)]
     loss: Option<Loss>,
     /// L1 strength per example ≥ 0 [default: 0]
-    #[arg(long, value_name = "X", conflicts_with = "c", value_parser = non_negative)]
+    #[arg(long, value_name = "X", conflicts_with = "c", allow_hyphen_values = true, value_parser = non_negative)]
     l1: Option<f64>,
     /// L2 strength per example ≥ 0 [default: 0 with --l1, else --C 1]
-    #[arg(long, value_name = "X", conflicts_with = "c", value_parser = non_negative)]
+    #[arg(long, value_name = "X", conflicts_with = "c", allow_hyphen_values = true, value_parser = non_negative)]
     l2: Option<f64>,
     /// Inverse L2 strength as in LIBLINEAR and scikit-learn, λ2 = 1/C, > 0 [default: 1]
-    #[arg(long = "C", value_name = "C", value_parser = positive)]
+    #[arg(long = "C", value_name = "C", allow_hyphen_values = true, value_parser = positive)]
     c: Option<f64>,
     /// Constant term
     #[arg(long, default_value = "free")]
@@ -90,16 +89,16 @@ pub(crate) struct FitArguments {
     #[arg(long)]
     standardize: bool,
     /// Relative gap at which to stop, ≥ 0
-    #[arg(long, default_value = "1e-4", value_parser = non_negative)]
+    #[arg(long, default_value = "1e-4", allow_hyphen_values = true, value_parser = non_negative)]
     pub(crate) gap: f64,
     /// Absolute gap of the mean objective at which to stop, ≥ 0
-    #[arg(long, default_value = "1e-12", value_parser = non_negative)]
+    #[arg(long, default_value = "1e-12", allow_hyphen_values = true, value_parser = non_negative)]
     pub(crate) abs_gap: f64,
     /// Time for reading, solving and writing, > 0, e.g. 60s, 2m, 500ms [default: none]
-    #[arg(long, value_parser = duration, value_name = "TIME")]
+    #[arg(long, allow_hyphen_values = true, value_parser = duration, value_name = "TIME")]
     pub(crate) time_limit: Option<Duration>,
     /// Threads ≥ 1 [default: all cores]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
     /// Solver: newton, newton-cg, interior-point, dual-cd, working-set [default: chosen and printed]
     #[arg(long, value_parser = solver)]

@@ -10,8 +10,6 @@ use crate::{infer, libsvm, npy, number};
 
 /// Records looked at to infer header and text columns.
 const SAMPLE: usize = 100;
-/// A numeric column with at most this share of missing markers, and no other text, has missing values; it is not text.
-const MISSING_SHARE: f64 = 0.05;
 /// One-hot encoded tables filled less than this are stored sparse.
 const SPARSE_BELOW: f64 = 0.3;
 
@@ -346,12 +344,12 @@ fn read_csv(
     let mut notes = Vec::new();
     let Table { rows, numeric, text, target, target_text, weights } = table;
     let (encoding, encoded_names) = match encode {
-        Encode::Fresh => fresh_encoding(name, &layout, &text, rows, &mut notes)?,
+        Encode::Fresh => fresh_encoding(name, &layout, &text, &mut notes)?,
         Encode::Fixed(encoding) => ((*encoding).clone(), Vec::new()),
     };
     let matrix = encode_matrix(name, &layout, rows, numeric, &text, &encoding)?;
     if let Some(target) = &target_text {
-        refuse_missing(name, &layout.names[target_column.unwrap_or(0)], target, rows)?;
+        refuse_missing(name, &layout.names[target_column.unwrap_or(0)], target)?;
     }
     let target = match target_text {
         _ if target_column.is_none() => RawTarget::Absent,
@@ -435,12 +433,12 @@ fn place_columns(
     Err(DataError::input(path, message))
 }
 
-fn refuse_missing(path: &str, column: &str, text: &TextColumn, rows: usize) -> Result<(), DataError> {
+/// A column of numbers in which some fields stand for "missing" is not text: the first such field is an error.
+fn refuse_missing(path: &str, column: &str, text: &TextColumn) -> Result<(), DataError> {
     let odd: Vec<usize> =
         (0..text.names.len()).filter(|&code| number::parse(text.names[code].as_bytes()).is_none()).collect();
-    let count: u64 = odd.iter().map(|&code| text.counts[code]).sum();
     let all_missing = odd.iter().all(|&code| number::is_missing(text.names[code].as_bytes()));
-    if !odd.is_empty() && all_missing && count as f64 <= MISSING_SHARE * rows as f64 {
+    if !odd.is_empty() && all_missing && odd.len() < text.names.len() {
         let first = odd.iter().min_by_key(|&&code| text.first_lines[code]).copied().unwrap_or(0);
         let expected = "a number (missing values must be filled or their rows removed first)";
         return Err(
@@ -454,7 +452,6 @@ fn fresh_encoding(
     path: &str,
     layout: &Layout,
     text: &[TextColumn],
-    rows: usize,
     notes: &mut Vec<String>,
 ) -> Result<(Encoding, Vec<String>), DataError> {
     let mut features = Vec::new();
@@ -470,7 +467,7 @@ fn fresh_encoding(
         let Some(text) = texts.next() else {
             continue;
         };
-        refuse_missing(path, &name, text, rows)?;
+        refuse_missing(path, &name, text)?;
         let mut categories = text.names.clone();
         categories.sort();
         notes.push(format!("column `{name}` is text: one-hot encoded as {} columns", categories.len()));

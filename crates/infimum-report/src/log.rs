@@ -220,3 +220,56 @@ impl Monitor for Log {
         self.deadline.get().filter(|deadline| now >= **deadline).map(|_| Stop::TimeLimit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    static CALM: AtomicBool = AtomicBool::new(false);
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_row_is_repeated_when_nothing_happens_for_long() {
+        let (buffer, start) = (Buffer::default(), Instant::now());
+        let log = Log::new(start, &CALM, Box::new(buffer.clone()), None);
+        let rows = || String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        log.heartbeat(start + Duration::from_secs(6));
+        assert_eq!(rows(), "", "there is no row to repeat yet");
+        log.progress(Row { time: 7.0, source: "a".into(), incumbent: 2.0, bound: 1.0, gap: 0.5, explored: 1 });
+        log.heartbeat(start + Duration::from_secs(11));
+        assert_eq!(rows().lines().count(), 1, "a row was printed four seconds ago");
+        log.heartbeat(start + Duration::from_secs(13));
+        log.heartbeat(start + Duration::from_secs(17));
+        log.heartbeat(start + Duration::from_secs(19));
+        let times: Vec<String> = rows().lines().map(|line| line.trim_start()[..6].trim().to_string()).collect();
+        assert_eq!(times, ["7.00s", "13.00s", "19.00s"]);
+    }
+
+    #[test]
+    fn a_long_log_is_a_few_pages() {
+        let buffer = Buffer::default();
+        let log = Log::new(Instant::now(), &CALM, Box::new(buffer.clone()), None);
+        for tick in 0..360_000 {
+            let time = f64::from(tick) * 0.01;
+            log.progress(Row { time, source: "a".into(), incumbent: 2.0, bound: 1.0, gap: 0.5, explored: 1 });
+        }
+        let count = |bytes: &[u8]| bytes.iter().filter(|&&byte| byte == b'\n').count();
+        let printed = count(&buffer.0.lock().unwrap());
+        assert!((500..1_000).contains(&printed), "an hour of events: {printed} rows");
+        assert!(count(&log.lines()) < 10_000);
+    }
+}
