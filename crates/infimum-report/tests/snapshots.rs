@@ -1,4 +1,5 @@
 //! The log, printed into a buffer and compared with what it should look like.
+#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
 
 use std::io::Write;
 use std::sync::atomic::AtomicBool;

@@ -22,8 +22,6 @@ fn fields_that_are_no_finite_numbers() {
         let got = if value.is_empty() { "nothing".into() } else { format!("`{value}`") };
         sandbox.refused(&format!("fit {file}"), &["table.csv, line 3, column `b`", expected, &got]);
     }
-    let file = sandbox.file("rows.svm", "1 1:2 2:3\n-1 1:nan\n");
-    sandbox.refused(&format!("fit {file}"), &["rows.svm, line 2", "finite number", "nan"]);
     let file = sandbox.file("target.csv", "a,y\n1,2.5\n2,nan\n3,1.5\n");
     sandbox.refused(&format!("fit {file} --task regression"), &["target.csv, line 3", "`y`", "nan"]);
 }
@@ -31,8 +29,39 @@ fn fields_that_are_no_finite_numbers() {
 #[test]
 fn ragged_rows() {
     let sandbox = Sandbox::new();
-    let file = sandbox.file("table.csv", "a,b,y\n1,2,no\n3,yes\n");
-    sandbox.refused(&format!("fit {file}"), &["table.csv, line 3", "expected 3 fields", "2"]);
+    for (row, got) in [("3,yes", "`2`"), ("3,4,5,yes", "`4`")] {
+        let file = sandbox.file("table.csv", format!("a,b,y\n1,2,no\n{row}\n"));
+        sandbox.refused(&format!("fit {file}"), &["table.csv, line 3", "expected 3 fields", got]);
+    }
+    let file = sandbox.file("table.csv", "a,b,y\n1,2,no\n\"3,4,yes\n");
+    sandbox.refused(&format!("fit {file}"), &["closing quote"]);
+}
+
+#[test]
+fn wrong_libsvm_rows() {
+    let sandbox = Sandbox::new();
+    let cases: [(&str, &[&str]); 7] = [
+        ("+1 0:1\n-1 1:1\n", &["line 1", "at least 1"]),
+        ("+1 1:1\n-1 2:1 2:3\n", &["line 2", "at most once"]),
+        ("+1 1:1\n-1 foo\n", &["line 2", "index:value"]),
+        ("+1 1:1\n-1 1:x\n", &["line 2", "a number"]),
+        ("+1 1:1\nx 1:1\n", &["line 2", "label"]),
+        ("+1 1:1\n-1 1:nan\n", &["line 2", "finite"]),
+        ("+1\n-1\n", &["no feature columns"]),
+    ];
+    for (content, parts) in cases {
+        sandbox.file("rows.svm", content);
+        sandbox.refused("fit rows.svm", parts);
+    }
+}
+
+#[test]
+fn damaged_arrays() {
+    let sandbox = Sandbox::new();
+    sandbox.file("rows.npy", b"\x93NUMPY\x01\x00");
+    sandbox.refused("fit rows.npy", &["rows.npy", "truncated"]);
+    sandbox.file("rows.npz", b"PK\x03\x04nonsense");
+    sandbox.refused("fit rows.npz", &["rows.npz", "zip"]);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! End to end through the real binary, each test in a folder of its own.
+#![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
 
 mod check;
 mod endings;
 mod faults;
+mod fit;
 mod folder;
 mod predict;
 mod sandbox;

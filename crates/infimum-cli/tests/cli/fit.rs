@@ -1,0 +1,104 @@
+//! The main job: a file in, a certified model out.
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn the_main_job_to_1e_9_with_certificate() {
+    let sandbox = Sandbox::new();
+    let result = sandbox.certified("builtin:breast-cancer --gap 1e-9", "run");
+    assert_eq!(result["ending"], "Optimal");
+    assert!(result["gap"].as_f64().unwrap() <= 1e-9);
+    let other = sandbox.run("check run --data builtin:iris");
+    assert_eq!(other.code, Some(1));
+    assert!(other.stdout.starts_with("s NOT VERIFIED "), "{other:?}");
+}
+
+#[test]
+fn every_loss_penalty_and_intercept_is_certified() {
+    let sandbox = Sandbox::new();
+    for penalty in ["--C 1", "--l1 0.01", "--l1 0.01 --l2 0.01"] {
+        for intercept in ["free", "penalized", "none"] {
+            for model in [
+                "builtin:iris",
+                "builtin:iris --loss logistic",
+                "builtin:wine --loss hinge",
+                "builtin:wine --loss squared-hinge",
+                "builtin:friedman",
+            ] {
+                let arguments = format!("{model} {penalty} --intercept {intercept} --gap 1e-8");
+                assert_eq!(sandbox.certified(&arguments, "run")["ending"], "Optimal", "{arguments}");
+            }
+        }
+    }
+}
+
+#[test]
+fn splits_are_fixed_by_the_seed() {
+    let sandbox = Sandbox::new();
+    let fit = |seed: u32| {
+        let arguments = "builtin:breast-cancer --standardize --class-weight balanced --valid 0.2 --gap 1e-8";
+        sandbox.certified(&format!("{arguments} --seed {seed}"), "run")
+    };
+    let (one, again, other) = (fit(7), fit(7), fit(8));
+    assert_eq!(one["data"]["held_out"], 114);
+    assert!(one["valid"]["accuracy"].as_f64().unwrap() > 0.9);
+    assert_eq!((&again["valid"], &again["upper"]), (&one["valid"], &one["upper"]));
+    assert_ne!(other["data"]["problem_sha256"], one["data"]["problem_sha256"]);
+}
+
+#[test]
+fn a_row_of_weight_two_is_two_rows() {
+    let sandbox = Sandbox::new();
+    sandbox.file("w.csv", "a,w,y\n1,2,0\n2,1,1\n0.5,1,1\n3,0,0\n");
+    sandbox.file("d.csv", "a,y\n1,0\n1,0\n2,1\n0.5,1\n");
+    let upper = |arguments: &str| sandbox.certified(arguments, "run")["upper"].as_f64().unwrap();
+    let weighted = upper("w.csv --sample-weight w --target y --gap 1e-10");
+    let doubled = upper("d.csv --gap 1e-10");
+    assert!((weighted - doubled).abs() <= 1e-9 * doubled, "{weighted} {doubled}");
+}
+
+#[test]
+fn data_without_penalty() {
+    let sandbox = Sandbox::new();
+    sandbox.file("separable.csv", "a,y\n-2,0\n-1,0\n1,1\n2,1\n");
+    for loss in ["hinge", "squared-hinge"] {
+        let result = sandbox.certified(&format!("separable.csv --l2 0 --loss {loss}"), "run");
+        assert_eq!((&result["ending"], &result["upper"]), (&"Optimal".into(), &0.0.into()), "{loss}");
+    }
+    sandbox.file("overlapping.csv", "a,y\n-2,0\n1,0\n-1,1\n2,1\n");
+    let overlapping = sandbox.certified("overlapping.csv --l2 0", "run");
+    assert_eq!((&overlapping["ending"], &overlapping["lower"]), (&"Stalled".into(), &0.0.into()));
+}
+
+#[test]
+fn text_columns_and_untidy_libsvm() {
+    let sandbox = Sandbox::new();
+    sandbox.file("t.csv", "colour,\"size, cm\",y\nred,1,0\n\"bl\"\"ue\",2,1\nred,3,1\ngreen,1,0\n");
+    assert_eq!(sandbox.certified("t.csv --gap 1e-9", "run")["data"]["columns"], 4);
+    let shown = sandbox.good("data show t.csv").stdout;
+    assert!(shown.contains("colour=red") && shown.contains("one-hot"), "{shown}");
+    sandbox.file("q.svm", "+1 qid:3 3:1 1:2 # a comment\n-1 2:1\n# nothing\n+1 1:1.5 3:0\n");
+    let result = sandbox.certified("q.svm --gap 1e-9", "run");
+    assert_eq!((&result["data"]["rows"], &result["data"]["columns"]), (&3.into(), &3.into()));
+}
+
+#[test]
+fn the_same_table_in_every_format_is_the_same_problem() {
+    let sandbox = Sandbox::new();
+    let rows = [[1.5, -2.0, 0.0], [0.25, 3.0, 1.0], [-1.0, 0.5, 1.0], [2.0, 2.0, 0.0]];
+    let text = |delimiter: &str| -> String {
+        rows.iter().map(|row| row.map(|x| x.to_string()).join(delimiter) + "\n").collect()
+    };
+    sandbox.file("d.csv", text(","));
+    sandbox.file("d.tsv", text("\t"));
+    let mut npy = b"\x93NUMPY\x01\x00".to_vec();
+    let header = format!("{:<117}\n", "{'descr': '<f8', 'fortran_order': False, 'shape': (4, 3), }");
+    npy.extend((header.len() as u16).to_le_bytes());
+    npy.extend(header.as_bytes());
+    rows.iter().flatten().for_each(|x: &f64| npy.extend(x.to_le_bytes()));
+    sandbox.file("d.npy", npy);
+    let hash = |file: &str| sandbox.certified(file, "run")["data"]["problem_sha256"].clone();
+    let csv = hash("d.csv --no-header");
+    assert_eq!(hash("d.tsv --no-header"), csv);
+    assert_eq!(hash("d.npy"), csv);
+}
