@@ -11,6 +11,7 @@
 //! its domain are in `docs/certificates.md`; there is no solver code here, and the losses are written a second time.
 #![forbid(unsafe_code)]
 
+mod chunks;
 mod command;
 mod losses;
 mod lower;

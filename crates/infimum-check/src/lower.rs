@@ -3,6 +3,7 @@
 use infimum_problem::{Certificate, Intercept, Problem, Target};
 use infimum_rigor::{ExactSum, Interval, Sum, transpose_product};
 
+use crate::chunks::in_chunks;
 use crate::losses::{Softmax, scalar};
 use crate::upper::{rows, target};
 
@@ -13,16 +14,19 @@ pub(crate) fn feasible(problem: &Problem, certificate: &Certificate) -> Result<(
     if let Some(entry) = alpha.iter().position(|a| !a.is_finite()) {
         return Err(format!("α of row {} is {}", entry / outputs + 1, alpha[entry]));
     }
-    for i in 0..n {
-        let (c, row) = (problem.data.weights[i], &alpha[i * outputs..(i + 1) * outputs]);
-        let outside = match (scalar(problem.objective.loss), &problem.data.target) {
-            (Some(loss), _) => (0..outputs).find_map(|k| loss.outside(target(problem, i, k), c, row[k])),
-            (None, Target::Class { classes, .. }) => Softmax::outside(classes[i] as usize, c, row),
-            (None, Target::Real(_)) => Some("softmax needs classes".into()),
-        };
-        if let Some(why) = outside {
-            return Err(format!("row {}: {why}", i + 1));
-        }
+    let refusals = in_chunks(n, outputs, |mut range| {
+        range.find_map(|i| {
+            let (c, row) = (problem.data.weights[i], &alpha[i * outputs..(i + 1) * outputs]);
+            let outside = match (scalar(problem.objective.loss), &problem.data.target) {
+                (Some(loss), _) => (0..outputs).find_map(|k| loss.outside(target(problem, i, k), c, row[k])),
+                (None, Target::Class { classes, .. }) => Softmax::outside(classes[i] as usize, c, row),
+                (None, Target::Real(_)) => Some("softmax needs classes".into()),
+            };
+            outside.map(|why| format!("row {}: {why}", i + 1))
+        })
+    });
+    if let Some(why) = refusals.into_iter().flatten().next() {
+        return Err(why);
     }
     if problem.objective.intercept == Intercept::Free {
         for k in 0..outputs {
@@ -42,19 +46,24 @@ pub(crate) fn lower(problem: &Problem, certificate: &Certificate) -> Result<f64,
     let objective = &problem.objective;
     let (n, d, outputs) = (problem.data.rows(), problem.data.columns(), problem.outputs());
     let alpha = &certificate.dual;
-    let mut sum = Sum::new();
-    for i in 0..n {
-        let (c, row) = (problem.data.weights[i], &alpha[i * outputs..(i + 1) * outputs]);
-        match (scalar(objective.loss), &problem.data.target) {
-            (Some(loss), _) => {
-                for (k, &a) in row.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
-                    loss.add_gain(&mut sum, target(problem, i, k), c, a);
+    let gains = in_chunks(n, outputs, |range| {
+        let mut sum = Sum::new();
+        for i in range {
+            let (c, row) = (problem.data.weights[i], &alpha[i * outputs..(i + 1) * outputs]);
+            match (scalar(objective.loss), &problem.data.target) {
+                (Some(loss), _) => {
+                    for (k, &a) in row.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+                        loss.add_gain(&mut sum, target(problem, i, k), c, a);
+                    }
                 }
+                (None, Target::Class { classes, .. }) => Softmax::add_gain(&mut sum, classes[i] as usize, c, row),
+                (None, Target::Real(_)) => sum.add(f64::NEG_INFINITY),
             }
-            (None, Target::Class { classes, .. }) => Softmax::add_gain(&mut sum, classes[i] as usize, c, row),
-            (None, Target::Real(_)) => return Err("softmax needs classes".into()),
         }
-    }
+        sum
+    });
+    let mut sum = Sum::new();
+    gains.iter().for_each(|part| sum.merge(part));
     let v = transpose_product(rows(&problem.data.matrix), alpha, outputs);
     for k in 0..outputs {
         for j in 0..d {

@@ -3,10 +3,8 @@
 use infimum_problem::{Certificate, Intercept, Loss, Matrix, Problem, Target};
 use infimum_rigor::{Interval, Rows, Sum, margins};
 
+use crate::chunks::in_chunks;
 use crate::losses::{Softmax, scalar};
-
-/// Rows evaluated at a time, so that enclosures take little memory.
-const CHUNK: usize = 65_536;
 
 /// The matrix as the rigorous kernels take it.
 pub(crate) fn rows(matrix: &Matrix) -> Rows<'_> {
@@ -32,35 +30,39 @@ pub(crate) fn target(problem: &Problem, i: usize, k: usize) -> f64 {
     }
 }
 
-/// Calls `visit(i, z)` with the K output enclosures of every row.
-fn for_each_row(problem: &Problem, certificate: &Certificate, mut visit: impl FnMut(usize, &[Interval])) {
+/// `work(i, z, accumulator)` for every row i with its K output enclosures; one accumulator per piece of the rows.
+fn for_each_row<T: Default + Send>(
+    problem: &Problem,
+    certificate: &Certificate,
+    work: impl Fn(usize, &[Interval], &mut T) + Sync,
+) -> Vec<T> {
     let (n, outputs) = (problem.data.rows(), problem.outputs());
     let model = &certificate.model;
-    for first in (0..n).step_by(CHUNK) {
-        let count = CHUNK.min(n - first);
-        let z = margins(rows(&problem.data.matrix), first, count, &model.weights, &model.intercepts);
-        z.chunks_exact(outputs).enumerate().for_each(|(i, z)| visit(first + i, z));
-    }
+    in_chunks(n, outputs, |range| {
+        let z = margins(rows(&problem.data.matrix), range.start, range.len(), &model.weights, &model.intercepts);
+        let mut accumulator = T::default();
+        range.zip(z.chunks_exact(outputs)).for_each(|(i, z)| work(i, z, &mut accumulator));
+        accumulator
+    })
 }
 
 /// A number that `U(model)` does not exceed.
 pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> f64 {
     let objective = &problem.objective;
-    let mut sum = Sum::new();
-    for_each_row(problem, certificate, |i, z| {
+    let parts = for_each_row(problem, certificate, |i, z, sum: &mut Sum| {
         let c = problem.data.weights[i];
         match (scalar(objective.loss), &problem.data.target) {
             (Some(loss), _) => {
                 for (k, &z) in z.iter().enumerate() {
-                    add_product_up(&mut sum, c, loss.upper(target(problem, i, k), z));
+                    sum.add_product(c, loss.upper(target(problem, i, k), z));
                 }
             }
-            (None, Target::Class { classes, .. }) => {
-                add_product_up(&mut sum, c, Softmax::upper(classes[i] as usize, z));
-            }
+            (None, Target::Class { classes, .. }) => sum.add_product(c, Softmax::upper(classes[i] as usize, z)),
             (None, Target::Real(_)) => sum.add(f64::INFINITY),
         }
     });
+    let mut sum = Sum::new();
+    parts.iter().for_each(|part| sum.merge(part));
     let model = &certificate.model;
     for k in 0..model.outputs {
         for (j, &w) in model.row(k).iter().enumerate().filter(|entry| *entry.1 != 0.0) {
@@ -72,10 +74,6 @@ pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> f64 {
     }
     let upper = sum.enclose().upper;
     if upper.is_nan() { f64::INFINITY } else { upper }
-}
-
-fn add_product_up(sum: &mut Sum, c: f64, loss: f64) {
-    sum.add_product(c, loss);
 }
 
 fn add_penalty(sum: &mut Sum, lambda1: f64, lambda2: f64, scale: f64, w: f64) {
@@ -90,9 +88,8 @@ fn add_penalty(sum: &mut Sum, lambda1: f64, lambda2: f64, scale: f64, w: f64) {
 
 /// Whether every row's margin is provably positive: `y z > 0`, or `z_y > z_k` for all k ≠ y.
 pub(crate) fn separates(problem: &Problem, certificate: &Certificate) -> bool {
-    let mut separated = true;
-    for_each_row(problem, certificate, |i, z| {
-        separated &= match (&problem.data.target, problem.objective.loss) {
+    let parts = for_each_row(problem, certificate, |i, z, crossed: &mut bool| {
+        let positive = match (&problem.data.target, problem.objective.loss) {
             (Target::Class { classes, .. }, Loss::Softmax) => {
                 let own = z[classes[i] as usize].lower;
                 (0..z.len()).all(|k| k == classes[i] as usize || z[k].upper < own)
@@ -103,6 +100,7 @@ pub(crate) fn separates(problem: &Problem, certificate: &Certificate) -> bool {
                 .all(|(k, z)| if target(problem, i, k) > 0.0 { z.lower > 0.0 } else { z.upper < 0.0 }),
             (Target::Real(_), _) => false,
         };
+        *crossed |= !positive;
     });
-    separated
+    parts.iter().all(|crossed| !crossed)
 }

@@ -28,6 +28,44 @@ fn put_floats(hasher: &mut Sha256, values: &[f64]) {
     hasher.update(&bytes);
 }
 
+fn push(bytes: &mut Vec<u8>, value: usize) {
+    bytes.extend_from_slice(&(value as u64).to_le_bytes());
+}
+
+/// The maximal runs of consecutive columns with non-zero values: how many, then each one's first column, length, values.
+fn put_row(bytes: &mut Vec<u8>, row: Row) {
+    let count = bytes.len();
+    let (mut runs, mut start) = (0u64, 0);
+    push(bytes, 0);
+    let mut run = |bytes: &mut Vec<u8>, first: usize, values: &[f64]| {
+        runs += 1;
+        push(bytes, first);
+        push(bytes, values.len());
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    };
+    match row {
+        Row::Dense(values) => {
+            while start < values.len() {
+                let length = values[start..].iter().take_while(|&&value| value != 0.0).count();
+                if length > 0 {
+                    run(bytes, start, &values[start..start + length]);
+                }
+                start += length.max(1);
+            }
+        }
+        Row::Sparse(indices, values) => {
+            while start < values.len() {
+                let first = indices[start];
+                let in_run = |(offset, &j): (usize, &u32)| j as usize == first as usize + offset;
+                let length = indices[start..].iter().enumerate().take_while(|&entry| in_run(entry)).count();
+                run(bytes, first as usize, &values[start..start + length]);
+                start += length;
+            }
+        }
+    }
+    bytes[count..count + 8].copy_from_slice(&runs.to_le_bytes());
+}
+
 /// SHA-256 of the canonical problem, lower-case hex.
 pub fn problem_sha256(problem: &Problem) -> String {
     let (data, objective) = (&problem.data, &problem.objective);
@@ -35,26 +73,10 @@ pub fn problem_sha256(problem: &Problem) -> String {
     let blocks: Vec<[u8; 32]> = (0..n.div_ceil(BLOCK))
         .into_par_iter()
         .map(|block| {
-            let mut bytes = Vec::new();
             let mut hasher = Sha256::new();
+            let mut bytes = Vec::new();
             for i in block * BLOCK..((block + 1) * BLOCK).min(n) {
-                let start = bytes.len();
-                bytes.extend_from_slice(&[0u8; 8]);
-                let mut entries = 0u64;
-                let mut entry = |column: u64, value: f64| {
-                    if value != 0.0 {
-                        bytes.extend_from_slice(&column.to_le_bytes());
-                        bytes.extend_from_slice(&value.to_le_bytes());
-                        entries += 1;
-                    }
-                };
-                match data.matrix.row(i) {
-                    Row::Dense(values) => values.iter().enumerate().for_each(|(j, &x)| entry(j as u64, x)),
-                    Row::Sparse(indices, values) => {
-                        indices.iter().zip(values).for_each(|(&j, &x)| entry(u64::from(j), x));
-                    }
-                }
-                bytes[start..start + 8].copy_from_slice(&entries.to_le_bytes());
+                put_row(&mut bytes, data.matrix.row(i));
                 if bytes.len() > 1 << 16 {
                     hasher.update(&bytes);
                     bytes.clear();

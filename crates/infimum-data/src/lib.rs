@@ -10,6 +10,7 @@ mod builtin;
 mod canonical;
 mod csv;
 mod describe;
+mod digest;
 mod error;
 mod generate;
 mod hash;

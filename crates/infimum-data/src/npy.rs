@@ -40,6 +40,15 @@ impl Kind {
         })
     }
 
+    /// Appends the numbers in `bytes`.
+    fn append(self, bytes: &[u8], values: &mut Vec<f64>) {
+        if (self.letter, self.size, self.big_endian) == (b'f', 8, false) {
+            values.extend(bytes.as_chunks::<8>().0.iter().map(|&chunk| f64::from_le_bytes(chunk)));
+        } else {
+            values.extend(bytes.chunks_exact(self.size).map(|chunk| self.convert(chunk)));
+        }
+    }
+
     fn convert(self, bytes: &[u8]) -> f64 {
         let mut raw = [0u8; 8];
         raw[..self.size].copy_from_slice(bytes);
@@ -107,10 +116,14 @@ pub(crate) fn read_array(reader: &mut impl Read, name: &str, length: Option<u64>
     while values.len() < count {
         let take = (count - values.len()).min(1 << 16) * kind.size;
         exact(&mut buffer[..take], "its values")?;
-        for bytes in buffer[..take].chunks_exact(kind.size) {
-            let value = kind.convert(bytes);
+        let first = values.len();
+        kind.append(&buffer[..take], &mut values);
+        if values[first..].iter().all(|&value| number::objection(value).is_none()) {
+            continue;
+        }
+        for position in first..values.len() {
+            let value = values[position];
             if let Some(expected) = number::objection(value) {
-                let position = values.len();
                 let (row, column) = if fortran && shape.len() == 2 {
                     (position % shape[0].max(1), position / shape[0].max(1))
                 } else {
@@ -124,7 +137,6 @@ pub(crate) fn read_array(reader: &mut impl Read, name: &str, length: Option<u64>
                     got: format!("`{value:?}`"),
                 });
             }
-            values.push(value);
         }
     }
     if fortran && shape.len() == 2 {

@@ -195,15 +195,16 @@ fn read_npy(name: &str, request: &Request, encode: &Encode) -> Result<Raw, DataE
 
 /// Removes columns in place.
 fn remove_columns(dense: &mut DenseMatrix, taken: &[usize]) {
+    let kept: Vec<usize> = (0..dense.columns).filter(|column| !taken.contains(column)).collect();
     let mut target = 0;
-    for position in 0..dense.values.len() {
-        if !taken.contains(&(position % dense.columns)) {
-            dense.values[target] = dense.values[position];
+    for row in 0..dense.rows {
+        for &column in &kept {
+            dense.values[target] = dense.values[row * dense.columns + column];
             target += 1;
         }
     }
     dense.values.truncate(target);
-    dense.columns -= taken.len();
+    dense.columns = kept.len();
 }
 
 fn check_width(name: &str, columns: usize, encode: &Encode) -> Result<(), DataError> {

@@ -5,22 +5,22 @@ use std::io::{self, BufReader, Cursor, Read};
 use std::sync::{Arc, Mutex};
 
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest, Sha256};
 
 use crate::builtin;
+use crate::digest::StreamDigest;
 use crate::error::DataError;
 
 /// Reads and hashes; the hash is complete when the reader has met the end of the stored bytes.
 struct Hashing<R> {
     inner: R,
-    hasher: Arc<Mutex<Sha256>>,
+    digest: Arc<Mutex<StreamDigest>>,
 }
 
 impl<R: Read> Read for Hashing<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        if let Ok(mut hasher) = self.hasher.lock() {
-            hasher.update(&buffer[..count]);
+        if let Ok(mut digest) = self.digest.lock() {
+            digest.update(&buffer[..count]);
         }
         Ok(count)
     }
@@ -30,7 +30,7 @@ impl<R: Read> Read for Hashing<R> {
 pub(crate) struct Source {
     pub(crate) name: String,
     reader: Box<dyn Read + Send>,
-    hasher: Arc<Mutex<Sha256>>,
+    digest: Arc<Mutex<StreamDigest>>,
     /// Stored length in bytes, if known, and whether it is compressed.
     pub(crate) length: Option<u64>,
     pub(crate) compressed: bool,
@@ -61,8 +61,8 @@ impl Source {
     }
 
     fn new(name: &str, inner: impl Read + Send + 'static, length: Option<u64>) -> Result<Source, DataError> {
-        let hasher = Arc::new(Mutex::new(Sha256::new()));
-        let mut hashing = Hashing { inner, hasher: Arc::clone(&hasher) };
+        let digest = Arc::new(Mutex::new(StreamDigest::default()));
+        let mut hashing = Hashing { inner, digest: Arc::clone(&digest) };
         let mut magic = [0u8; 2];
         let mut got = 0;
         while got < 2 {
@@ -76,7 +76,7 @@ impl Source {
         let chained = Cursor::new(magic[..got].to_vec()).chain(hashing);
         let reader: Box<dyn Read + Send> =
             if compressed { Box::new(MultiGzDecoder::new(chained)) } else { Box::new(chained) };
-        Ok(Source { name: name.into(), reader, hasher, length, compressed })
+        Ok(Source { name: name.into(), reader, digest, length, compressed })
     }
 
     /// Fills the buffer as far as the source goes; a short count means the end.
@@ -103,8 +103,8 @@ impl Source {
         let mut sink = vec![0u8; 1 << 16];
         while self.fill(&mut sink)? > 0 {}
         drop(self.reader);
-        let hasher = self.hasher.lock().map(|hasher| hasher.clone()).unwrap_or_default();
-        Ok(hex(&hasher.finalize()))
+        let digest = self.digest.lock().map(|mut digest| std::mem::take(&mut *digest)).unwrap_or_default();
+        Ok(digest.finish())
     }
 }
 

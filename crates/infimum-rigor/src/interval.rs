@@ -163,6 +163,9 @@ impl Mul for Interval {
     type Output = Interval;
 
     fn mul(self, other: Interval) -> Interval {
+        if self.lower >= 0.0 && other.lower >= 0.0 {
+            return Interval::new(mul_down(self.lower, other.lower), mul_up(self.upper, other.upper));
+        }
         let pairs = [
             (self.lower, other.lower),
             (self.lower, other.upper),
