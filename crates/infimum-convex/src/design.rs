@@ -85,14 +85,19 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail
 }
 
-/// Sparse dot product.
+/// Sparse dot product with four independent sums.
 #[inline(always)]
 pub(crate) fn sparse_dot(indices: &[u32], values: &[f64], weights: &[f64]) -> f64 {
-    let mut sum = 0.0;
-    for (&j, &x) in indices.iter().zip(values) {
-        sum += x * weights[j as usize];
+    let (chunks_i, rest_i) = indices.as_chunks::<4>();
+    let (chunks_x, rest_x) = values.as_chunks::<4>();
+    let mut sums = [0.0f64; 4];
+    for (j, x) in chunks_i.iter().zip(chunks_x) {
+        for lane in 0..4 {
+            sums[lane] += x[lane] * weights[j[lane] as usize];
+        }
     }
-    sum
+    let rest: f64 = rest_i.iter().zip(rest_x).map(|(&j, &x)| x * weights[j as usize]).sum();
+    (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
 }
 
 /// `v[k·d + j] = Σ_i alpha[i·K + k] x_ij` and the sums `Σ_i alpha[i·K + k]`.

@@ -231,7 +231,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         let frame = self.frame;
         let mut alpha = self.alpha.clone();
         let mut v = vec![0.0; frame.columns()];
-        let lower = frame.lower(self.losses, &mut alpha, &mut v);
+        let (lower, _) = frame.lower(self.losses, &mut alpha, &mut v);
         let dual = tracker.offer_dual(lower, &alpha);
         let mut point = Point { weights: self.weights.clone(), intercepts: vec![0.0] };
         let mut z = vec![0.0; frame.rows()];

@@ -118,11 +118,12 @@ impl<'a> Frame<'a> {
         if self.penalty.lambda1 == 0.0 { 0.0 } else { 1.0 / worst.max(1.0) }
     }
 
-    /// Makes `alpha` feasible up to rounding and returns its dual value D; `v` receives `Aᵀ X` of the result.
+    /// Makes `alpha` feasible up to rounding and returns its dual value D and the factor by which it was shrunk; `v` receives
+    /// `Aᵀ X` of the result.
     ///
     /// Clip to the losses' domain, balance for a free intercept, one product with Xᵀ, and for λ2 = 0 a scaling of the
     /// whole vector (which keeps domain and balance, since both contain 0 and are convex).
-    pub(crate) fn lower(&self, losses: &impl Losses, alpha: &mut [f64], v: &mut [f64]) -> f64 {
+    pub(crate) fn lower(&self, losses: &impl Losses, alpha: &mut [f64], v: &mut [f64]) -> (f64, f64) {
         losses.clip(alpha);
         if self.intercept == Intercept::Free {
             losses.balance(alpha);
@@ -136,6 +137,6 @@ impl<'a> Frame<'a> {
             }
         }
         let conjugate = if self.penalty.lambda2 > 0.0 { self.conjugate(v, &sums) } else { 0.0 };
-        losses.gain(alpha).0 - conjugate
+        (losses.gain(alpha).0 - conjugate, factor)
     }
 }

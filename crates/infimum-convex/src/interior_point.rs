@@ -91,7 +91,7 @@ pub(crate) fn solve(frame: &Frame, losses: &ScalarLosses<Hinge>, tracker: &mut T
         let z: Vec<f64> = solver.margins.iter().zip(losses.targets).map(|(m, y)| m * y).collect();
         let upper = losses.value(&z) + frame.penalty_value(&point);
         alpha.iter_mut().zip(&solver.rows.a).zip(losses.targets).for_each(|((alpha, a), y)| *alpha = y * a);
-        let lower = frame.lower(losses, &mut alpha, &mut v);
+        let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
         let better = tracker.offer_point(upper, &point) | tracker.offer_dual(lower, &alpha);
         tracker.explored += 1;
         tracker.report("interior-point");

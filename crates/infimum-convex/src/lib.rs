@@ -11,18 +11,22 @@
 
 mod cholesky;
 mod choose;
+mod columns;
 mod design;
 mod direction;
 mod dual_cd;
 mod frame;
 mod gram;
+mod gram_model;
 mod interior_point;
 mod losses;
 mod newton;
 mod newton_cg;
 mod options;
 mod penalty;
+mod proximal;
 mod quadratic;
+mod residual_model;
 mod scalar;
 mod smooth;
 mod softmax;

@@ -57,7 +57,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
 
         losses.curve(&curvature, &dz, &mut curved);
         alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
-        let lower = frame.lower(losses, &mut alpha, &mut v);
+        let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
         let mut progress = tracker.offer_dual(lower, &alpha);
 
         let (linear, quadratic) = step.penalty_along(frame, &point);

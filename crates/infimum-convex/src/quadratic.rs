@@ -1,186 +1,219 @@
 //! The quadratic model of a proximal Newton step, minimised with its ℓ1 term.
 //!
-//! Over u (weights of a working set and intercepts, one block per output) minimise
+//! Over u (weights of a working set and intercepts) minimise
 //!
 //! ```text
-//! ½ (u − w)ᵀ G (u − w) − ∇ᵀ(u − w) + Σ l1_j |u_j| + ½ Σ l2_j u_j²
+//! ½ (u − w)ᵀ (G + D) (u − w) − ∇ᵀ(u − w) + Σ l1_j |u_j| + ½ Σ l2_j u_j²
 //! ```
 //!
-//! G the Hessian of the losses, ∇ = X̃ᵀα their negative gradient at w. Coordinate descent in covariance form (each step costs one
-//! column of G; Friedman, Hastie, Tibshirani, J. Stat. Softw. 2010, section 2.2) finds the signs; then the linear system of the
-//! support gives the exact minimiser, which is accepted if its signs agree. Invariant: `slope = ∇ − G(u − w)`.
+//! G the Hessian of the losses at w, D a diagonal damping, ∇ = X̃ᵀα the negative gradient of the losses. Coordinate descent finds the signs; after every few
+//! sweeps over the non-zero coordinates the iterates are extrapolated (Anderson; Bertrand & Massias, *Anderson acceleration
+//! of coordinate descent*, AISTATS 2021), and where the support is small and its signs have settled, the linear system of the
+//! support gives the exact minimiser. Every extrapolation and every exact step is taken only if the model falls.
+//!
+//! How G acts is the [`Curved`] model's affair: [`crate::gram_model`] holds G, [`crate::residual_model`] only X.
+//! Invariant: the model's slope is `∇ − G(u − w)` for the current u.
 
 use faer::Mat;
-use infimum_problem::Intercept;
 
 use crate::cholesky::Cholesky;
-use crate::direction::Direction;
-use crate::frame::{Frame, Point};
 use crate::tracker::Tracker;
 
-/// Sweeps between two attempts at the exact minimiser.
-const SWEEPS: usize = 10;
-/// Attempts.
-const ATTEMPTS: usize = 60;
+/// Sweeps over the non-zero coordinates between two over all.
+const SWEEPS: usize = 5;
+/// Most cycles of sweeps.
+const CYCLES: usize = 400;
 
-pub(crate) struct Quadratic {
-    /// Full symmetric G.
-    hessian: Mat<f64>,
-    l1: Vec<f64>,
-    l2: Vec<f64>,
-    start: Vec<f64>,
-    gradient: Vec<f64>,
-    columns: usize,
-    outputs: usize,
-    constant: bool,
+/// A symmetric positive semidefinite G and the slope `∇ − G·change` at the current change.
+pub(crate) trait Curved {
+    /// Moves to `change`.
+    fn reset(&mut self, change: &[f64]);
+    /// One coordinate descent step on every coordinate in `which`, by [`Terms::minimiser`]; returns the largest move,
+    /// weighted with the curvature.
+    fn sweep(&mut self, terms: &Terms, u: &mut [f64], which: &[usize], tracker: &Tracker) -> f64;
+    /// The slope of every coordinate.
+    fn slopes(&self) -> Vec<f64>;
+    /// G restricted to `support`; `None` where forming it costs more than it helps.
+    fn system(&self, support: &[usize]) -> Option<Mat<f64>>;
 }
 
-impl Quadratic {
-    /// The model at `point`; `hessian` is a lower triangle, v and sums are `Xᵀα` and `Σα`; `damping` is added to the diagonal,
-    /// one entry per weight of an output and its intercept. `None` if it is not finite.
-    pub(crate) fn new(
-        frame: &Frame,
-        mut hessian: Mat<f64>,
-        point: &Point,
-        v: &[f64],
-        sums: &[f64],
-        damping: &[f64],
-    ) -> Option<Quadratic> {
-        let (columns, outputs, constant) = (frame.columns(), frame.outputs, frame.has_intercept());
-        let order = hessian.nrows();
-        for j in 0..order {
-            for i in j..order {
-                if !hessian[(i, j)].is_finite() {
-                    return None;
-                }
-                hessian[(j, i)] = hessian[(i, j)];
-            }
-            hessian[(j, j)] += damping[j % damping.len()];
-        }
-        let penalised = frame.intercept == Intercept::Penalized;
-        let flat = |weights: &[f64], intercepts: &[f64]| {
-            Direction { weights: weights.to_vec(), intercepts: intercepts.to_vec() }.flatten(constant)
-        };
-        let l1_block: Vec<f64> = (0..columns).map(|j| frame.penalty.l1(j)).collect();
-        let l1_constant = if penalised { frame.penalty.lambda1 } else { 0.0 };
-        let l2_block: Vec<f64> = (0..columns).map(|j| frame.curvature(j)).collect();
-        Some(Quadratic {
-            hessian,
-            l1: flat(&l1_block.repeat(outputs), &vec![l1_constant; outputs]),
-            l2: flat(&l2_block.repeat(outputs), &vec![frame.curvature(columns); outputs]),
-            start: flat(&point.weights, &point.intercepts),
-            gradient: flat(v, sums),
-            columns,
-            outputs,
-            constant,
-        })
-    }
+/// The separable part: penalty weights, damping, where the step starts, the slope there.
+pub(crate) struct Terms {
+    pub(crate) l1: Vec<f64>,
+    pub(crate) l2: Vec<f64>,
+    pub(crate) damping: Vec<f64>,
+    pub(crate) start: Vec<f64>,
+    pub(crate) gradient: Vec<f64>,
+}
 
-    /// The minimiser minus the start, and how much the model falls.
-    pub(crate) fn minimise(&self, tracker: &Tracker) -> (Direction, f64) {
-        let order = self.start.len();
-        let mut u = self.start.clone();
-        let mut slope = self.gradient.clone();
-        for _ in 0..ATTEMPTS {
-            let mut moved = 0.0f64;
-            for _ in 0..SWEEPS {
-                moved = 0.0;
-                for j in 0..order {
-                    moved = moved.max(self.step(j, &mut u, &mut slope));
-                }
-                if moved == 0.0 {
-                    break;
-                }
-            }
-            if moved == 0.0 || tracker.stop().is_some() {
-                break;
-            }
-            if let Some(exact) = self.on_support(&u) {
-                // A singular system gives no minimiser: coordinate descent goes on alone.
-                if !(self.value(&exact) <= self.value(&u)) {
-                    continue;
-                }
-                let exact_slope = self.slope(&exact);
-                let holds = (0..order).all(|j| exact[j] != 0.0 || exact_slope[j].abs() <= self.l1[j] * (1.0 + 1e-11));
-                u = exact;
-                slope = exact_slope;
-                if holds {
-                    break;
-                }
-            }
-        }
-        let change: Vec<f64> = u.iter().zip(&self.start).map(|(u, w)| u - w).collect();
-        let fall = self.value(&self.start) - self.value(&u);
-        (Direction::from_flat(&change, self.columns, self.outputs, self.constant), fall)
-    }
-
-    /// Minimises over one coordinate; returns how far the model's slope moved.
-    fn step(&self, j: usize, u: &mut [f64], slope: &mut [f64]) -> f64 {
-        let curvature = self.hessian[(j, j)];
-        let total = curvature + self.l2[j];
-        let pull = slope[j] + curvature * u[j];
-        let next = if total > 0.0 {
+impl Terms {
+    /// The minimiser over coordinate j alone, from its value and slope and the curvature `G_jj`.
+    #[inline(always)]
+    pub(crate) fn minimiser(&self, j: usize, curvature: f64, u: f64, slope: f64) -> f64 {
+        let total = curvature + self.damping[j] + self.l2[j];
+        let pull = slope + curvature * u + self.damping[j] * self.start[j];
+        if total > 0.0 {
             pull.signum() * (pull.abs() - self.l1[j]).max(0.0) / total
-        } else if slope[j].abs() <= self.l1[j] {
+        } else if slope.abs() <= self.l1[j] {
             // No row curves along this weight: only its penalty acts.
             0.0
         } else {
-            u[j]
-        };
-        let change = next - u[j];
-        if change == 0.0 || change.abs() <= 1e-16 * u[j].abs() {
-            return 0.0;
+            u
         }
-        u[j] = next;
-        let column = self.hessian.col_as_slice(j);
-        slope.iter_mut().zip(column).for_each(|(slope, g)| *slope -= change * g);
-        (change * total.max(f64::MIN_POSITIVE)).abs()
     }
 
-    /// `∇ − G(u − w)`.
-    fn slope(&self, u: &[f64]) -> Vec<f64> {
-        let mut slope = self.gradient.clone();
-        for j in 0..u.len() {
-            let change = u[j] - self.start[j];
-            if change != 0.0 {
-                let column = self.hessian.col_as_slice(j);
-                slope.iter_mut().zip(column).for_each(|(slope, g)| *slope -= change * g);
-            }
-        }
-        slope
+    /// The negative gradient of all but the ℓ1 term.
+    fn pull(&self, j: usize, u: f64, slope: f64) -> f64 {
+        slope - self.l2[j] * u - self.damping[j] * (u - self.start[j])
     }
 
-    /// The minimiser with the signs of u fixed, if it has these signs.
-    fn on_support(&self, u: &[f64]) -> Option<Vec<f64>> {
-        let support: Vec<usize> = (0..u.len()).filter(|&j| u[j] != 0.0 || self.l1[j] == 0.0).collect();
-        let system = Mat::from_fn(support.len(), support.len(), |a, b| {
-            let (i, j) = (support[a], support[b]);
-            self.hessian[(i, j)] + if i == j { self.l2[i] } else { 0.0 }
-        });
-        // One step of Newton from the point itself keeps rounding small: (G + l2) Δ = slope − l2 u − l1 sign(u).
-        let slope = self.slope(u);
-        let mut right: Vec<f64> = (support.iter())
-            .map(|&j| slope[j] - self.l2[j] * u[j] - if self.l1[j] > 0.0 { self.l1[j] * u[j].signum() } else { 0.0 })
-            .collect();
-        Cholesky::new(system, 0.0)?.solve(&mut right);
-        let mut exact = u.to_vec();
-        for (&j, step) in support.iter().zip(&right) {
-            exact[j] += step;
-            if !exact[j].is_finite() || (self.l1[j] > 0.0 && exact[j] * u[j] <= 0.0) {
-                return None;
-            }
-        }
-        Some(exact)
+    /// How far the optimality condition of coordinate j is violated.
+    fn violation(&self, j: usize, u: f64, slope: f64) -> f64 {
+        let pull = self.pull(j, u, slope);
+        if u == 0.0 { (pull.abs() - self.l1[j]).max(0.0) } else { (pull - self.l1[j] * u.signum()).abs() }
     }
 
-    fn value(&self, u: &[f64]) -> f64 {
-        let slope = self.slope(u);
+    /// The largest violation.
+    pub(crate) fn worst(&self, u: &[f64], slopes: &[f64]) -> f64 {
+        (0..u.len()).map(|j| self.violation(j, u[j], slopes[j])).fold(0.0, f64::max)
+    }
+
+    fn change(&self, u: &[f64]) -> Vec<f64> {
+        u.iter().zip(&self.start).map(|(u, start)| u - start).collect()
+    }
+
+    /// Value of the model at u, whose slopes are given: ½ΔᵀGΔ − ∇ᵀΔ = −½ Δᵀ(slope + ∇).
+    fn value(&self, u: &[f64], slopes: &[f64]) -> f64 {
         (0..u.len())
             .map(|j| {
                 let change = u[j] - self.start[j];
-                // ½ΔᵀGΔ − ∇ᵀΔ = −½ Δᵀ(slope + ∇)
-                -0.5 * change * (slope[j] + self.gradient[j]) + self.l1[j] * u[j].abs() + 0.5 * self.l2[j] * u[j] * u[j]
+                -0.5 * change * (slopes[j] + self.gradient[j])
+                    + self.l1[j] * u[j].abs()
+                    + 0.5 * (self.l2[j] * u[j] * u[j] + self.damping[j] * change * change)
             })
             .sum()
     }
+
+    /// Coordinates that are not zero or that nothing pulls to zero.
+    fn support(&self, u: &[f64]) -> Vec<usize> {
+        (0..u.len()).filter(|&j| u[j] != 0.0 || self.l1[j] == 0.0).collect()
+    }
+}
+
+/// Minimises until no optimality condition is violated by more than `target`; supports up to `largest` are solved for. Returns
+/// the change and how much the model falls.
+pub(crate) fn minimise(
+    model: &mut impl Curved,
+    terms: &Terms,
+    target: f64,
+    largest: usize,
+    tracker: &Tracker,
+) -> (Vec<f64>, f64) {
+    let all: Vec<usize> = (0..terms.start.len()).collect();
+    let mut u = terms.start.clone();
+    model.reset(&vec![0.0; u.len()]);
+    let mut signs = (Vec::new(), Vec::new());
+    let (mut wait, mut pause) = (1usize, 1usize);
+    let mut slopes = terms.gradient.clone();
+    for _ in 0..CYCLES {
+        let moved = model.sweep(terms, &mut u, &all, tracker);
+        if moved == 0.0 || tracker.stop().is_some() {
+            slopes = model.slopes();
+            break;
+        }
+        let support = terms.support(&u);
+        let take = |u: &[f64]| support.iter().map(|&j| u[j]).collect::<Vec<f64>>();
+        let mut history = vec![take(&u)];
+        for _ in 0..SWEEPS {
+            model.sweep(terms, &mut u, &support, tracker);
+            history.push(take(&u));
+        }
+        slopes = model.slopes();
+        if terms.worst(&u, &slopes) <= target {
+            break;
+        }
+        if let Some(extrapolated) = extrapolate(&history) {
+            let mut candidate = u.clone();
+            support.iter().zip(&extrapolated).for_each(|(&j, &x)| candidate[j] = x);
+            offer(model, terms, candidate, &mut u, &mut slopes);
+        }
+        let now: Vec<bool> = support.iter().map(|&j| u[j] > 0.0).collect();
+        let now = (support, now);
+        let settled = signs == now;
+        signs = now;
+        wait = wait.saturating_sub(1);
+        if settled && wait == 0 && signs.0.len() <= largest {
+            let exact = exact_step(model, terms, &u, &slopes);
+            let taken = exact.is_some_and(|exact| offer(model, terms, exact, &mut u, &mut slopes));
+            if taken && terms.worst(&u, &slopes) <= target {
+                break;
+            }
+            // Each attempt costs a factorisation: fewer of them where they do not end the search.
+            pause *= 2;
+            wait = pause;
+        }
+    }
+    let fall = terms.value(&terms.start, &terms.gradient) - terms.value(&u, &slopes);
+    (terms.change(&u), fall)
+}
+
+/// Moves to the candidate if the model is lower there. Whether it was.
+fn offer(model: &mut impl Curved, terms: &Terms, candidate: Vec<f64>, u: &mut Vec<f64>, slopes: &mut Vec<f64>) -> bool {
+    model.reset(&terms.change(&candidate));
+    let candidate_slopes = model.slopes();
+    let better = terms.value(&candidate, &candidate_slopes) < terms.value(u, slopes);
+    if better {
+        *u = candidate;
+        *slopes = candidate_slopes;
+    } else {
+        model.reset(&terms.change(u));
+    }
+    better
+}
+
+/// The affine combination of the iterates whose last differences cancel best; `None` if they are too dependent.
+fn extrapolate(history: &[Vec<f64>]) -> Option<Vec<f64>> {
+    let steps = history.len() - 1;
+    let difference = |k: usize| history[k + 1].iter().zip(&history[k]).map(|(next, last)| next - last);
+    let mut gram = Mat::from_fn(steps, steps, |a, b| difference(a).zip(difference(b)).map(|(x, y)| x * y).sum::<f64>());
+    let trace: f64 = (0..steps).map(|k| gram[(k, k)]).sum();
+    if !(trace > 0.0) {
+        return None;
+    }
+    (0..steps).for_each(|k| gram[(k, k)] += 1e-14 * trace);
+    let mut share = vec![1.0; steps];
+    Cholesky::new(gram, 0.0)?.solve(&mut share);
+    let total: f64 = share.iter().sum();
+    let mut combined = vec![0.0; history[0].len()];
+    for (k, share) in share.iter().enumerate() {
+        combined.iter_mut().zip(&history[k + 1]).for_each(|(sum, x)| *sum += share / total * x);
+    }
+    combined.iter().all(|x| x.is_finite()).then_some(combined)
+}
+
+/// The minimiser with the signs of u fixed, or, where a coordinate would change its sign, the point of the way to it where the
+/// first one is 0.
+fn exact_step(model: &impl Curved, terms: &Terms, u: &[f64], slopes: &[f64]) -> Option<Vec<f64>> {
+    let support = terms.support(u);
+    let mut system = model.system(&support)?;
+    support.iter().enumerate().for_each(|(a, &j)| system[(a, a)] += terms.l2[j] + terms.damping[j]);
+    // A step of Newton from the point itself keeps rounding small: (G + D + l2) Δ = pull − l1 sign(u).
+    let mut step: Vec<f64> = (support.iter())
+        .map(|&j| terms.pull(j, u[j], slopes[j]) - if u[j] == 0.0 { 0.0 } else { terms.l1[j] * u[j].signum() })
+        .collect();
+    Cholesky::new(system, 0.0)?.solve(&mut step);
+    let mut reach = 1.0;
+    let mut first = None;
+    for (&j, &step) in support.iter().zip(&step) {
+        if terms.l1[j] > 0.0 && (u[j] + step) * u[j] <= 0.0 && -u[j] / step < reach {
+            reach = -u[j] / step;
+            first = Some(j);
+        }
+    }
+    let mut exact = u.to_vec();
+    support.iter().zip(&step).for_each(|(&j, &step)| exact[j] += reach * step);
+    if let Some(j) = first {
+        exact[j] = 0.0;
+    }
+    exact.iter().all(|x| x.is_finite()).then_some(exact)
 }

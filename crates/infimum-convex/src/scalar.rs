@@ -192,6 +192,16 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
         out.iter_mut().zip(curvature).zip(dz).for_each(|((out, h), dz)| *out = h * dz);
     }
 
+    fn is_quadratic(&self) -> bool {
+        L::QUADRATIC
+    }
+
+    #[inline(always)]
+    fn pull(&self, curvature: &[f64], i: usize, _k: usize, step: f64, out: &mut [f64]) {
+        out[i] -= step * curvature[i];
+    }
+
+    #[inline(always)]
     fn diagonal(&self, curvature: &[f64], i: usize, _k: usize) -> f64 {
         curvature[i]
     }

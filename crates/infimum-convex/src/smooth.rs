@@ -10,6 +10,12 @@ pub(crate) trait SmoothLosses: Losses {
     fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]);
     /// `out_i = H_i dz_i`, the Hessians of the rows (weights included) times a direction of the outputs.
     fn curve(&self, curvature: &[f64], dz: &[f64], out: &mut [f64]);
+    /// Whether the losses are their own quadratic models.
+    fn is_quadratic(&self) -> bool {
+        false
+    }
+    /// `out_i −= step·H_i e_k`: row i of n × outputs.
+    fn pull(&self, curvature: &[f64], i: usize, k: usize, step: f64, out: &mut [f64]);
     /// Diagonal of `H_i`: row i, output k.
     fn diagonal(&self, curvature: &[f64], i: usize, k: usize) -> f64;
     /// First and second derivative of `t ↦ Σ c·loss(y, z + t·dz)`.

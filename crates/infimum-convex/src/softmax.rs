@@ -241,6 +241,14 @@ impl SmoothLosses for SoftmaxLosses<'_> {
         });
     }
 
+    fn pull(&self, curvature: &[f64], i: usize, k: usize, step: f64, out: &mut [f64]) {
+        let p = self.row(curvature, i);
+        let base = step * self.weights[i] * p[k];
+        let out = &mut out[i * self.outputs..(i + 1) * self.outputs];
+        out.iter_mut().zip(p).for_each(|(out, p)| *out += base * p);
+        out[k] -= base;
+    }
+
     fn diagonal(&self, curvature: &[f64], i: usize, k: usize) -> f64 {
         let p = curvature[i * self.outputs + k];
         self.weights[i] * p * (1.0 - p)

@@ -20,6 +20,8 @@ pub(crate) use squared_hinge::SquaredHinge;
 pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
     /// Whether `slope` is continuous (all but hinge).
     const SMOOTH: bool;
+    /// Whether `curvature` is 1 everywhere.
+    const QUADRATIC: bool = false;
     /// Upper bound on `curvature`.
     const MAX_CURVATURE: f64;
 

@@ -8,6 +8,7 @@ pub(crate) struct Squared;
 
 impl ScalarLoss for Squared {
     const SMOOTH: bool = true;
+    const QUADRATIC: bool = true;
     const MAX_CURVATURE: f64 = 1.0;
 
     #[inline(always)]

@@ -1,0 +1,258 @@
+//! Proximal Newton steps over the columns taken so far (Lee, Sun, Saunders, *Proximal Newton-type methods for minimizing
+//! composite functions*, SIAM J. Optim. 2014): minimise the quadratic model with the ℓ1 term, then go as far along the step as
+//! the objective falls. For the squared loss the model is the objective, and one step is all.
+//!
+//! Invariant: `z` are the outputs at the current point; weights of columns not taken are 0.
+
+use faer::Mat;
+use infimum_problem::Intercept;
+
+use crate::columns::Columns;
+use crate::frame::{Frame, Point};
+use crate::gram_model::{GramModel, extend};
+use crate::quadratic::{Terms, minimise};
+use crate::residual_model::ResidualModel;
+use crate::smooth::SmoothLosses;
+use crate::tracker::Tracker;
+
+/// Newton steps at a time.
+const NEWTON_STEPS: usize = 30;
+/// Largest order of a Hessian in memory.
+const LARGEST_GRAM: usize = 3_000;
+/// A Hessian is formed if that costs no more than so many sweeps over the columns: a constant one, which is formed once and
+/// enlarged, and one that changes with every step.
+const CONSTANT_WORTH: f64 = 200.0;
+const CHANGING_WORTH: f64 = 30.0;
+/// Largest system of a support that is solved while the set still grows fast.
+const SMALL_SYSTEM: usize = 300;
+/// Products per entry that a dense matrix product does in the time of one of a sweep.
+const DENSE_SPEED: f64 = 8.0;
+
+/// The columns taken, and what is kept between calls.
+pub(crate) struct Proximal<'a, S> {
+    frame: &'a Frame<'a>,
+    losses: &'a S,
+    pub(crate) columns: Columns<'a>,
+    /// The Hessian of a quadratic loss over the columns that were taken at the last call.
+    gram: Option<Mat<f64>>,
+    /// `bound·Σ c x²` of every column of the matrix: a Hessian damped by it lies above the objective.
+    majorant: &'a [f64],
+    intercept_majorant: f64,
+}
+
+/// Where a call of [`Proximal::improve`] ended.
+pub(crate) enum Improved {
+    /// The last step was a full one (or there was none to take): the dual point of its model is the better one.
+    Full,
+    /// The last step was shortened.
+    Shortened,
+    /// The model is not finite.
+    NotFinite,
+}
+
+impl<'a, S: SmoothLosses> Proximal<'a, S> {
+    /// No column taken; `majorant` as above, `bound` the largest curvature of the loss.
+    pub(crate) fn new(frame: &'a Frame<'a>, losses: &'a S, majorant: &'a [f64], bound: f64) -> Self {
+        let intercept_majorant = bound * frame.weights.iter().sum::<f64>();
+        let columns = Columns::new(frame.matrix);
+        Proximal { frame, losses, columns, gram: None, majorant, intercept_majorant }
+    }
+
+    /// Coordinates of the model: per output the columns taken, then the constant. `column` and `constant` are asked for each.
+    fn coordinates<T>(&self, column: impl Fn(usize, usize) -> T, constant: impl Fn(usize) -> T) -> Vec<T> {
+        let mut all = Vec::new();
+        for k in 0..self.frame.outputs {
+            all.extend((0..self.columns.taken.len()).map(|position| column(k, position)));
+            if self.frame.has_intercept() {
+                all.push(constant(k));
+            }
+        }
+        all
+    }
+
+    /// Newton steps until the model promises a thousandth of what it promised first. `modelled` becomes the dual point of the
+    /// last model, `alpha − H dz`. Only where the set of columns is `nearly_final` are large systems solved for it. It meets the optimality conditions on the columns taken to second order.
+    pub(crate) fn improve(
+        &mut self,
+        point: &mut Point,
+        z: &mut [f64],
+        modelled: &mut [f64],
+        nearly_final: bool,
+        tracker: &mut Tracker,
+    ) -> Improved {
+        let (frame, losses, d) = (self.frame, self.losses, self.frame.columns());
+        let mut curvature = vec![0.0; z.len()];
+        let mut alpha = vec![0.0; z.len()];
+        let mut value = losses.value(z) + frame.penalty_value(point);
+        let mut damping = 0.0f64;
+        let mut promised = None;
+        let mut full = true;
+        for _ in 0..NEWTON_STEPS {
+            losses.derivatives(z, &mut alpha, &mut curvature);
+            modelled.copy_from_slice(&alpha);
+            let terms = self.terms(point, &alpha, damping);
+            if !terms.gradient.iter().all(|slope| slope.is_finite()) {
+                tracker.trouble = Some("the gradient is not finite: rescale the columns".into());
+                return Improved::NotFinite;
+            }
+            let worst = terms.worst(&terms.start, &terms.gradient);
+            if worst == 0.0 || tracker.stop().is_some() {
+                break;
+            }
+            let Some((change, predicted)) = self.minimise(&terms, worst, &alpha, &curvature, nearly_final, tracker)
+            else {
+                tracker.trouble = Some("the Hessian is not finite: rescale the columns".into());
+                return Improved::NotFinite;
+            };
+            let dz = self.outputs_of(&change);
+            losses.curve(&curvature, &dz, modelled);
+            modelled.iter_mut().zip(&alpha).for_each(|(modelled, alpha)| *modelled = alpha - *modelled);
+            let (mut t, mut accepted) = (1.0, false);
+            for _ in 0..12 {
+                let trial = self.moved(point, &change, t, d);
+                let trial_z: Vec<f64> = z.iter().zip(&dz).map(|(z, dz)| z + t * dz).collect();
+                let trial_value = losses.value(&trial_z) + frame.penalty_value(&trial);
+                // Where the model promises less than rounding shows, its whole step still mends the gradient.
+                let blind = t == 1.0 && predicted <= 1e-11 * value.abs() && trial_value <= value * (1.0 + 1e-14);
+                if trial_value < value || blind {
+                    accepted = true;
+                    z.copy_from_slice(&trial_z);
+                    (*point, value) = (trial, trial_value);
+                    break;
+                }
+                t *= 0.5;
+            }
+            full = accepted && t == 1.0;
+            let first = *promised.get_or_insert(predicted);
+            if !accepted || t < 0.3 {
+                if damping >= 1.0 {
+                    break;
+                }
+                damping = (100.0 * damping).clamp(1e-8, 1.0);
+                continue;
+            }
+            if full && damping == 0.0 && losses.is_quadratic() {
+                break;
+            }
+            damping = if damping < 1e-12 { 0.0 } else { 0.1 * damping };
+            if predicted <= 1e-3 * first.max(1e-300) && full && damping < 1e-6 {
+                break;
+            }
+        }
+        if full { Improved::Full } else { Improved::Shortened }
+    }
+
+    /// The separable part of the model at `point`.
+    fn terms(&self, point: &Point, alpha: &[f64], damping: f64) -> Terms {
+        let (frame, d, outputs) = (self.frame, self.frame.columns(), self.frame.outputs);
+        let penalised = frame.intercept == Intercept::Penalized;
+        let taken = |position: usize| self.columns.taken[position];
+        let product = |k: usize, position: usize| {
+            let mut sum = 0.0;
+            self.columns.column(position).for_each(|i, x| sum += x * alpha[i * outputs + k]);
+            sum
+        };
+        Terms {
+            l1: self.coordinates(
+                |_, position| frame.penalty.l1(taken(position)),
+                |_| if penalised { frame.penalty.lambda1 } else { 0.0 },
+            ),
+            l2: self.coordinates(|_, position| frame.curvature(taken(position)), |_| frame.curvature(d)),
+            damping: self.coordinates(
+                |_, position| damping * self.majorant[taken(position)],
+                |_| damping * self.intercept_majorant,
+            ),
+            start: self.coordinates(|k, position| point.weights[k * d + taken(position)], |k| point.intercepts[k]),
+            gradient: self.coordinates(product, |k| alpha.iter().skip(k).step_by(outputs).sum()),
+        }
+    }
+
+    /// Minimises the model, with its Hessian in memory where that pays; `None` if it is not finite.
+    fn minimise(
+        &mut self,
+        terms: &Terms,
+        worst: f64,
+        alpha: &[f64],
+        curvature: &[f64],
+        nearly_final: bool,
+        tracker: &Tracker,
+    ) -> Option<(Vec<f64>, f64)> {
+        let (frame, losses) = (self.frame, self.losses);
+        let constant = frame.has_intercept();
+        let width = self.columns.taken.len();
+        let (stored, rows) = (self.columns.stored() as f64, frame.rows() as f64);
+        let products = if frame.matrix.is_sparse() { stored / rows } else { width as f64 / DENSE_SPEED };
+        let largest = if nearly_final { usize::MAX } else { SMALL_SYSTEM };
+        let worth = if losses.is_quadratic() { CONSTANT_WORTH } else { CHANGING_WORTH };
+        if terms.start.len() > LARGEST_GRAM || products * frame.outputs as f64 > worth {
+            self.gram = None;
+            let mut model = ResidualModel::new(frame, losses, &self.columns, alpha, curvature);
+            return Some(minimise(&mut model, terms, 0.1 * worst, largest, tracker));
+        }
+        let hessian = if frame.outputs == 1 {
+            let known = self.gram.take();
+            extend(known.as_ref(), frame.matrix, &self.columns, curvature, constant)
+        } else {
+            self.block_hessian(curvature)
+        };
+        let finite = (0..hessian.nrows()).all(|j| hessian[(j, j)].is_finite());
+        let mut model = GramModel::new(&hessian, &terms.gradient);
+        let minimised = finite.then(|| minimise(&mut model, terms, 0.1 * worst, largest, tracker));
+        self.gram = losses.is_quadratic().then_some(hessian);
+        minimised
+    }
+
+    /// The Hessian of several outputs: block (k, l) is `X̃ᵀ diag(h_kl) X̃`.
+    fn block_hessian(&self, curvature: &[f64]) -> Mat<f64> {
+        let (frame, outputs, rows) = (self.frame, self.frame.outputs, self.frame.rows());
+        let constant = frame.has_intercept();
+        let block = self.columns.taken.len() + usize::from(constant);
+        let mut hessian = Mat::zeros(outputs * block, outputs * block);
+        let mut image = vec![0.0; rows * outputs];
+        for k in 0..outputs {
+            image.fill(0.0);
+            (0..rows).for_each(|i| self.losses.pull(curvature, i, k, -1.0, &mut image));
+            for l in 0..=k {
+                let h: Vec<f64> = image.iter().skip(l).step_by(outputs).copied().collect();
+                let gram = extend(None, frame.matrix, &self.columns, &h, constant);
+                for b in 0..block {
+                    for a in 0..block {
+                        hessian[(k * block + a, l * block + b)] = gram[(a, b)];
+                        hessian[(l * block + a, k * block + b)] = gram[(a, b)];
+                    }
+                }
+            }
+        }
+        hessian
+    }
+
+    /// `X̃·change`, n × outputs.
+    fn outputs_of(&self, change: &[f64]) -> Vec<f64> {
+        let outputs = self.frame.outputs;
+        let block = self.columns.taken.len() + usize::from(self.frame.has_intercept());
+        let mut dz = vec![0.0; self.frame.rows() * outputs];
+        for (index, &change) in change.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+            let (k, position) = (index / block, index % block);
+            if position < self.columns.taken.len() {
+                self.columns.column(position).for_each(|i, x| dz[i * outputs + k] += change * x);
+            } else {
+                dz.iter_mut().skip(k).step_by(outputs).for_each(|dz| *dz += change);
+            }
+        }
+        dz
+    }
+
+    /// `point + t·change`.
+    fn moved(&self, point: &Point, change: &[f64], t: f64, d: usize) -> Point {
+        let mut moved = point.clone();
+        let block = self.columns.taken.len() + usize::from(self.frame.has_intercept());
+        for (index, &change) in change.iter().enumerate() {
+            let (k, position) = (index / block, index % block);
+            match self.columns.taken.get(position) {
+                Some(&j) => moved.weights[k * d + j] += t * change,
+                None => moved.intercepts[k] += t * change,
+            }
+        }
+        moved
+    }
+}
