@@ -54,7 +54,7 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
     /// No column taken; `majorant` as above, `bound` the largest curvature of the loss.
     pub(crate) fn new(frame: &'a Frame<'a>, losses: &'a S, majorant: &'a [f64], bound: f64) -> Self {
         let intercept_majorant = bound * frame.weights.iter().sum::<f64>();
-        let columns = Columns::new(frame.matrix);
+        let columns = Columns::new(frame);
         Proximal { frame, losses, columns, gram: None, majorant, intercept_majorant }
     }
 
@@ -196,8 +196,7 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
             self.block_hessian(curvature)
         };
         let finite = (0..hessian.nrows()).all(|j| hessian[(j, j)].is_finite());
-        let mut model = GramModel::new(&hessian, &terms.gradient);
-        let minimised = finite.then(|| minimise(&mut model, terms, 0.1 * worst, largest, tracker));
+        let minimised = finite.then(|| minimise(&mut GramModel::new(&hessian, &terms.gradient), terms, 0.1 * worst, largest, tracker));
         self.gram = losses.is_quadratic().then_some(hessian);
         minimised
     }
@@ -242,14 +241,17 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         dz
     }
 
-    /// `point + t·change`.
+    /// `point + t·change`; centred columns take their means back out of the intercept.
     fn moved(&self, point: &Point, change: &[f64], t: f64, d: usize) -> Point {
         let mut moved = point.clone();
         let block = self.columns.taken.len() + usize::from(self.frame.has_intercept());
-        for (index, &change) in change.iter().enumerate() {
+        for (index, &change) in change.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
             let (k, position) = (index / block, index % block);
             match self.columns.taken.get(position) {
-                Some(&j) => moved.weights[k * d + j] += t * change,
+                Some(&j) => {
+                    moved.weights[k * d + j] += t * change;
+                    moved.intercepts[k] -= t * change * self.columns.means[position];
+                }
                 None => moved.intercepts[k] += t * change,
             }
         }

@@ -6,12 +6,11 @@ use rayon::prelude::*;
 use crate::frame::{Frame, Losses};
 use crate::gram::weighted_gram;
 use crate::losses::ScalarLoss;
-use crate::smooth::SmoothLosses;
+use crate::smooth::{Derivatives, SmoothLosses};
+use crate::sums::sum;
 
 /// Rows per parallel piece of an elementwise pass.
 const PIECE: usize = 8_192;
-/// Terms added one after the other: sums of short sums keep the rounding of n terms near that of log n.
-const SHORT: usize = 64;
 
 /// The losses of all rows of a one-output problem.
 #[derive(Debug, Clone, Copy)]
@@ -26,20 +25,9 @@ pub(crate) struct ScalarLosses<'a, L> {
 }
 
 impl<L: ScalarLoss> ScalarLosses<'_, L> {
-    /// Sums `term(i)` over all rows in pieces, in an order that does not depend on the number of threads.
+    /// `Σ_i term(i)` over all rows.
     pub(crate) fn sum(&self, term: impl Fn(usize) -> f64 + Sync) -> f64 {
-        let n = self.targets.len();
-        let short = |start: usize, end: usize| (start..(start + SHORT).min(end)).map(&term).sum::<f64>();
-        let piece = |start: usize| {
-            let end = (start + PIECE).min(n);
-            (start..end).step_by(SHORT).map(|start| short(start, end)).sum::<f64>()
-        };
-        let starts = (0..n).step_by(PIECE);
-        if n < 4 * PIECE {
-            return starts.map(piece).sum();
-        }
-        let sums: Vec<f64> = starts.collect::<Vec<_>>().into_par_iter().map(piece).collect();
-        sums.iter().sum()
+        sum(self.targets.len(), 0.0, term)
     }
 
     /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; an unbounded side
@@ -207,23 +195,12 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
     }
 
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
-        let n = self.targets.len();
-        let piece = |start: usize| {
-            let mut sums = (0.0, 0.0);
-            for i in start..(start + PIECE).min(n) {
-                let (_, slope, curvature) = self.loss.all(self.targets[i], z[i] + t * dz[i]);
-                sums.0 += self.weights[i] * slope * dz[i];
-                sums.1 += self.weights[i] * curvature * dz[i] * dz[i];
-            }
-            sums
-        };
-        let add = |a: (f64, f64), b: (f64, f64)| (a.0 + b.0, a.1 + b.1);
-        let starts = (0..n).step_by(PIECE);
-        if n < 4 * PIECE {
-            return starts.map(piece).fold((0.0, 0.0), add);
-        }
-        let sums: Vec<(f64, f64)> = starts.collect::<Vec<_>>().into_par_iter().map(piece).collect();
-        sums.into_iter().fold((0.0, 0.0), add)
+        let sums = sum(self.targets.len(), Derivatives(0.0, 0.0), |i| {
+            let (_, slope, curvature) = self.loss.all(self.targets[i], z[i] + t * dz[i]);
+            let moved = self.weights[i] * dz[i];
+            Derivatives(slope * moved, curvature * moved * dz[i])
+        });
+        (sums.0, sums.1)
     }
 
     fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {
