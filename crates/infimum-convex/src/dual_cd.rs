@@ -257,7 +257,11 @@ impl<'a, L: ScalarLoss> State<'a, L> {
             if slope == 0.0 || !slope.is_finite() || tracker.stop().is_some() {
                 break;
             }
-            if slope > 0.0 { above = b } else { below = b }
+            if slope > 0.0 {
+                above = b
+            } else {
+                below = b
+            }
             let newton = b - slope / curvature;
             let next = match (below.is_finite() && above.is_finite(), newton > below && newton < above) {
                 (true, true) => newton,

@@ -196,7 +196,8 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
             self.block_hessian(curvature)
         };
         let finite = (0..hessian.nrows()).all(|j| hessian[(j, j)].is_finite());
-        let minimised = finite.then(|| minimise(&mut GramModel::new(&hessian, &terms.gradient), terms, 0.1 * worst, largest, tracker));
+        let minimised = finite
+            .then(|| minimise(&mut GramModel::new(&hessian, &terms.gradient), terms, 0.1 * worst, largest, tracker));
         self.gram = losses.is_quadratic().then_some(hessian);
         minimised
     }

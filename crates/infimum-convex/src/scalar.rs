@@ -30,15 +30,15 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
         sum(self.targets.len(), 0.0, term)
     }
 
-    /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; an unbounded side
-    /// counts as |alpha|, or as c for losses whose domain is the whole line.
+    /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; the unbounded side of a
+    /// half-line counts as |alpha|, a whole line as infinite.
     fn slack(&self, i: usize, alpha: f64, direction: f64) -> f64 {
         let (low, high) = self.loss.domain(self.targets[i], self.weights[i]);
         let bound = if direction < 0.0 { alpha - low } else { high - alpha };
         match (bound.is_finite(), low.is_finite() || high.is_finite()) {
             (true, _) => bound.max(0.0),
             (false, true) => alpha.abs(),
-            (false, false) => self.weights[i],
+            (false, false) => f64::INFINITY,
         }
     }
 }
@@ -73,17 +73,23 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         }
     }
 
-    /// First moves in proportion to `slack_down·slack_up/(sum of both)`, which for logistic is −1/g″ (the cheapest
-    /// move to second order) and for hinge moves the free support vectors; then in proportion to the slack itself,
-    /// which always suffices because 0 is in every domain.
+    /// Where every row may move freely: in proportion to the weights. Else first in proportion to
+    /// `slack_down·slack_up/(sum of both)`, which for logistic is −1/g″ (the cheapest move to second order) and for hinge
+    /// moves the free support vectors; then in proportion to the slack itself, which always suffices because 0 is in every
+    /// domain.
     fn balance(&self, alpha: &mut [f64]) {
         for round in 0..12 {
-            let residual: f64 = alpha.iter().sum();
-            let scale: f64 = alpha.iter().map(|a| a.abs()).sum();
+            let residual = self.sum(|i| alpha[i]);
+            let scale = self.sum(|i| alpha[i].abs());
             if residual.abs() <= 1e-16 * scale {
                 return;
             }
             let direction = -residual.signum();
+            if self.slack(0, alpha[0], direction) == f64::INFINITY {
+                let share = residual / self.sum(|i| self.weights[i]);
+                alpha.iter_mut().zip(self.weights).for_each(|(a, c)| *a -= share * c);
+                continue;
+            }
             let mobility = |i: usize, a: f64| {
                 let towards = self.slack(i, a, direction);
                 if round >= 6 {
@@ -123,7 +129,7 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         let room = |i: usize, ticks: i64, direction: f64| -> i64 {
             let slack = self.slack(i, ticks as f64 * unit, direction);
             // One tick of reserve absorbs the rounding of the slack; cap so that values stay exact.
-            ((slack / unit).floor().min(4.0e15) as i64 - 1).max(0)
+            ((slack / unit).floor().min(4.0e15) as i64).saturating_sub(1).max(0)
         };
         for _ in 0..64 {
             let residual: i128 = ticks.iter().map(|&t| i128::from(t)).sum();
