@@ -37,14 +37,14 @@ impl std::ops::Add for Derivatives {
     }
 }
 
-/// Minimises `φ(t) = Σ c·loss(z + t dz) + linear·t + quadratic·t²/2` by safeguarded Newton on φ′, from t = 1; φ is
-/// convex and φ′(0) = `slope` < 0. Ends when |φ′| has fallen to a thousandth, the bracket has closed, or the tracker says stop.
+/// Minimises `φ(t) = Σ c·loss(z + t dz) + penalty(t)` by safeguarded Newton on φ′, from t = 1; φ is convex and φ′(0) =
+/// `slope` < 0; `penalty` gives the penalty's first and second derivative. Ends when |φ′| has fallen to a thousandth, the
+/// bracket has closed, or the tracker says stop.
 pub(crate) fn line_search(
     losses: &impl SmoothLosses,
     z: &[f64],
     dz: &[f64],
-    linear: f64,
-    quadratic: f64,
+    penalty: impl Fn(f64) -> (f64, f64),
     slope: f64,
     tracker: &Tracker,
 ) -> f64 {
@@ -52,7 +52,8 @@ pub(crate) fn line_search(
     let mut t = 1.0f64;
     for _ in 0..40 {
         let (first, second) = losses.along(z, dz, t);
-        let (first, second) = (first + linear + quadratic * t, second + quadratic);
+        let (more_first, more_second) = penalty(t);
+        let (first, second) = (first + more_first, second + more_second);
         if first.abs() <= 1e-3 * slope.abs() || !first.is_finite() || tracker.stop().is_some() {
             break;
         }

@@ -147,17 +147,14 @@ impl Losses for SoftmaxLosses<'_> {
                 return;
             }
             for (i, row) in alpha.chunks_exact_mut(outputs).enumerate() {
-                for donor in 0..outputs {
-                    if sums[donor] >= 0.0 || masses[donor] <= 0.0 {
-                        continue;
-                    }
-                    let given = self.mass(i, row, donor).max(0.0) * (-sums[donor] / masses[donor]).min(1.0);
-                    row[donor] += given;
-                    for receiver in 0..outputs {
-                        if sums[receiver] > 0.0 {
-                            row[receiver] -= given * (sums[receiver] / excess);
-                        }
-                    }
+                let mut given = 0.0;
+                for donor in (0..outputs).filter(|&k| sums[k] < 0.0 && masses[k] > 0.0) {
+                    let share = self.mass(i, row, donor).max(0.0) * (-sums[donor] / masses[donor]).min(1.0);
+                    row[donor] += share;
+                    given += share;
+                }
+                for receiver in (0..outputs).filter(|&k| sums[k] > 0.0) {
+                    row[receiver] -= given * (sums[receiver] / excess);
                 }
             }
             self.clip(alpha);

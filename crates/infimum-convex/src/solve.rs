@@ -1,7 +1,7 @@
 //! From a problem to an outcome: choose a solver, split one-vs-rest into independent one-output problems, run, and turn
 //! the best points into the claim of a certificate.
 
-use infimum_problem::{Ending, Event, Loss, Model, Monitor, Outcome, Problem, Stop, Target, relative_gap};
+use infimum_problem::{Ending, Event, Intercept, Loss, Model, Monitor, Outcome, Problem, Stop, Target, relative_gap};
 
 use crate::choose::choose;
 use crate::frame::{Frame, Losses, Point};
@@ -56,10 +56,15 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
         (Target::Class { classes, .. }, Loss::Softmax) => {
             let frame = Frame { outputs, ..frame };
             let losses = SoftmaxLosses { classes, weights: frame.weights, outputs };
-            let solve = |tracker: &mut Tracker| match solver {
-                Solver::WorkingSet => working_set::solve(&frame, &losses, 0.5, tracker),
-                Solver::Newton => newton::solve(&frame, &losses, tracker),
-                _ => newton_cg::solve(&frame, &losses, tracker),
+            let solve = |tracker: &mut Tracker| {
+                match solver {
+                    Solver::WorkingSet => working_set::solve(&frame, &losses, 0.5, tracker),
+                    Solver::Newton => newton::solve(&frame, &losses, tracker),
+                    _ => newton_cg::solve(&frame, &losses, tracker),
+                }
+                if objective.intercept == Intercept::Free {
+                    center(&mut tracker.point.intercepts);
+                }
             };
             vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), monitor, solve)]
         }
@@ -71,6 +76,12 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
         }
     };
     assemble(problem, options, solver, monitor, parts)
+}
+
+/// Softmax does not see a common shift of all outputs: free intercepts add up to 0, so that outputs stay as small as they can.
+fn center(intercepts: &mut [f64]) {
+    let mean = intercepts.iter().sum::<f64>() / intercepts.len() as f64;
+    intercepts.iter_mut().for_each(|b| *b -= mean);
 }
 
 /// Solves one binary problem per output, one after the other; the part of the objective that is not reached yet counts
