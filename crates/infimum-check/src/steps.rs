@@ -3,7 +3,7 @@
 use std::fmt;
 
 use infimum_data::{DataError, rebuild};
-use infimum_problem::{Certificate, Ending, Intercept, Loss, Problem, relative_gap};
+use infimum_problem::{Certificate, Ending, Intercept, Loss, Problem, absolute_gap, gap_reached, relative_gap};
 
 use crate::lower::{feasible, lower};
 use crate::upper::{separates, upper};
@@ -195,11 +195,13 @@ fn ending_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refus
     }
     match claim.ending {
         Ending::Optimal => {
-            let (relative, absolute) = (relative_gap(claim.upper, claim.lower), claim.upper - claim.lower);
-            if !(relative <= claim.gap || absolute <= claim.abs_gap) {
+            if !gap_reached(claim.upper, claim.lower, claim.gap, claim.abs_gap) {
                 let reason = format!(
-                    "Optimal needs a relative gap ≤ {} or an absolute one ≤ {}, but they are {relative:e} and {absolute:e}",
-                    claim.gap, claim.abs_gap
+                    "Optimal needs a relative gap ≤ {:e} or an absolute one ≤ {:e}, but they are {:e} and {:e}",
+                    claim.gap,
+                    claim.abs_gap,
+                    relative_gap(claim.upper, claim.lower),
+                    absolute_gap(claim.upper, claim.lower)
                 );
                 return refuse(Step::Ending, reason);
             }

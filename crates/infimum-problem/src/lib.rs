@@ -27,5 +27,5 @@ pub use matrix::{DenseMatrix, Matrix, Row, SparseMatrix};
 pub use model::Model;
 pub use monitor::{Event, Monitor, Silent, Stop};
 pub use objective::{Intercept, Loss, Objective};
-pub use outcome::{Ending, Outcome, relative_gap};
+pub use outcome::{Ending, Outcome, absolute_gap, gap_reached, relative_gap};
 pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Task};
