@@ -3,7 +3,9 @@
 use std::fmt;
 
 use infimum_data::{DataError, rebuild};
-use infimum_problem::{Certificate, Ending, Intercept, Loss, Problem, absolute_gap, gap_reached, relative_gap};
+use infimum_problem::{
+    Certificate, Ending, Intercept, Loss, Problem, absolute_gap, gap_reached, one_line, relative_gap,
+};
 
 use crate::lower::{feasible, lower};
 use crate::upper::{separates, upper};
@@ -30,7 +32,7 @@ pub enum Step {
     Ending,
 }
 
-/// Why a certificate is refused.
+/// Why a certificate is refused, on one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{step}: {reason}")]
 pub struct Refusal {
@@ -53,7 +55,7 @@ pub struct Verdict {
     pub mean_upper: f64,
     /// How the run ended, as claimed and, where it is a claim, checked.
     pub ending: Ending,
-    /// The whole claim in words.
+    /// The whole claim in words, on one line.
     pub claim: String,
 }
 
@@ -76,8 +78,16 @@ fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { step, reason: reason.into() })
 }
 
-/// Checks a certificate's bytes against a data file (or `builtin:NAME`): all steps.
+/// Checks a certificate's bytes against a data file (or `builtin:NAME`): all steps. Whatever names the certificate and the
+/// data hold, claim and refusal are single lines.
 pub fn check(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
+    match verify(bytes, data) {
+        Ok(verdict) => Ok(Verdict { claim: one_line(&verdict.claim).into(), ..verdict }),
+        Err(refusal) => Err(Refusal { reason: one_line(&refusal.reason).into(), ..refusal }),
+    }
+}
+
+fn verify(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
     let certificate =
         Certificate::from_bytes(bytes).map_err(|error| Refusal { step: Step::Container, reason: error.to_string() })?;
     let loaded = rebuild(data, &certificate.claim.recipe)
