@@ -1,11 +1,11 @@
 //! The command line shared by `infimum-check` and `infimum check`.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use infimum_problem::{Certificate, relative_gap};
+use infimum_problem::{Certificate, one_line, relative_gap};
 
-use crate::steps::check;
+use crate::steps::{Refusal, Step, Verdict, check};
 
 /// What to check and how to print it.
 #[derive(Debug, Clone, Default)]
@@ -26,17 +26,18 @@ pub fn certificate_path(path: &Path) -> PathBuf {
 }
 
 /// Checks and prints: one line on `out`, the claim in words on `explain`. Returns the exit code: 0 verified, 1 not
-/// verified, 2 if the certificate file cannot be read at all.
+/// verified, 2 if the certificate cannot be read or the verdict cannot be printed. An `out` whose reader has gone away has
+/// been read as far as anybody wanted, and is no failure.
 pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i32 {
+    let mut say = |line: &str| {
+        let _ = writeln!(explain, "{}", one_line(line));
+    };
     let path = certificate_path(&options.certificate);
     let bytes = match std::fs::read(&path) {
         Ok(bytes) => bytes,
         Err(error) => {
-            let _ = writeln!(
-                explain,
-                "error: {}: cannot be read: {error}; expected a run folder or a certificate",
-                path.display()
-            );
+            let path = path.display();
+            say(&format!("error: {path}: cannot be read: {error}; expected a run folder or a certificate"));
             return 2;
         }
     };
@@ -45,33 +46,44 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
     let (code, line) = match check(&bytes, &data) {
         Ok(verdict) => {
             if !options.quiet {
-                let _ = writeln!(explain, "{}", verdict.claim);
+                say(&verdict.claim);
             }
-            let line = if options.json {
-                serde_json::json!({
-                    "verified": true, "lower": verdict.mean_lower, "upper": verdict.mean_upper,
-                    "gap": relative_gap(verdict.upper, verdict.lower), "ending": verdict.ending.name(),
-                    "sum": { "lower": verdict.lower, "upper": verdict.upper }, "claim": verdict.claim,
-                })
-                .to_string()
-            } else {
-                format!("s VERIFIED lower={:?} upper={:?}", verdict.mean_lower, verdict.mean_upper)
-            };
-            (0, line)
+            (0, if options.json { verified(&verdict) } else { verdict.line() })
         }
-        Err(refusal) => {
-            let line = if options.json {
-                serde_json::json!({
-                    "verified": false, "step": refusal.step.to_string(), "reason": refusal.reason,
-                })
-                .to_string()
-            } else {
-                format!("s NOT VERIFIED {refusal}")
-            };
-            (1, line)
+        Err(mut refusal) => {
+            if options.data.is_none() && refusal.step == Step::Data && !Path::new(&data).exists() {
+                refusal.reason.push_str("; the certificate names this path: give the training file with --data");
+            }
+            (1, if options.json { refused(&refusal) } else { format!("s NOT VERIFIED {refusal}") })
         }
     };
-    let _ = writeln!(out, "{line}");
-    let _ = out.flush();
-    code
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            say(&format!("error: the verdict cannot be printed: {error}"));
+            2
+        }
+        _ => code,
+    }
+}
+
+/// The verdict as JSON.
+fn verified(verdict: &Verdict) -> String {
+    let value = serde_json::json!({
+        "verified": true, "lower": verdict.mean_lower, "upper": verdict.mean_upper,
+        "gap": relative_gap(verdict.upper, verdict.lower), "ending": verdict.ending.name(),
+        "sum": { "lower": verdict.lower, "upper": verdict.upper }, "claim": verdict.claim,
+    });
+    value.to_string()
+}
+
+/// The refusal as JSON.
+fn refused(refusal: &Refusal) -> String {
+    serde_json::json!({ "verified": false, "step": refusal.step.to_string(), "reason": refusal.reason }).to_string()
+}
+
+impl Verdict {
+    /// The one line of a terminal.
+    fn line(&self) -> String {
+        format!("s VERIFIED lower={:?} upper={:?}", self.mean_lower, self.mean_upper)
+    }
 }

@@ -1,5 +1,7 @@
 //! `infimum-check RUN-OR-CERTIFICATE --data DATA`: verifies a certificate of infimum, alone.
 
+use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use infimum_check::{Options, run};
@@ -8,40 +10,58 @@ const USAGE: &str = "usage: infimum-check RUN-OR-CERTIFICATE [--data DATA] [--js
 
 Verifies that no model of the certified kind has a training objective below the certified bound, and that the recorded
 model attains the certified value. DATA is the training file or builtin:NAME; by default the path in the certificate.
-Prints `s VERIFIED lower=… upper=…` (exit 0) or `s NOT VERIFIED <step>: <why>` (exit 1); usage errors exit with 2.";
+Prints `s VERIFIED lower=… upper=…` (exit 0) or `s NOT VERIFIED <step>: <why>` (exit 1); usage errors exit with 2.
+--version prints the version.";
 
-fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options>, String> {
+/// What is asked for.
+enum Command {
+    Check(Options),
+    Print(&'static str),
+}
+
+fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, String> {
     let mut options = Options::default();
     let mut given = false;
     while let Some(argument) = arguments.next() {
-        match argument.as_str() {
-            "-h" | "--help" => return Ok(None),
+        let text = argument.to_string_lossy();
+        match &*text {
+            "-h" | "--help" => return Ok(Command::Print(USAGE)),
+            "-V" | "--version" => return Ok(Command::Print(concat!("infimum-check ", env!("CARGO_PKG_VERSION")))),
             "--json" => options.json = true,
             "--quiet" => options.quiet = true,
-            "--data" => options.data = Some(arguments.next().ok_or("--data expects a file")?),
+            "--data" => options.data = Some(data(arguments.next().ok_or("--data expects a file")?, "")?),
+            flag if flag.starts_with("--data=") => options.data = Some(data(argument, "--data=")?),
             flag if flag.starts_with('-') => return Err(format!("unknown option `{flag}`")),
-            path if !given => {
-                options.certificate = path.into();
+            _ if !given => {
+                options.certificate = argument.into();
                 given = true;
             }
             extra => return Err(format!("expected one certificate, got also `{extra}`")),
         }
     }
-    if given { Ok(Some(options)) } else { Err("expected a run folder or a certificate".into()) }
+    if given { Ok(Command::Check(options)) } else { Err("expected a run folder or a certificate".into()) }
+}
+
+/// The name of the data after `prefix`; readers take names in UTF-8 alone.
+fn data(argument: OsString, prefix: &str) -> Result<String, String> {
+    match argument.to_str() {
+        Some(name) => Ok(name[prefix.len()..].into()),
+        None => Err(format!("--data: expected a name in UTF-8, got `{}`; rename the file", argument.display())),
+    }
 }
 
 fn main() -> ExitCode {
-    match parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => {
-            let code = run(&options, &mut std::io::stdout(), &mut std::io::stderr());
+    match parse(std::env::args_os().skip(1)) {
+        Ok(Command::Check(options)) => {
+            let code = run(&options, &mut io::stdout(), &mut io::stderr());
             ExitCode::from(u8::try_from(code).unwrap_or(1))
         }
-        Ok(None) => {
-            println!("{USAGE}");
+        Ok(Command::Print(text)) => {
+            let _ = writeln!(io::stdout(), "{text}");
             ExitCode::SUCCESS
         }
         Err(message) => {
-            eprintln!("error: {message}\n{USAGE}");
+            let _ = writeln!(io::stderr(), "error: {}\n{USAGE}", infimum_problem::one_line(&message));
             ExitCode::from(2)
         }
     }

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use infimum_data::{DataError, rebuild};
-use infimum_problem::{Certificate, Ending, Intercept, Loss, Problem, relative_gap};
+use infimum_problem::{
+    Certificate, Ending, Intercept, Loss, Problem, absolute_gap, gap_reached, one_line, relative_gap,
+};
 
 use crate::lower::{feasible, lower};
 use crate::upper::{separates, upper};
@@ -30,7 +32,7 @@ pub enum Step {
     Ending,
 }
 
-/// Why a certificate is refused.
+/// Why a certificate is refused, on one line.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{step}: {reason}")]
 pub struct Refusal {
@@ -53,7 +55,7 @@ pub struct Verdict {
     pub mean_upper: f64,
     /// How the run ended, as claimed and, where it is a claim, checked.
     pub ending: Ending,
-    /// The whole claim in words.
+    /// The whole claim in words, on one line.
     pub claim: String,
 }
 
@@ -76,8 +78,16 @@ fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { step, reason: reason.into() })
 }
 
-/// Checks a certificate's bytes against a data file (or `builtin:NAME`): all steps.
+/// Checks a certificate's bytes against a data file (or `builtin:NAME`): all steps. Whatever names the certificate and the
+/// data hold, claim and refusal are single lines.
 pub fn check(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
+    match verify(bytes, data) {
+        Ok(verdict) => Ok(Verdict { claim: one_line(&verdict.claim).into(), ..verdict }),
+        Err(refusal) => Err(Refusal { reason: one_line(&refusal.reason).into(), ..refusal }),
+    }
+}
+
+fn verify(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
     let certificate =
         Certificate::from_bytes(bytes).map_err(|error| Refusal { step: Step::Container, reason: error.to_string() })?;
     let loaded = rebuild(data, &certificate.claim.recipe)
@@ -195,11 +205,13 @@ fn ending_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refus
     }
     match claim.ending {
         Ending::Optimal => {
-            let (relative, absolute) = (relative_gap(claim.upper, claim.lower), claim.upper - claim.lower);
-            if !(relative <= claim.gap || absolute <= claim.abs_gap) {
+            if !gap_reached(claim.upper, claim.lower, claim.gap, claim.abs_gap) {
                 let reason = format!(
-                    "Optimal needs a relative gap ≤ {} or an absolute one ≤ {}, but they are {relative:e} and {absolute:e}",
-                    claim.gap, claim.abs_gap
+                    "Optimal needs a relative gap ≤ {:e} or an absolute one ≤ {:e}, but they are {:e} and {:e}",
+                    claim.gap,
+                    claim.abs_gap,
+                    relative_gap(claim.upper, claim.lower),
+                    absolute_gap(claim.upper, claim.lower)
                 );
                 return refuse(Step::Ending, reason);
             }

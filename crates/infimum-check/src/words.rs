@@ -1,7 +1,9 @@
 //! The claim in words: data, rows, target, loss, penalty, intercept, bound.
 
 use infimum_data::Loaded;
-use infimum_problem::{Certificate, ClassWeight, Ending, Intercept, Loss, Problem, Strength, Target, relative_gap};
+use infimum_problem::{
+    Certificate, Claim, ClassWeight, Ending, Intercept, Loss, Problem, Strength, Target, relative_gap,
+};
 
 use crate::steps::Verdict;
 
@@ -32,6 +34,26 @@ pub(crate) fn bounds(problem: &Problem, verdict: &Verdict) -> String {
         text.push_str(" The infimum is 0 and no weights attain it: the recorded model separates the classes.");
     }
     text
+}
+
+/// How the run ended and, where that is a claim, what it claims.
+fn ending(claim: &Claim) -> String {
+    let name = claim.ending.name();
+    match claim.ending {
+        Ending::Optimal if relative_gap(claim.upper, claim.lower) <= claim.gap => {
+            format!("{name} to the relative gap {} asked for", short(claim.gap))
+        }
+        Ending::Optimal => format!("{name} to the absolute gap {} of the sum asked for", short(claim.abs_gap)),
+        Ending::NotAttained => name.into(),
+        Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => {
+            format!("{name}, by the run's own account")
+        }
+    }
+}
+
+/// A small number as it is usually typed.
+fn short(value: f64) -> String {
+    if value == 0.0 { "0".into() } else { format!("{value:e}") }
 }
 
 /// The whole claim.
@@ -86,5 +108,5 @@ pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdic
             Intercept::None => "none",
         }
     ));
-    format!("{text} {} Ending: {}.", bounds(problem, verdict), claim.ending.name())
+    format!("{text} {} Ending: {}.", bounds(problem, verdict), ending(claim))
 }

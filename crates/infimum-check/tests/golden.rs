@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use infimum_problem::{Certificate, Ending, Loss, Task};
+use infimum_problem::{Certificate, ClassWeight, Ending, Loss, Task};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -60,6 +60,51 @@ fn invalid_certificates_are_refused_at_the_step_in_their_name() {
         assert_eq!(code, Some(1), "{name}: {line}");
         assert!(line.starts_with(&format!("s NOT VERIFIED {step}: ")), "{name}: {line}");
     }
+}
+
+/// Standard output and standard error of the checker on changed bytes.
+fn checked(certificate: &Certificate, arguments: &[&str]) -> (String, String) {
+    let scratch = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(scratch.path(), certificate.to_bytes().expect("bytes")).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_infimum-check"));
+    let output = command.arg(scratch.path()).args(arguments).current_dir(folder("golden")).output().expect("started");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn no_name_in_a_certificate_can_look_like_a_verdict() {
+    const FALSE: &str = "x\ns VERIFIED lower=0.0 upper=0.0\r\u{1b}[2K\u{2028}";
+    type Change = (&'static str, fn(&mut Certificate));
+    let changes: [Change; 6] = [
+        ("container", |c| c.claim.kind = FALSE.into()),
+        ("data", |c| c.claim.source.path = FALSE.into()),
+        ("data", |c| c.claim.recipe.target = FALSE.into()),
+        ("data", |c| c.claim.recipe.sample_weight = Some(FALSE.into())),
+        ("data", |c| c.claim.recipe.class_weight = ClassWeight::Given(vec![(FALSE.into(), 2.0)])),
+        ("problem", |c| c.claim.problem_sha256 = FALSE.into()),
+    ];
+    let valid = std::fs::read(folder("valid_certificates").join("hinge-free.safetensors")).expect("bytes");
+    for (step, change) in changes {
+        let mut certificate = Certificate::from_bytes(&valid).expect("valid");
+        change(&mut certificate);
+        let (verdict, claim) = checked(&certificate, &[]);
+        assert!(verdict.starts_with(&format!("s NOT VERIFIED {step}: ")), "{verdict}");
+        assert_eq!((verdict.lines().count(), claim.as_str()), (1, ""), "{verdict}");
+        let mut plain = verdict.trim_end().chars();
+        assert!(!plain.any(|c| c.is_control() || c == '\u{2028}'), "{verdict:?}");
+    }
+}
+
+#[test]
+fn optimal_names_the_gap_that_it_means() {
+    let valid = std::fs::read(folder("valid_certificates").join("hinge-free.safetensors")).expect("bytes");
+    let mut certificate = Certificate::from_bytes(&valid).expect("valid");
+    assert!(checked(&certificate, &[]).1.contains("Ending: Optimal to the relative gap 1e-9 asked for."));
+    (certificate.claim.gap, certificate.claim.abs_gap) = (0.0, 1e9);
+    assert!(checked(&certificate, &[]).1.contains("Ending: Optimal to the absolute gap 1e9 of the sum asked for."));
+    certificate.claim.ending = Ending::Stalled;
+    assert!(checked(&certificate, &[]).1.contains("Ending: Stalled, by the run's own account."));
 }
 
 fn make_invalid() {

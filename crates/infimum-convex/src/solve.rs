@@ -1,7 +1,9 @@
 //! From a problem to an outcome: choose a solver, split one-vs-rest into independent one-output problems, run, and turn
 //! the best points into the claim of a certificate.
 
-use infimum_problem::{Ending, Event, Intercept, Loss, Model, Monitor, Outcome, Problem, Stop, Target, relative_gap};
+use infimum_problem::{
+    Ending, Event, Intercept, Loss, Model, Monitor, Outcome, Problem, Stop, Target, gap_reached, relative_gap,
+};
 
 use crate::choose::choose;
 use crate::frame::{Frame, Losses, Point};
@@ -218,7 +220,7 @@ fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn 
     let sum = |value: fn(&Part) -> f64| parts.iter().map(value).sum::<f64>();
     let upper = sum(|part| part.witness.upper) * if several { slack } else { 1.0 };
     let lower = sum(|part| part.witness.lower) / if several { slack } else { 1.0 };
-    let reached = relative_gap(upper, lower) <= options.gap || upper - lower <= options.abs_gap;
+    let reached = gap_reached(upper, lower, options.gap, options.abs_gap);
     let unpenalised = problem.objective.lambda1 == 0.0 && problem.objective.lambda2 == 0.0;
     let separates = matches!(problem.objective.loss, Loss::Logistic | Loss::Softmax);
     let separated = separates && unpenalised && parts.iter().all(|part| part.separated);

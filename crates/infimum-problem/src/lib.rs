@@ -20,6 +20,7 @@ mod monitor;
 mod objective;
 mod outcome;
 mod recipe;
+mod text;
 
 pub use certificate::{CERTIFICATE_VERSION, Certificate, CertificateError, Claim, Source};
 pub use dataset::{Dataset, Problem, Target};
@@ -27,5 +28,6 @@ pub use matrix::{DenseMatrix, Matrix, Row, SparseMatrix};
 pub use model::Model;
 pub use monitor::{Event, Monitor, Silent, Stop};
 pub use objective::{Intercept, Loss, Objective};
-pub use outcome::{Ending, Outcome, relative_gap};
+pub use outcome::{Ending, Outcome, absolute_gap, gap_reached, relative_gap};
 pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Task};
+pub use text::one_line;

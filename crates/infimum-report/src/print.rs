@@ -2,26 +2,30 @@
 
 use std::io::{self, Write};
 
-use infimum_problem::Ending;
+use infimum_problem::{Ending, absolute_gap, one_line};
 
 use crate::info::{Closing, Header, Proof, Row};
 
 /// Relative gaps below this are a matter of rounding, not of training.
 const ROUNDING: f64 = 1e-9;
 
+/// A relative gap that nobody would train on for.
+const NEGLIGIBLE: f64 = 1e-6;
+
 /// Prints the header.
 pub fn header(out: &mut dyn Write, header: &Header) -> io::Result<()> {
     writeln!(out, "infimum {}", env!("CARGO_PKG_VERSION"))?;
     let held = if header.held_out > 0 { format!(", {} held out", header.held_out) } else { String::new() };
     let storage = if header.sparse { format!("sparse, {} stored values", header.stored) } else { "dense".into() };
-    writeln!(out, "data       {}: {} rows{held} × {} columns ({storage})", header.data, header.rows, header.columns)?;
-    let target = if header.target.is_empty() { "first field of each row" } else { &header.target };
+    let data = one_line(&header.data);
+    writeln!(out, "data       {data}: {} rows{held} × {} columns ({storage})", header.rows, header.columns)?;
+    let target = if header.target.is_empty() { "first field of each row".into() } else { one_line(&header.target) };
     let labels = match header.labels.len() {
         0 => "numbers".to_string(),
         count if count <= 6 => format!("labels {}", header.labels.join(", ")),
         count => format!("{count} labels from {} to {}", header.labels[0], header.labels[count - 1]),
     };
-    writeln!(out, "target     {target}, {} ({labels})", header.task)?;
+    writeln!(out, "target     {target}, {} ({})", header.task, one_line(&labels))?;
     writeln!(out, "model      {} loss, {}, intercept {}", header.loss, header.penalty, header.intercept)?;
     writeln!(out, "threads    {}", header.threads)?;
     writeln!(out, "promise    rung 1, convex: the optimum to any gap asked for, with a certificate")?;
@@ -30,7 +34,7 @@ pub fn header(out: &mut dyn Write, header: &Header) -> io::Result<()> {
 
 /// Prints a remark.
 pub fn note(out: &mut dyn Write, note: &str) -> io::Result<()> {
-    writeln!(out, "note       {note}")
+    writeln!(out, "note       {}", one_line(note))
 }
 
 /// Prints the line about the solver and the heads of the columns.
@@ -111,15 +115,23 @@ pub fn answer(closing: &Closing) -> String {
     let gained = percent(*gap);
     let sentence = format!("No {model} with this penalty can have a training objective more than {gained} lower.");
     let at_most = format!("At most {gained} could still be gained on the training objective");
+    let outlook = |option: &str| {
+        if *gap <= NEGLIGIBLE {
+            return "Training longer cannot help.".to_string();
+        }
+        format!(
+            "Training longer can gain at most that; ask for a smaller {option} to gain it or to prove that there is less."
+        )
+    };
     match closing.ending {
         Ending::Optimal if gap > wanted => {
-            let lower = round_up(closing.upper - closing.lower);
+            let lower = round_up(absolute_gap(closing.upper, closing.lower));
             format!(
-                "No {model} with this penalty can have a training objective more than {lower} lower (--abs-gap is reached). Training longer \
-                 cannot help."
+                "No {model} with this penalty can have a training objective more than {lower} lower (--abs-gap is reached). {}",
+                outlook("--abs-gap")
             )
         }
-        Ending::Optimal => format!("{sentence} Training longer cannot help."),
+        Ending::Optimal => format!("{sentence} {}", outlook("--gap")),
         Ending::NotAttained => format!(
             "No {model} attains the infimum, which is 0: {message}. Any of them can be bettered by larger weights; to get a definite model \
              ask for a penalty, e.g. --C 1 or --l2 1e-4."
@@ -130,7 +142,7 @@ pub fn answer(closing: &Closing) -> String {
             )
         }
         Ending::Interrupted => {
-            format!("Interrupted; the best model so far is written. {at_most}; run again to go on.")
+            format!("Interrupted; the best model so far is written. {at_most}; a new run starts from the beginning.")
         }
         Ending::Stalled if *gap <= ROUNDING => {
             format!("{sentence} The gap asked for ({wanted:e}) is below what double precision can prove here.")
@@ -155,8 +167,8 @@ pub fn closing(out: &mut dyn Write, closing: &Closing) -> io::Result<()> {
     closing.metrics.iter().try_for_each(|metric| writeln!(out, "metric     {metric}"))?;
     let [read, solve, write, check] = closing.seconds;
     writeln!(out, "seconds    read {read:.2}, solve {solve:.2}, write {write:.2}, check {check:.2}")?;
-    writeln!(out, "written    {}", closing.folder.as_deref().unwrap_or("nothing"))?;
-    writeln!(out, "\n{}", answer(closing))
+    writeln!(out, "written    {}", one_line(closing.folder.as_deref().unwrap_or("nothing")))?;
+    writeln!(out, "\n{}", one_line(&answer(closing)))
 }
 
 #[cfg(test)]

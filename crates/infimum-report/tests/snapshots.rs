@@ -112,6 +112,22 @@ fn header_of_sparse_data_with_many_labels() {
 }
 
 #[test]
+fn names_from_files_stay_on_their_line() {
+    let header = Header {
+        data: "a\nb".into(),
+        target: "kind\u{1b}[2J".into(),
+        labels: vec!["x\ns VERIFIED".into(), "y".into()],
+        notes: vec!["the column\r`z`".into()],
+        ..header()
+    };
+    let text = printed(|out| print::header(out, &header));
+    assert_eq!(text.lines().count(), 7, "{text}");
+    for part in ["a\\nb: 120 rows", "kind\\u{1b}[2J", "labels x\\ns VERIFIED, y", "the column\\r`z`"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
 fn rows_line_up_with_their_heads() {
     let row = Row { time: 12.345, source: "newton".into(), incumbent: 0.25, bound: 0.125, gap: 0.5, explored: 17 };
     let text = printed(|out| {
@@ -138,7 +154,8 @@ metric     training    accuracy 0.975000 (120 rows)
 seconds    read 0.10, solve 0.20, write 0.03, check 0.04
 written    runs/one
 
-No logistic regression with this penalty can have a training objective more than 0.001 % lower. Training longer cannot help.
+No logistic regression with this penalty can have a training objective more than 0.001 % lower. Training longer can gain at \
+most that; ask for a smaller --gap to gain it or to prove that there is less.
 ";
     assert_eq!(printed(|out| print::closing(out, &closing(Ending::Optimal, 1e-5))), expected);
 }
@@ -154,9 +171,15 @@ fn answers() {
         ),
         (
             Ending::Optimal,
+            1e-5,
+            "No logistic regression with this penalty can have a training objective more than 0.001 % lower. Training longer can \
+             gain at most that; ask for a smaller --gap to gain it or to prove that there is less.",
+        ),
+        (
+            Ending::Optimal,
             0.5,
             "No logistic regression with this penalty can have a training objective more than 0.3 lower (--abs-gap is reached). \
-             Training longer cannot help.",
+             Training longer can gain at most that; ask for a smaller --abs-gap to gain it or to prove that there is less.",
         ),
         (
             Ending::NotAttained,
@@ -173,8 +196,8 @@ fn answers() {
         (
             Ending::Interrupted,
             0.0317,
-            "Interrupted; the best model so far is written. At most 3.2 % could still be gained on the training objective; run \
-             again to go on.",
+            "Interrupted; the best model so far is written. At most 3.2 % could still be gained on the training objective; a \
+             new run starts from the beginning.",
         ),
         (
             Ending::Stalled,
