@@ -14,10 +14,11 @@ pub(crate) fn feasible(problem: &Problem, certificate: &Certificate) -> Result<(
     if let Some(entry) = alpha.iter().position(|a| !a.is_finite()) {
         return Err(format!("α of row {} is {}", entry / outputs + 1, alpha[entry]));
     }
+    let loss = scalar(problem.objective.loss);
     let refusals = in_chunks(n, outputs, |mut range| {
         range.find_map(|i| {
             let (c, row) = (problem.data.weights[i], &alpha[i * outputs..(i + 1) * outputs]);
-            let outside = match (scalar(problem.objective.loss), &problem.data.target) {
+            let outside = match (&loss, &problem.data.target) {
                 (Some(loss), _) => (0..outputs).find_map(|k| loss.outside(target(problem, i, k), c, row[k])),
                 (None, Target::Class { classes, .. }) => Softmax::outside(classes[i] as usize, c, row),
                 (None, Target::Real(_)) => Some("softmax needs classes".into()),
@@ -46,11 +47,12 @@ pub(crate) fn lower(problem: &Problem, certificate: &Certificate) -> Result<f64,
     let objective = &problem.objective;
     let (n, d, outputs) = (problem.data.rows(), problem.data.columns(), problem.outputs());
     let alpha = &certificate.dual;
+    let loss = scalar(objective.loss);
     let gains = in_chunks(n, outputs, |range| {
         let mut sum = Sum::new();
         for i in range {
             let (c, row) = (problem.data.weights[i], &alpha[i * outputs..(i + 1) * outputs]);
-            match (scalar(objective.loss), &problem.data.target) {
+            match (&loss, &problem.data.target) {
                 (Some(loss), _) => {
                     for (k, &a) in row.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
                         loss.add_gain(&mut sum, target(problem, i, k), c, a);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use infimum_data::{DataError, rebuild};
 use infimum_problem::{
-    Certificate, Ending, Intercept, Loss, Problem, absolute_gap, gap_reached, one_line, relative_gap,
+    Certificate, Ending, Intercept, Loss, Problem, Target, absolute_gap, gap_reached, one_line, relative_gap,
 };
 
 use crate::lower::{feasible, lower};
@@ -170,6 +170,12 @@ fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refu
             Step::Problem,
             "outside the theorem's domain: weights and scales > 0, λ1 and λ2 ≥ 0, one output",
         );
+    }
+    if let Some(why) = objective.loss.objection() {
+        return refuse(Step::Problem, why);
+    }
+    if objective.loss.is_classification() != matches!(data.target, Target::Class { .. }) {
+        return refuse(Step::Problem, format!("the loss {} does not fit the kind of target", objective.loss.name()));
     }
     Ok(())
 }

@@ -49,9 +49,10 @@ fn for_each_row<T: Default + Send>(
 /// A number that `U(model)` does not exceed.
 pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> f64 {
     let objective = &problem.objective;
+    let loss = scalar(objective.loss);
     let parts = for_each_row(problem, certificate, |i, z, sum: &mut Sum| {
         let c = problem.data.weights[i];
-        match (scalar(objective.loss), &problem.data.target) {
+        match (&loss, &problem.data.target) {
             (Some(loss), _) => {
                 for (k, &z) in z.iter().enumerate() {
                     sum.add_product(c, loss.upper(target(problem, i, k), z));

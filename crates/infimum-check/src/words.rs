@@ -16,6 +16,9 @@ fn model_name(problem: &Problem) -> String {
         Loss::Hinge => "support vector machine (hinge loss)",
         Loss::SquaredHinge => "support vector machine (squared hinge loss)",
         Loss::Squared => "linear model (squared loss)",
+        Loss::Epsilon(_) => "support vector regression (epsilon-insensitive loss)",
+        Loss::SquaredEpsilon(_) => "support vector regression (squared epsilon-insensitive loss)",
+        Loss::Quantile(_) => "linear quantile regression",
     };
     if several && problem.objective.loss.is_margin() { format!("one-vs-rest {name}") } else { name.into() }
 }

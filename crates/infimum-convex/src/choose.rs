@@ -30,10 +30,10 @@ pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solve
     let few = order <= FACTORISE_UP_TO;
     let sparse = problem.data.matrix.is_sparse();
     let (solver, reason) = match objective.loss {
-        Loss::Hinge if few || objective.lambda2 == 0.0 => {
-            (Solver::InteriorPoint, format!("hinge with {} columns", order - 1))
+        loss if loss.is_piecewise_linear() => {
+            let reason = format!("{} with {} columns", loss.name(), order - 1);
+            (if few || objective.lambda2 == 0.0 { Solver::InteriorPoint } else { Solver::DualCd }, reason)
         }
-        Loss::Hinge => (Solver::DualCd, format!("hinge with {} columns", order - 1)),
         _ if objective.lambda1 > 0.0 => (Solver::WorkingSet, "l1 > 0 makes most weights zero".into()),
         Loss::Softmax if order * problem.outputs() <= FACTORISE_UP_TO => {
             (Solver::Newton, format!("{} weights in all", order * problem.outputs()))
@@ -49,6 +49,16 @@ pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solve
     }
 }
 
+/// Losses with a second derivative that serve the same purpose.
+fn smooth_relatives(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Hinge => "squared-hinge or logistic",
+        Loss::Epsilon(_) => "squared-epsilon or squared",
+        Loss::Quantile(_) => "squared or squared-epsilon",
+        _ => "another loss",
+    }
+}
+
 /// Why `solver` cannot take `problem`; `None` if it can.
 fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
     let objective = &problem.objective;
@@ -56,20 +66,20 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
     let order = problem.data.columns() + 1;
     let stored = problem.data.matrix.stored();
     match solver {
-        Solver::Newton | Solver::NewtonCg if loss == Loss::Hinge => {
-            Some("hinge is not smooth; use squared-hinge or logistic".into())
+        Solver::Newton | Solver::NewtonCg | Solver::WorkingSet if loss.is_piecewise_linear() => {
+            Some(format!("the loss {} is not smooth; use {}", loss.name(), smooth_relatives(loss)))
         }
         Solver::Newton | Solver::NewtonCg if objective.lambda1 > 0.0 => Some("l1 > 0 is not smooth; use --l1 0".into()),
         Solver::Newton if order * if loss == Loss::Softmax { problem.outputs() } else { 1 } > 8_000 => {
             Some(format!("its Hessian would have order {order} times outputs, more than 8000"))
         }
-        Solver::InteriorPoint if loss != Loss::Hinge => Some("it is for the hinge loss".into()),
+        Solver::InteriorPoint if !loss.is_piecewise_linear() => Some("it is for hinge, epsilon and quantile".into()),
         Solver::InteriorPoint if order > 8_000 => Some(format!("its system would have order {order}, more than 8000")),
         Solver::DualCd if loss == Loss::Softmax => Some("it is for losses of one output".into()),
-        Solver::DualCd if objective.lambda2 == 0.0 => {
-            Some("its dual is smooth only with l2 > 0; use l2 > 0 (elastic net), or squared-hinge with l1".into())
-        }
-        Solver::WorkingSet if loss == Loss::Hinge => Some("hinge is not smooth; use squared-hinge".into()),
+        Solver::DualCd if objective.lambda2 == 0.0 => Some(format!(
+            "its dual is smooth only with l2 > 0; use l2 > 0 (elastic net), or {} with l1",
+            smooth_relatives(loss)
+        )),
         Solver::WorkingSet if objective.lambda1 == 0.0 => Some("it is for l1 > 0".into()),
         _ if stored == 0 && problem.data.columns() > 0 && !matches!(problem.data.matrix, Matrix::Sparse(_)) => {
             Some("the matrix is empty".into())

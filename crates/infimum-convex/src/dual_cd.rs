@@ -81,12 +81,12 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
         evaluated_at = largest;
         work = 0.0;
         let before = tracker.relative_gap();
-        let better = state.evaluate(tracker);
+        state.evaluate(tracker);
         tracker.report("dual-cd");
         if tracker.done() {
             return;
         }
-        idle = if better { 0 } else { idle + 1 };
+        idle = if tracker.progressed() { 0 } else { idle + 1 };
         if idle >= PATIENCE {
             tracker.trouble = Some("dual steps improve neither bound any more (limit of double precision)".into());
             return;
@@ -227,13 +227,13 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         Some((largest, active))
     }
 
-    /// Values the current primal and dual point on the data as it is; offers both. Whether either was better.
-    fn evaluate(&mut self, tracker: &mut Tracker) -> bool {
+    /// Values the current primal and dual point on the data as it is; offers both.
+    fn evaluate(&mut self, tracker: &mut Tracker) {
         let frame = self.frame;
         let mut alpha = self.alpha.clone();
         let mut v = vec![0.0; frame.columns()];
         let (lower, _) = frame.lower(self.losses, &mut alpha, &mut v);
-        let dual = tracker.offer_dual(lower, &alpha);
+        tracker.offer_dual(lower, &alpha);
         let mut point = Point { weights: self.weights.clone(), intercepts: vec![0.0] };
         let mut z = vec![0.0; frame.rows()];
         design::multiply(frame.matrix, &point.weights, &[0.0], &mut z);
@@ -241,7 +241,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         point.intercepts[0] = b;
         z.iter_mut().for_each(|z| *z += b);
         let upper = self.losses.value(&z) + frame.penalty_value(&point);
-        tracker.offer_point(upper, &point) | dual
+        tracker.offer_point(upper, &point);
     }
 
     /// Minimises `Σ c·loss(z + b)` over b, from the current intercept: Newton's method inside a bracket that bisection closes
@@ -284,16 +284,21 @@ impl<'a, L: ScalarLoss> State<'a, L> {
     /// far as the box allows. D never falls.
     fn subspace(&mut self, tracker: &Tracker) {
         let frame = self.frame;
-        let free: Vec<usize> = (0..frame.rows())
-            .filter(|&i| {
-                let (low, high) = self.losses.loss.domain(self.losses.targets[i], frame.weights[i]);
-                self.alpha[i] > low && self.alpha[i] < high
-            })
-            .collect();
+        // A gain that is linear on either side of 0 is maximised on the side where α is.
+        let side = |alpha: f64, i: usize| {
+            let (low, high) = self.losses.loss.domain(self.losses.targets[i], frame.weights[i]);
+            if alpha > 0.0 { (0.0, high) } else { (low, 0.0) }
+        };
+        let sides: Vec<(f64, f64)> = self.alpha.iter().enumerate().map(|(i, &alpha)| side(alpha, i)).collect();
+        let free: Vec<usize> =
+            (0..frame.rows()).filter(|&i| self.alpha[i] > sides[i].0 && self.alpha[i] < sides[i].1).collect();
         if free.is_empty() {
             return;
         }
-        let slope = |state: &Self, i: usize| state.losses.targets[i] - state.output(i);
+        let slope = |state: &Self, i: usize| {
+            let (y, c) = (state.losses.targets[i], frame.weights[i]);
+            state.losses.loss.gain_slope(y, c, state.alpha[i]) - state.output(i)
+        };
         let mut residual: Vec<f64> = free.iter().map(|&i| slope(self, i)).collect();
         let mut direction = residual.clone();
         let mut total = vec![0.0; free.len()];
@@ -328,14 +333,14 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         }
         let mut reach = 1.0f64;
         for (&i, &step) in free.iter().zip(&total) {
-            let (low, high) = self.losses.loss.domain(self.losses.targets[i], frame.weights[i]);
+            let (low, high) = sides[i];
             let room = if step > 0.0 { high - self.alpha[i] } else { low - self.alpha[i] };
             if step != 0.0 {
                 reach = reach.min(room / step);
             }
         }
         for (&i, &step) in free.iter().zip(&total) {
-            let (low, high) = self.losses.loss.domain(self.losses.targets[i], frame.weights[i]);
+            let (low, high) = sides[i];
             let next = (self.alpha[i] + reach * step).clamp(low, high);
             let change = next - self.alpha[i];
             self.alpha[i] = next;

@@ -1,12 +1,13 @@
-//! Primal-dual interior point for the hinge loss with few columns and any penalty.
+//! Primal-dual interior point for losses that are sums of hinges, with few columns and any penalty.
 //!
-//! Variables per row: a_i = y_i α_i ∈ (0, c_i), u_i = c_i − a_i, the surplus t_i and the shortfall ξ_i of the margin,
-//! `m_i − 1 = t_i − ξ_i`; complementarity a_i t_i = u_i ξ_i = μ → 0. Per column with l1 > 0: w_j = p_j − q_j and the
+//! The loss of all rows is a sum of terms `p·max(0, o − s z_i)` with s = ±1, one or two for each row: hinge (s = y, o = 1, p =
+//! c), epsilon (s = ±1, o = ±y − ε), quantile (o = ±y, p = cτ or c(1 − τ)). Variables per term: its dual a ∈ (0, p), u = p − a, the
+//! surplus t and the shortfall ξ of the margin m = s z, `m − o = t − ξ`; complementarity a t = u ξ = μ → 0; a row has α = Σ s a. Per column with l1 > 0: w_j = p_j − q_j and the
 //! subgradient g_j of the l1 term, `(l1 − g) p = (l1 + g) q = μ`. Eliminating all of these leaves one system of order d (+1)
 //!
 //! ```text
-//! (diag(l2 + 1/D) + X̃ᵀ Θ X̃) Δw = X̃ᵀ y(a + Θρ) − l2 w − (g + (w − ω)/D)
-//! Θ = 1/(ξ/u + t/a),  ρ = 1 − m + μ/a − μ/u,  D = p/(l1 − g) + q/(l1 + g),  ω = μ/(l1 − g) − μ/(l1 + g)
+//! (diag(l2 + 1/D) + X̃ᵀ Θ X̃) Δw = X̃ᵀ s(a + Θρ) − l2 w − (g + (w − ω)/D)
+//! Θ = 1/(ξ/u + t/a),  ρ = o − m + μ/a − μ/u,  D = p/(l1 − g) + q/(l1 + g),  ω = μ/(l1 − g) − μ/(l1 + g)
 //! ```
 //!
 //! with the constant column appended for the intercept, then Δa = Θ(ρ − Δm). Mehrotra's predictor–corrector (*On the
@@ -20,7 +21,7 @@ use crate::cholesky::Cholesky;
 use crate::design;
 use crate::frame::{Frame, Losses, Point};
 use crate::gram::weighted_gram;
-use crate::losses::Hinge;
+use crate::losses::{HingeTerm, ScalarLoss};
 use crate::scalar::ScalarLosses;
 use crate::tracker::Tracker;
 
@@ -33,9 +34,9 @@ const JAMMED: f64 = 0.2;
 /// Iterations without a better bound on either side after which the method has met the limit of `f64`.
 const PATIENCE: u32 = 25;
 
-/// Row variables, all positive.
+/// Variables of the terms, all positive.
 #[derive(Clone)]
-struct Rows {
+struct Duals {
     a: Vec<f64>,
     u: Vec<f64>,
     t: Vec<f64>,
@@ -54,29 +55,31 @@ struct Columns {
 struct Step {
     weights: Vec<f64>,
     margins: Vec<f64>,
-    rows: Rows,
+    duals: Duals,
     columns: Columns,
 }
 
 struct Solver<'a> {
     frame: &'a Frame<'a>,
-    targets: &'a [f64],
+    /// The terms of the losses: part 0 of all rows, then part 1 if there is one.
+    terms: Vec<HingeTerm>,
     l1: Vec<f64>,
     l2: Vec<f64>,
     constant: bool,
     weights: Vec<f64>,
     margins: Vec<f64>,
-    rows: Rows,
+    duals: Duals,
     columns: Columns,
     /// Smallest μ so far, and iterations that did not lower it.
     least: f64,
     stalls: u32,
 }
 
-/// Minimises a hinge problem from zero.
-pub(crate) fn solve(frame: &Frame, losses: &ScalarLosses<Hinge>, tracker: &mut Tracker) {
-    let mut solver = Solver::start(frame, losses.targets);
+/// Minimises a problem whose losses are hinges from zero.
+pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, tracker: &mut Tracker) {
     let (n, d) = (frame.rows(), frame.columns());
+    let part = |part: usize| (0..n).filter_map(move |i| losses.loss.hinge(part, losses.targets[i], frame.weights[i]));
+    let mut solver = Solver::start(frame, part(0).chain(part(1)).collect());
     let mut alpha = vec![0.0; n];
     let mut v = vec![0.0; d];
     let mut idle = 0;
@@ -91,11 +94,13 @@ pub(crate) fn solve(frame: &Frame, losses: &ScalarLosses<Hinge>, tracker: &mut T
             weights: solver.weights[..d].to_vec(),
             intercepts: vec![if solver.constant { solver.weights[d] } else { 0.0 }],
         };
-        let z: Vec<f64> = solver.margins.iter().zip(losses.targets).map(|(m, y)| m * y).collect();
+        let z: Vec<f64> = solver.margins.iter().zip(&solver.terms).take(n).map(|(m, term)| m * term.sign).collect();
         let upper = losses.value(&z) + frame.penalty_value(&point);
-        alpha.iter_mut().zip(&solver.rows.a).zip(losses.targets).for_each(|((alpha, a), y)| *alpha = y * a);
+        alpha.fill(0.0);
+        solver.add_to_rows(&mut alpha, |t| solver.terms[t].sign * solver.duals.a[t]);
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
-        let better = tracker.offer_point(upper, &point) | tracker.offer_dual(lower, &alpha);
+        tracker.offer_point(upper, &point);
+        tracker.offer_dual(lower, &alpha);
         tracker.explored += 1;
         tracker.report("interior-point");
         if frame.penalty.lambda1 == 0.0
@@ -105,7 +110,7 @@ pub(crate) fn solve(frame: &Frame, losses: &ScalarLosses<Hinge>, tracker: &mut T
             offer_separation(frame, losses, point, margin, tracker);
             return;
         }
-        idle = if better { 0 } else { idle + 1 };
+        idle = if tracker.progressed() { 0 } else { idle + 1 };
         if idle == PATIENCE || !progress {
             tracker.trouble =
                 Some("interior-point steps improve neither bound any more (limit of double precision)".into());
@@ -115,7 +120,7 @@ pub(crate) fn solve(frame: &Frame, losses: &ScalarLosses<Hinge>, tracker: &mut T
 }
 
 /// Without penalty a separating point can be scaled until every margin is 1: value 0, which is optimal.
-fn offer_separation(frame: &Frame, losses: &ScalarLosses<Hinge>, mut point: Point, margin: f64, tracker: &mut Tracker) {
+fn offer_separation(frame: &Frame, losses: &impl Losses, mut point: Point, margin: f64, tracker: &mut Tracker) {
     let factor = (2.0 / margin).max(1.0);
     point.weights.iter_mut().chain(&mut point.intercepts).for_each(|w| *w *= factor);
     let upper = frame.upper(losses, &point, &mut vec![0.0; frame.rows()]);
@@ -123,8 +128,8 @@ fn offer_separation(frame: &Frame, losses: &ScalarLosses<Hinge>, mut point: Poin
 }
 
 impl<'a> Solver<'a> {
-    fn start(frame: &'a Frame<'a>, targets: &'a [f64]) -> Solver<'a> {
-        let (n, d) = (frame.rows(), frame.columns());
+    fn start(frame: &'a Frame<'a>, terms: Vec<HingeTerm>) -> Solver<'a> {
+        let d = frame.columns();
         let constant = frame.has_intercept();
         let order = d + usize::from(constant);
         let mut l1: Vec<f64> = (0..d).map(|j| frame.penalty.l1(j)).collect();
@@ -134,21 +139,33 @@ impl<'a> Solver<'a> {
             l1.push(if penalised { frame.penalty.lambda1 } else { 0.0 });
             l2.push(if penalised { frame.penalty.lambda2 } else { 0.0 });
         }
-        // a t = μ and u ξ within [μ, 2μ] for all rows, however the weights differ: a well-centred start.
-        let half: Vec<f64> = frame.weights.iter().map(|c| 0.5 * c).collect();
-        let mu = half.iter().copied().fold(0.0, f64::max);
-        let t: Vec<f64> = half.iter().map(|a| mu / a).collect();
-        let rows = Rows { xi: t.iter().map(|t| t + 1.0).collect(), t, a: half.clone(), u: half };
+        // a t and u ξ within [μ, 2μ] for all terms, however the weights and offsets differ: a well-centred start.
+        let half: Vec<f64> = terms.iter().map(|term| 0.5 * term.weight).collect();
+        let reach = terms.iter().map(|term| term.offset.abs()).fold(1.0, f64::max);
+        let mu = half.iter().copied().fold(0.0, f64::max) * reach;
+        let base = |t: usize| mu / half[t];
+        let duals = Duals {
+            xi: (0..terms.len()).map(|t| base(t) + terms[t].offset.max(0.0)).collect(),
+            t: (0..terms.len()).map(|t| base(t) + (-terms[t].offset).max(0.0)).collect(),
+            a: half.clone(),
+            u: half,
+        };
         let start: Vec<f64> = l1.iter().map(|&l1| if l1 > 0.0 { mu / l1 } else { 1.0 }).collect();
         let columns = Columns { p: start.clone(), q: start, g: vec![0.0; order] };
-        let (weights, margins) = (vec![0.0; order], vec![0.0; n]);
-        Solver { frame, targets, l1, l2, constant, weights, margins, rows, columns, least: f64::INFINITY, stalls: 0 }
+        let (weights, margins) = (vec![0.0; order], vec![0.0; terms.len()]);
+        Solver { frame, terms, l1, l2, constant, weights, margins, duals, columns, least: f64::INFINITY, stalls: 0 }
+    }
+
+    /// Adds `value(t)` of every term to its row.
+    fn add_to_rows(&self, rows: &mut [f64], value: impl Fn(usize) -> f64) {
+        let n = rows.len();
+        (0..self.terms.len()).for_each(|t| rows[t % n] += value(t));
     }
 
     /// Mean complementarity μ.
-    fn complementarity(&self, rows: &Rows, columns: &Columns) -> f64 {
-        let mut sum: f64 = (0..rows.a.len()).map(|i| rows.a[i] * rows.t[i] + rows.u[i] * rows.xi[i]).sum();
-        let mut count = 2 * rows.a.len();
+    fn complementarity(&self, duals: &Duals, columns: &Columns) -> f64 {
+        let mut sum: f64 = (0..duals.a.len()).map(|i| duals.a[i] * duals.t[i] + duals.u[i] * duals.xi[i]).sum();
+        let mut count = 2 * duals.a.len();
         for j in (0..self.l1.len()).filter(|&j| self.l1[j] > 0.0) {
             sum += (self.l1[j] - columns.g[j]) * columns.p[j] + (self.l1[j] + columns.g[j]) * columns.q[j];
             count += 2;
@@ -158,9 +175,11 @@ impl<'a> Solver<'a> {
 
     /// One predictor–corrector step. `None` if told to stop or the system is not finite; `false` if the step vanished.
     fn iterate(&mut self, tracker: &mut Tracker) -> Option<bool> {
-        let Rows { a, u, t, xi } = &self.rows;
+        let Duals { a, u, t, xi } = &self.duals;
         let theta: Vec<f64> = (0..a.len()).map(|i| 1.0 / (xi[i] / u[i] + t[i] / a[i])).collect();
-        let mut system = weighted_gram(self.frame, &theta, self.constant);
+        let mut curvature = vec![0.0; self.frame.rows()];
+        self.add_to_rows(&mut curvature, |t| theta[t]);
+        let mut system = weighted_gram(self.frame, &curvature, self.constant);
         for j in 0..self.l2.len() {
             system[(j, j)] += self.l2[j];
             if self.l1[j] > 0.0 {
@@ -174,14 +193,14 @@ impl<'a> Solver<'a> {
             tracker.trouble = Some("the interior-point system is not finite: rescale the columns".into());
             return None;
         };
-        let mu = self.complementarity(&self.rows, &self.columns);
+        let mu = self.complementarity(&self.duals, &self.columns);
         let predictor = self.direction(&factor, &theta, 0.0, None);
         if tracker.stop().is_some() {
             return None;
         }
         let length = self.longest(&predictor).min(1.0);
-        let (rows, columns) = self.moved(&predictor, length);
-        let reached = self.complementarity(&rows, &columns) / mu;
+        let (duals, columns) = self.moved(&predictor, length);
+        let reached = self.complementarity(&duals, &columns) / mu;
         let sigma = (reached * reached * reached).clamp(1e-8, 1.0);
         if tracker.stop().is_some() {
             return None;
@@ -200,8 +219,8 @@ impl<'a> Solver<'a> {
             corrector = self.direction(&factor, &theta, 0.9 * mu, None);
             length = (REACH * self.longest(&corrector)).min(1.0);
         }
-        let (rows, columns) = self.moved(&corrector, length);
-        (self.rows, self.columns) = (rows, columns);
+        let (duals, columns) = self.moved(&corrector, length);
+        (self.duals, self.columns) = (duals, columns);
         self.weights.iter_mut().zip(&corrector.weights).for_each(|(w, step)| *w += length * step);
         self.margins.iter_mut().zip(&corrector.margins).for_each(|(m, step)| *m += length * step);
         Some(length > 1e-10)
@@ -214,14 +233,16 @@ impl<'a> Solver<'a> {
 
     /// Solves the Newton equations for complementarity `mu` minus the second-order terms of `predictor`.
     fn direction(&self, factor: &Cholesky, theta: &[f64], mu: f64, predictor: Option<&Step>) -> Step {
-        let (n, d) = (self.targets.len(), self.frame.columns());
-        let Rows { a, u, t, xi } = &self.rows;
+        let (n, count, d) = (self.frame.rows(), self.terms.len(), self.frame.columns());
+        let Duals { a, u, t, xi } = &self.duals;
         let Columns { p, q, g } = &self.columns;
         // Right-hand sides of the complementarity equations: `toward_t` for a t, `toward_xi` for u ξ.
-        let toward_t = |i: usize| mu - predictor.map_or(0.0, |step| step.rows.a[i] * step.rows.t[i]);
-        let toward_xi = |i: usize| mu - predictor.map_or(0.0, |step| step.rows.u[i] * step.rows.xi[i]);
-        let rho: Vec<f64> = (0..n).map(|i| 1.0 - self.margins[i] + toward_t(i) / a[i] - toward_xi(i) / u[i]).collect();
-        let signed: Vec<f64> = (0..n).map(|i| self.targets[i] * (a[i] + theta[i] * rho[i])).collect();
+        let toward_t = |i: usize| mu - predictor.map_or(0.0, |step| step.duals.a[i] * step.duals.t[i]);
+        let toward_xi = |i: usize| mu - predictor.map_or(0.0, |step| step.duals.u[i] * step.duals.xi[i]);
+        let gap = |i: usize| self.terms[i].offset - self.margins[i];
+        let rho: Vec<f64> = (0..count).map(|i| gap(i) + toward_t(i) / a[i] - toward_xi(i) / u[i]).collect();
+        let mut signed = vec![0.0; n];
+        self.add_to_rows(&mut signed, |i| self.terms[i].sign * (a[i] + theta[i] * rho[i]));
         let mut right = vec![0.0; d];
         let mut sums = [0.0];
         design::transpose_multiply(self.frame.matrix, &signed, &mut right, &mut sums);
@@ -238,14 +259,14 @@ impl<'a> Solver<'a> {
             }
         }
         factor.solve(&mut right);
-        let mut margins = vec![0.0; n];
+        let mut z = vec![0.0; n];
         let constant = if self.constant { right[d] } else { 0.0 };
-        design::multiply(self.frame.matrix, &right[..d], &[constant], &mut margins);
-        margins.iter_mut().zip(self.targets).for_each(|(m, y)| *m *= y);
-        let step_a: Vec<f64> = (0..n).map(|i| theta[i] * (rho[i] - margins[i])).collect();
-        let rows = Rows {
-            t: (0..n).map(|i| (toward_t(i) - t[i] * step_a[i]) / a[i] - t[i]).collect(),
-            xi: (0..n).map(|i| (toward_xi(i) + xi[i] * step_a[i]) / u[i] - xi[i]).collect(),
+        design::multiply(self.frame.matrix, &right[..d], &[constant], &mut z);
+        let margins: Vec<f64> = (0..count).map(|i| self.terms[i].sign * z[i % n]).collect();
+        let step_a: Vec<f64> = (0..count).map(|i| theta[i] * (rho[i] - margins[i])).collect();
+        let duals = Duals {
+            t: (0..count).map(|i| (toward_t(i) - t[i] * step_a[i]) / a[i] - t[i]).collect(),
+            xi: (0..count).map(|i| (toward_xi(i) + xi[i] * step_a[i]) / u[i] - xi[i]).collect(),
             u: step_a.iter().map(|step| -step).collect(),
             a: step_a,
         };
@@ -256,7 +277,7 @@ impl<'a> Solver<'a> {
             columns.p[j] = (toward_p(j) + p[j] * columns.g[j]) / minus - p[j];
             columns.q[j] = (toward_q(j) - q[j] * columns.g[j]) / plus - q[j];
         }
-        Step { weights: right, margins, rows, columns }
+        Step { weights: right, margins, duals, columns }
     }
 
     /// Longest step that keeps all variables positive.
@@ -265,13 +286,13 @@ impl<'a> Solver<'a> {
             let ratio = |(value, step): (&f64, &f64)| if *step < 0.0 { -value / step } else { f64::INFINITY };
             values.iter().zip(steps).map(ratio).fold(f64::INFINITY, f64::min)
         };
-        let rows = [
-            limit(&self.rows.a, &step.rows.a),
-            limit(&self.rows.u, &step.rows.u),
-            limit(&self.rows.t, &step.rows.t),
-            limit(&self.rows.xi, &step.rows.xi),
+        let duals = [
+            limit(&self.duals.a, &step.duals.a),
+            limit(&self.duals.u, &step.duals.u),
+            limit(&self.duals.t, &step.duals.t),
+            limit(&self.duals.xi, &step.duals.xi),
         ];
-        let mut longest = rows.into_iter().fold(f64::INFINITY, f64::min);
+        let mut longest = duals.into_iter().fold(f64::INFINITY, f64::min);
         for j in (0..self.l1.len()).filter(|&j| self.l1[j] > 0.0) {
             let Columns { p, q, g } = &self.columns;
             let pairs = [
@@ -290,27 +311,27 @@ impl<'a> Solver<'a> {
     }
 
     /// The variables after a step; a and u stay complementary to c, whichever is smaller being the exact one.
-    fn moved(&self, step: &Step, length: f64) -> (Rows, Columns) {
+    fn moved(&self, step: &Step, length: f64) -> (Duals, Columns) {
         let tiny = f64::MIN_POSITIVE;
         let add = |values: &[f64], steps: &[f64]| -> Vec<f64> {
             values.iter().zip(steps).map(|(value, step)| (value + length * step).max(tiny)).collect()
         };
-        let mut rows = Rows {
-            a: add(&self.rows.a, &step.rows.a),
-            u: add(&self.rows.u, &step.rows.u),
-            t: add(&self.rows.t, &step.rows.t),
-            xi: add(&self.rows.xi, &step.rows.xi),
+        let mut duals = Duals {
+            a: add(&self.duals.a, &step.duals.a),
+            u: add(&self.duals.u, &step.duals.u),
+            t: add(&self.duals.t, &step.duals.t),
+            xi: add(&self.duals.xi, &step.duals.xi),
         };
-        for i in 0..rows.a.len() {
-            let c = self.frame.weights[i];
-            if rows.a[i] < rows.u[i] {
-                rows.u[i] = c - rows.a[i];
+        for i in 0..duals.a.len() {
+            let c = self.terms[i].weight;
+            if duals.a[i] < duals.u[i] {
+                duals.u[i] = c - duals.a[i];
             } else {
-                rows.a[i] = c - rows.u[i];
+                duals.a[i] = c - duals.u[i];
             }
         }
         let g = self.columns.g.iter().zip(&step.columns.g).map(|(g, step)| g + length * step).collect();
         let columns = Columns { p: add(&self.columns.p, &step.columns.p), q: add(&self.columns.q, &step.columns.q), g };
-        (rows, columns)
+        (duals, columns)
     }
 }

@@ -27,7 +27,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let block = d + usize::from(constant);
     let mut point = tracker.point.clone();
     let mut z = vec![0.0; size];
-    let mut upper = frame.upper(losses, &point, &mut z);
+    frame.upper(losses, &point, &mut z);
     let (mut alpha, mut curvature, mut dz, mut curved) =
         (vec![0.0; size], vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
@@ -61,7 +61,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         losses.curve(&curvature, &dz, &mut curved);
         alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
-        let mut progress = tracker.offer_dual(lower, &alpha);
+        tracker.offer_dual(lower, &alpha);
 
         let (linear, quadratic) = step.penalty_along(frame, &point);
         let t = line_search(losses, &z, &dz, |t| (linear + quadratic * t, quadratic), -direction.dot(&step), tracker);
@@ -75,15 +75,13 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
             t if t > 0.5 => 0.1 * damping,
             _ => damping,
         };
-        progress |= value < upper * (1.0 - 1e-15);
-        upper = value;
         tracker.offer_point(value, &point);
         tracker.explored += 1;
         tracker.report("newton");
         if separated(frame, losses, &point, &z, tracker) {
             return;
         }
-        idle = if progress { 0 } else { idle + 1 };
+        idle = if tracker.progressed() { 0 } else { idle + 1 };
         if idle == PATIENCE {
             tracker.trouble = Some("Newton steps improve neither bound any more (limit of double precision)".into());
             return;

@@ -23,7 +23,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let size = frame.rows() * outputs;
     let mut point: Point = tracker.point.clone();
     let mut z = vec![0.0; size];
-    let mut upper = frame.upper(losses, &point, &mut z);
+    frame.upper(losses, &point, &mut z);
     let (mut alpha, mut curvature, mut curved) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
     let mut first_norm = None;
@@ -44,22 +44,20 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         losses.curve(&curvature, &dz, &mut curved);
         alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
-        let mut progress = tracker.offer_dual(lower, &alpha);
+        tracker.offer_dual(lower, &alpha);
 
         let (linear, quadratic) = step.penalty_along(frame, &point);
         let t = line_search(losses, &z, &dz, |t| (linear + quadratic * t, quadratic), -gradient.dot(&step), tracker);
         z.iter_mut().zip(&dz).for_each(|(z, dz)| *z += t * dz);
         step.apply(t, &mut point);
         let value = losses.value(&z) + frame.penalty_value(&point);
-        progress |= value < upper * (1.0 - 1e-15);
-        upper = value;
         tracker.offer_point(value, &point);
         tracker.explored += 1;
         tracker.report("newton-cg");
         if separated(frame, losses, &point, &z, tracker) {
             return;
         }
-        idle = if progress { 0 } else { idle + 1 };
+        idle = if tracker.progressed() { 0 } else { idle + 1 };
         if idle > 0 {
             tighten = (0.1 * tighten).max(1e-6);
         }

@@ -7,7 +7,7 @@ use infimum_problem::{
 
 use crate::choose::choose;
 use crate::frame::{Frame, Losses, Point};
-use crate::losses::{Hinge, Logistic, ScalarLoss, Squared, SquaredHinge};
+use crate::losses::{Epsilon, Hinge, Logistic, Quantile, ScalarLoss, Squared, SquaredEpsilon, SquaredHinge};
 use crate::penalty::Penalty;
 use crate::scalar::ScalarLosses;
 use crate::softmax::SoftmaxLosses;
@@ -71,10 +71,9 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
             vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), monitor, solve)]
         }
         (Target::Class { classes, .. }, _) => one_vs_rest(problem, &frame, classes, outputs, options, solver, monitor),
-        (Target::Real(values), _) => {
-            let losses = ScalarLosses { loss: Squared, targets: values, weights: frame.weights, is_margin: false };
-            let solve = |tracker: &mut Tracker| solve_scalar(&frame, &losses, options, solver, tracker);
-            vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), monitor, solve)]
+        (Target::Real(values), loss) => {
+            let offset = Offset::default();
+            vec![scalar(loss, &frame, values, options, options.abs_gap, offset, 0, solver, monitor)]
         }
     };
     assemble(problem, options, solver, monitor, parts)
@@ -103,22 +102,9 @@ fn one_vs_rest(
         let positive = if outputs == 1 { 1 } else { output as u32 };
         let targets: Vec<f64> = classes.iter().map(|&class| if class == positive { 1.0 } else { -1.0 }).collect();
         let abs_gap = options.abs_gap / outputs as f64;
-        let part = match problem.objective.loss {
-            Loss::Logistic => {
-                binary(Logistic, frame, &targets, options, abs_gap, offset, outputs - output - 1, solver, monitor)
-            }
-            Loss::SquaredHinge => {
-                binary(SquaredHinge, frame, &targets, options, abs_gap, offset, outputs - output - 1, solver, monitor)
-            }
-            Loss::Hinge | Loss::Softmax | Loss::Squared => {
-                let losses = ScalarLosses { loss: Hinge, targets: &targets, weights: frame.weights, is_margin: true };
-                let offset = with_rest(frame, &losses, offset, outputs - output - 1);
-                run_part(frame, &losses, options, abs_gap, offset, monitor, |tracker| match solver {
-                    Solver::InteriorPoint => interior_point::solve(frame, &losses, tracker),
-                    _ => dual_cd::solve(frame, &losses, options.seed, tracker),
-                })
-            }
-        };
+        let rest = outputs - output - 1;
+        let loss = problem.objective.loss;
+        let part = scalar(loss, frame, &targets, options, abs_gap, offset, rest, solver, monitor);
         offset.upper += part.witness.upper;
         offset.lower += part.witness.lower;
         offset.explored += part.explored;
@@ -127,13 +113,9 @@ fn one_vs_rest(
     parts
 }
 
-fn with_rest<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, offset: Offset, rest: usize) -> Offset {
-    let at_zero = losses.value(&vec![0.0; frame.rows()]);
-    Offset { upper: offset.upper + rest as f64 * at_zero, ..offset }
-}
-
-fn binary<L: ScalarLoss>(
-    loss: L,
+/// Solves the one-output problem of any loss but softmax; `rest` problems like it come later and count with their values at 0.
+fn scalar(
+    loss: Loss,
     frame: &Frame,
     targets: &[f64],
     options: &Options,
@@ -143,14 +125,29 @@ fn binary<L: ScalarLoss>(
     solver: Solver,
     monitor: &dyn Monitor,
 ) -> Part {
-    let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin: true };
-    let offset = with_rest(frame, &losses, offset, rest);
-    run_part(frame, &losses, options, abs_gap, offset, monitor, |tracker| {
-        solve_scalar(frame, &losses, options, solver, tracker)
-    })
+    let is_margin = loss.is_margin();
+    macro_rules! with {
+        ($loss:expr) => {{
+            let losses = ScalarLosses { loss: $loss, targets, weights: frame.weights, is_margin };
+            let at_zero = losses.value(&vec![0.0; frame.rows()]);
+            let offset = Offset { upper: offset.upper + rest as f64 * at_zero, ..offset };
+            run_part(frame, &losses, options, abs_gap, offset, monitor, |tracker| {
+                solve_scalar(frame, &losses, options, solver, tracker)
+            })
+        }};
+    }
+    match loss {
+        Loss::Logistic => with!(Logistic),
+        Loss::Hinge => with!(Hinge),
+        Loss::SquaredHinge => with!(SquaredHinge),
+        Loss::Epsilon(epsilon) => with!(Epsilon(epsilon)),
+        Loss::SquaredEpsilon(epsilon) => with!(SquaredEpsilon(epsilon)),
+        Loss::Quantile(tau) => with!(Quantile(tau)),
+        Loss::Squared | Loss::Softmax => with!(Squared),
+    }
 }
 
-/// Runs a solver for a smooth one-output loss.
+/// Runs a solver for a one-output loss.
 fn solve_scalar<L: ScalarLoss>(
     frame: &Frame,
     losses: &ScalarLosses<L>,
@@ -161,8 +158,9 @@ fn solve_scalar<L: ScalarLoss>(
     match solver {
         Solver::NewtonCg => newton_cg::solve(frame, losses, tracker),
         Solver::DualCd => dual_cd::solve(frame, losses, options.seed, tracker),
-        Solver::WorkingSet => working_set::solve(frame, losses, L::MAX_CURVATURE, tracker),
-        Solver::Newton | Solver::InteriorPoint => newton::solve(frame, losses, tracker),
+        Solver::WorkingSet => working_set::solve(frame, losses, losses.loss.max_curvature(), tracker),
+        Solver::InteriorPoint => interior_point::solve(frame, losses, tracker),
+        Solver::Newton => newton::solve(frame, losses, tracker),
     }
 }
 

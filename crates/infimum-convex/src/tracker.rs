@@ -28,6 +28,8 @@ pub(crate) struct Tracker<'m> {
     pub(crate) alpha: Vec<f64>,
     /// Iterations or epochs so far.
     pub(crate) explored: u64,
+    /// Absolute gap when it last shrank notably.
+    mark: f64,
     /// Why the solver gave up, if it did.
     pub(crate) trouble: Option<String>,
 }
@@ -44,7 +46,19 @@ impl<'m> Tracker<'m> {
         dual_length: usize,
     ) -> Self {
         let alpha = vec![0.0; dual_length];
-        Tracker { monitor, gap, abs_gap, offset, upper, point, lower: 0.0, alpha, explored: 0, trouble: None }
+        Tracker {
+            monitor,
+            gap,
+            abs_gap,
+            offset,
+            upper,
+            point,
+            lower: 0.0,
+            alpha,
+            explored: 0,
+            mark: f64::INFINITY,
+            trouble: None,
+        }
     }
 
     /// Takes the point as incumbent if it is better.
@@ -65,6 +79,16 @@ impl<'m> Tracker<'m> {
             self.alpha.copy_from_slice(alpha);
         }
         better
+    }
+
+    /// Whether the gap has shrunk by a hundredth since this last said so: improvements in the last places are none.
+    pub(crate) fn progressed(&mut self) -> bool {
+        let gap = self.upper - self.lower;
+        let progressed = gap < 0.99 * self.mark || !self.mark.is_finite();
+        if progressed {
+            self.mark = gap;
+        }
+        progressed
     }
 
     /// Tells the monitor where things stand.

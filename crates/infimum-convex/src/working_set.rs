@@ -31,8 +31,10 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
     let mut modelled = vec![0.0; n * outputs];
     let mut v = vec![0.0; d * outputs];
     let squares = weighted_squares(frame);
-    let majorant: Vec<f64> = squares.iter().map(|square| curvature * square).collect();
-    let mut proximal = Proximal::new(frame, losses, &majorant, curvature);
+    // Damping is a remedy, no proof: where the curvature has no bound its value at 0 will do.
+    let typical = if curvature.is_finite() { curvature } else { 1.0 };
+    let majorant: Vec<f64> = squares.iter().map(|square| typical * square).collect();
+    let mut proximal = Proximal::new(frame, losses, &majorant, typical);
     // Columns that are taken or whose weight is proven to be 0.
     let mut closed = vec![false; d];
     let (mut idle, mut nearly_final) = (0, false);
@@ -47,28 +49,31 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
         }
         let upper = losses.value(&z) + frame.penalty_value(&point);
         let (mut lower, mut factor) = frame.lower(losses, &mut modelled, &mut v);
-        let mut better = tracker.offer_point(upper, &point) | tracker.offer_dual(lower, &modelled);
+        tracker.offer_point(upper, &point);
+        tracker.offer_dual(lower, &modelled);
         if idle > 0 || matches!(improved, Improved::Other) {
             losses.natural_dual(&z, &mut modelled);
             (lower, factor) = frame.lower(losses, &mut modelled, &mut v);
-            better |= tracker.offer_dual(lower, &modelled);
+            tracker.offer_dual(lower, &modelled);
         }
         tracker.explored += 1;
         tracker.report("working-set");
         if tracker.done() {
             return;
         }
-        idle = if better { 0 } else { idle + 1 };
+        idle = if tracker.progressed() { 0 } else { idle + 1 };
         if idle == PATIENCE {
             tracker.trouble =
                 Some("working-set rounds improve neither bound any more (limit of double precision)".into());
             return;
         }
-        let radius = (2.0 * (tracker.upper - lower).max(0.0) * curvature).sqrt();
+        // Without a bound on the curvature nothing is screened: the radius is infinite.
+        let radius = (2.0 * (tracker.upper - lower).max(f64::MIN_POSITIVE) * curvature).sqrt();
         let mut worst = violations(frame, &point, &v, factor);
         for j in 0..d {
             let reach = (0..outputs).map(|k| v[k * d + j].abs()).fold(0.0, f64::max);
-            closed[j] |= reach + radius * squares[j].sqrt() < frame.penalty.l1(j) * (1.0 - 1e-12);
+            closed[j] |=
+                reach + radius * squares[j].sqrt().max(f64::MIN_POSITIVE) < frame.penalty.l1(j) * (1.0 - 1e-12);
             if closed[j] {
                 worst[j] = 0.0;
             }

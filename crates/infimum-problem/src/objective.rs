@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Loss of one example. `m = y·z` is the margin with y ∈ {−1, +1}, `z` the model's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Loss of one example. `m = y·z` is the margin with y ∈ {−1, +1}, `z` the model's output, `r = z − y` the residual of a
+/// regression.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// `ln(1 + exp(−m))`; with more than two classes one-vs-rest: the sum over classes k of the binary losses.
@@ -14,8 +15,14 @@ pub enum Loss {
     Hinge,
     /// `max(0, 1 − m)²` (no factor ½); one-vs-rest like `Logistic`.
     SquaredHinge,
-    /// `½ (z − y)²`, regression.
+    /// `½ r²`.
     Squared,
+    /// `max(0, |r| − ε)`, ε ≥ 0.
+    Epsilon(f64),
+    /// `max(0, |r| − ε)²` (no factor ½), ε ≥ 0.
+    SquaredEpsilon(f64),
+    /// `τ max(0, −r) + (1 − τ) max(0, r)`, 0 < τ < 1: its minimiser is the τ-quantile.
+    Quantile(f64),
 }
 
 /// How the constant term is treated.
@@ -46,8 +53,17 @@ pub struct Objective {
 }
 
 impl Loss {
-    /// All losses of this version.
-    pub const ALL: [Loss; 5] = [Loss::Logistic, Loss::Softmax, Loss::Hinge, Loss::SquaredHinge, Loss::Squared];
+    /// All losses, with the parameters they have by default.
+    pub const ALL: [Loss; 8] = [
+        Loss::Logistic,
+        Loss::Softmax,
+        Loss::Hinge,
+        Loss::SquaredHinge,
+        Loss::Squared,
+        Loss::Epsilon(0.1),
+        Loss::SquaredEpsilon(0.1),
+        Loss::Quantile(0.5),
+    ];
 
     /// The name used on the command line and in certificates.
     pub fn name(self) -> &'static str {
@@ -57,17 +73,49 @@ impl Loss {
             Loss::Hinge => "hinge",
             Loss::SquaredHinge => "squared-hinge",
             Loss::Squared => "squared",
+            Loss::Epsilon(_) => "epsilon",
+            Loss::SquaredEpsilon(_) => "squared-epsilon",
+            Loss::Quantile(_) => "quantile",
         }
     }
 
-    /// The loss called `name`, if there is one.
+    /// The loss called `name`, if there is one, with its default parameter.
     pub fn from_name(name: &str) -> Option<Loss> {
         Loss::ALL.into_iter().find(|loss| loss.name() == name)
     }
 
-    /// Whether targets are classes (all but `Squared`).
+    /// The parameter (ε or τ), if the loss has one.
+    pub fn parameter(self) -> Option<f64> {
+        match self {
+            Loss::Epsilon(value) | Loss::SquaredEpsilon(value) | Loss::Quantile(value) => Some(value),
+            Loss::Logistic | Loss::Softmax | Loss::Hinge | Loss::SquaredHinge | Loss::Squared => None,
+        }
+    }
+
+    /// The loss with another parameter; itself if it has none.
+    pub fn with_parameter(self, value: f64) -> Loss {
+        match self {
+            Loss::Epsilon(_) => Loss::Epsilon(value),
+            Loss::SquaredEpsilon(_) => Loss::SquaredEpsilon(value),
+            Loss::Quantile(_) => Loss::Quantile(value),
+            other => other,
+        }
+    }
+
+    /// What is wrong with the parameter, if anything: 0 ≤ ε, 0 < τ < 1, and magnitudes in [1e-100, 1e100] where not 0.
+    pub fn objection(self) -> Option<String> {
+        let value = self.parameter()?;
+        let sized = (1e-100..=1e100).contains(&value);
+        let (fits, expected) = match self {
+            Loss::Quantile(_) => (sized && value < 1.0, "a number between 0 and 1, both excluded"),
+            _ => (sized || value == 0.0, "a number ≥ 0"),
+        };
+        (!fits).then(|| format!("the parameter of the loss {}: expected {expected}, got {value}", self.name()))
+    }
+
+    /// Whether targets are classes.
     pub fn is_classification(self) -> bool {
-        self != Loss::Squared
+        self.is_margin() || self == Loss::Softmax
     }
 
     /// Whether the loss is applied to one binary problem per class when there are more than two.
@@ -75,13 +123,17 @@ impl Loss {
         matches!(self, Loss::Logistic | Loss::Hinge | Loss::SquaredHinge)
     }
 
+    /// Whether the loss is a sum of hinges, so that it has no useful second derivative.
+    pub fn is_piecewise_linear(self) -> bool {
+        matches!(self, Loss::Hinge | Loss::Epsilon(_) | Loss::Quantile(_))
+    }
+
     /// Rows of the weight matrix for `labels` classes (0 for regression).
     pub fn outputs(self, labels: usize) -> usize {
         match self {
-            Loss::Squared => 1,
             Loss::Softmax => labels,
-            _ if labels <= 2 => 1,
-            _ => labels,
+            Loss::Logistic | Loss::Hinge | Loss::SquaredHinge if labels > 2 => labels,
+            _ => 1,
         }
     }
 }

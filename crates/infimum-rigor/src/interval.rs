@@ -26,9 +26,10 @@ pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
 /// `a + b` rounded down.
 pub(crate) fn add_down(a: f64, b: f64) -> f64 {
     let (sum, error) = two_sum(a, b);
-    match (sum.is_finite(), error < 0.0) {
-        (true, true) => sum.next_down(),
-        (true, false) => sum,
+    // Near the largest f64 TwoSum itself may overflow: an error that is not a number counts as negative.
+    match (sum.is_finite(), error >= 0.0) {
+        (true, true) => sum,
+        (true, false) => sum.next_down(),
         // +∞ from finite numbers may be an overflow; −∞ is always a lower end.
         (false, _) if sum == f64::INFINITY && a.is_finite() && b.is_finite() => f64::MAX,
         (false, _) if sum.is_nan() => f64::NEG_INFINITY,

@@ -8,8 +8,8 @@
 //! `high + Σ δ_i + Σ q_i` with the addition errors |δ_i| ≤ u·|partial sum| ≤ u(1+u)^n P and the product errors
 //! |q_i| ≤ u|p_i|. `low` adds these 2n numbers, hence |low − Σδ − Σq| ≤ γ_{2n}(n u (1+u)^n P + u P) ≤
 //! 2(n+1)² u² P (1 + 4nu). `absolute` is P summed in `f64`: P ≤ absolute·(1 + 2nu). For n < 2^40 the factor
-//! 3(n+1)²·2^-106 covers all of it. A product below 2^-960 in magnitude may have an inexact q_i, off by less than 2^-1074;
-//! those are counted, and 2^-1072 for each covers them. Additions in the subnormal range are exact.
+//! 3(n+1)²·2^-106 covers all of it. A product below 1e-280 in magnitude may have an inexact q_i, off by less than 2^-1074;
+//! those are counted, and 2^-1071 for each covers them. Additions in the subnormal range are exact.
 
 use crate::interval::{Interval, add_down, add_up, two_sum};
 

@@ -161,3 +161,18 @@ fn zeros_stay_exact() {
     let rows = Rows::Dense { columns: 2, values: &[1.0, 2.0, 3.0, 4.0] };
     assert_eq!(transpose_product(rows, &[0.0, 0.0], 1), vec![Interval::ZERO; 2]);
 }
+
+#[test]
+fn the_edges_of_the_number_line() {
+    use infimum_rigor::{Interval, ln_1p};
+    // TwoSum overflows inside although the sum is finite: the exact value is below the largest f64.
+    let sum = Interval::point(-2.9937604643020797e292) - Interval::point(-f64::MAX);
+    assert!(sum.lower < f64::MAX && sum.lower < sum.upper, "{sum:?}");
+    // ln(1 + x) < x, also where x is subnormal.
+    for x in [f64::from_bits(1), f64::from_bits(3), 1e-310, f64::MIN_POSITIVE, 1e-301] {
+        let log = ln_1p(Interval::point(x));
+        assert!(log.lower < x && x <= log.upper, "{x:e} {log:?}");
+        let log = ln_1p(Interval::point(-x));
+        assert!(log.lower < -x && -x <= log.upper, "{x:e} {log:?}");
+    }
+}

@@ -51,7 +51,8 @@ impl Softmax {
             if k != class && a < 0.0 {
                 let q = Interval::point(-a);
                 let share = q.divide_by_positive(weight);
-                sum.add((-(q * ln(share))).lower);
+                // q ≤ c, so the term is not negative, whatever an underflow of the share hides.
+                sum.add((-(q * ln(share))).lower.max(0.0));
             }
         }
         // Own class: q = c − α_y, −q ln(1 − α_y/c).

@@ -1,6 +1,6 @@
 //! Hinge loss `max(0, 1 − m)`, m = y·z.
 
-use super::ScalarLoss;
+use super::{HingeTerm, ScalarLoss};
 
 /// Hinge loss.
 #[derive(Debug, Clone, Copy)]
@@ -8,7 +8,11 @@ pub(crate) struct Hinge;
 
 impl ScalarLoss for Hinge {
     const SMOOTH: bool = false;
-    const MAX_CURVATURE: f64 = f64::INFINITY;
+
+    #[inline(always)]
+    fn max_curvature(self) -> f64 {
+        f64::INFINITY
+    }
 
     #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
@@ -38,6 +42,15 @@ impl ScalarLoss for Hinge {
     #[inline(always)]
     fn gain_magnitude(self, _y: f64, _c: f64, alpha: f64) -> f64 {
         alpha.abs()
+    }
+
+    #[inline(always)]
+    fn gain_slope(self, y: f64, _c: f64, _alpha: f64) -> f64 {
+        y
+    }
+
+    fn hinge(self, part: usize, y: f64, c: f64) -> Option<HingeTerm> {
+        (part == 0).then_some(HingeTerm { sign: y, offset: 1.0, weight: c })
     }
 
     #[inline(always)]

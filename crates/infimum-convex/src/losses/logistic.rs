@@ -25,7 +25,11 @@ fn entropy(a: f64, c: f64) -> f64 {
 
 impl ScalarLoss for Logistic {
     const SMOOTH: bool = true;
-    const MAX_CURVATURE: f64 = 0.25;
+
+    #[inline(always)]
+    fn max_curvature(self) -> f64 {
+        0.25
+    }
 
     #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
@@ -66,6 +70,11 @@ impl ScalarLoss for Logistic {
     #[inline(always)]
     fn gain_magnitude(self, y: f64, c: f64, alpha: f64) -> f64 {
         self.gain(y, c, alpha)
+    }
+
+    #[inline(always)]
+    fn gain_slope(self, y: f64, c: f64, alpha: f64) -> f64 {
+        -((y * alpha) / (c - y * alpha)).ln() * y
     }
 
     /// Newton in the logit of a/c, where the one-dimensional problem `maximise entropy(a) − slope·a − q(a − a0)²/2` has a

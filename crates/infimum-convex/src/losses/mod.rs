@@ -4,26 +4,42 @@
 //! margin losses). A dual value is `alpha`, at an optimum `alpha = −c·loss′(z)`; the dual gain of one example is
 //! `g(alpha) = min_z [c·loss(y, z) + alpha·z]`, concave, and −∞ outside its domain.
 
+mod epsilon;
 mod hinge;
 mod logistic;
+mod quantile;
 mod softmax;
 mod squared;
+mod squared_epsilon;
 mod squared_hinge;
 
+pub(crate) use epsilon::Epsilon;
 pub(crate) use hinge::Hinge;
 pub(crate) use logistic::Logistic;
+pub(crate) use quantile::Quantile;
 pub(crate) use softmax::Softmax;
 pub(crate) use squared::Squared;
+pub(crate) use squared_epsilon::SquaredEpsilon;
 pub(crate) use squared_hinge::SquaredHinge;
 
-/// A loss of one number. Implementations are zero-sized, so that every solver is compiled for every loss.
+/// `weight·max(0, offset − sign·z)`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HingeTerm {
+    /// ±1.
+    pub(crate) sign: f64,
+    pub(crate) offset: f64,
+    /// ≥ 0.
+    pub(crate) weight: f64,
+}
+
+/// A loss of one number. Every solver is compiled for every loss.
 pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
-    /// Whether `slope` is continuous (all but hinge).
+    /// Whether `slope` is continuous.
     const SMOOTH: bool;
     /// Whether `curvature` is 1 everywhere.
     const QUADRATIC: bool = false;
-    /// Upper bound on `curvature`.
-    const MAX_CURVATURE: f64;
+    /// Upper bound on `curvature`, for the strong concavity of g that screening rests on; infinite if there is none.
+    fn max_curvature(self) -> f64;
 
     /// `loss(y, z)`.
     fn value(self, y: f64, z: f64) -> f64;
@@ -48,6 +64,14 @@ pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
 
     /// Largest magnitude among the terms that `gain` adds up, for the rounding margin of a claim.
     fn gain_magnitude(self, y: f64, c: f64, alpha: f64) -> f64;
+
+    /// `g′(alpha)` inside the domain.
+    fn gain_slope(self, y: f64, c: f64, alpha: f64) -> f64;
+
+    /// Part 0 or 1 of a loss that is a sum of at most two hinges; `None` for other losses and parts.
+    fn hinge(self, _part: usize, _y: f64, _c: f64) -> Option<HingeTerm> {
+        None
+    }
 
     /// `argmax_a [g(a) − a·slope − (a − alpha)²·curvature/2]`, the exact step of one dual coordinate whose smooth part
     /// has the given slope at `alpha` and the given curvature ≥ 0.

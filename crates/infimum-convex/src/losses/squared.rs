@@ -9,7 +9,11 @@ pub(crate) struct Squared;
 impl ScalarLoss for Squared {
     const SMOOTH: bool = true;
     const QUADRATIC: bool = true;
-    const MAX_CURVATURE: f64 = 1.0;
+
+    #[inline(always)]
+    fn max_curvature(self) -> f64 {
+        1.0
+    }
 
     #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
@@ -39,6 +43,11 @@ impl ScalarLoss for Squared {
     #[inline(always)]
     fn gain_magnitude(self, y: f64, c: f64, alpha: f64) -> f64 {
         (y * alpha).abs() + alpha * alpha / (2.0 * c)
+    }
+
+    #[inline(always)]
+    fn gain_slope(self, y: f64, c: f64, alpha: f64) -> f64 {
+        y - alpha / c
     }
 
     #[inline(always)]

@@ -8,7 +8,11 @@ pub(crate) struct SquaredHinge;
 
 impl ScalarLoss for SquaredHinge {
     const SMOOTH: bool = true;
-    const MAX_CURVATURE: f64 = 2.0;
+
+    #[inline(always)]
+    fn max_curvature(self) -> f64 {
+        2.0
+    }
 
     #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
@@ -39,6 +43,11 @@ impl ScalarLoss for SquaredHinge {
     #[inline(always)]
     fn gain_magnitude(self, _y: f64, c: f64, alpha: f64) -> f64 {
         alpha.abs() + alpha * alpha / (4.0 * c)
+    }
+
+    #[inline(always)]
+    fn gain_slope(self, y: f64, c: f64, alpha: f64) -> f64 {
+        y - alpha / (2.0 * c)
     }
 
     #[inline(always)]

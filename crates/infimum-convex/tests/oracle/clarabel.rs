@@ -100,6 +100,27 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
                 cones.row(&terms, y[i]);
                 cones.cones.push(ZeroConeT(1));
             }
+            Loss::Epsilon(epsilon) | Loss::SquaredEpsilon(epsilon) => {
+                // ξ ≥ |z − y| − ε
+                let is_linear = matches!(objective.loss, Loss::Epsilon(_));
+                let xi = if is_linear { fresh(0.0, c) } else { fresh(2.0 * c, 0.0) };
+                for sign in [1.0, -1.0] {
+                    let mut terms = output(0, sign);
+                    terms.push((xi, -1.0));
+                    cones.at_most(&terms, sign * y[i] + epsilon);
+                }
+                cones.at_most(&[(xi, -1.0)], 0.0);
+            }
+            Loss::Quantile(tau) => {
+                // z − y = above − below
+                let (above, below) = (fresh(0.0, c * (1.0 - tau)), fresh(0.0, c * tau));
+                let mut terms = output(0, 1.0);
+                terms.extend([(above, -1.0), (below, 1.0)]);
+                cones.row(&terms, y[i]);
+                cones.cones.push(ZeroConeT(1));
+                cones.at_most(&[(above, -1.0)], 0.0);
+                cones.at_most(&[(below, -1.0)], 0.0);
+            }
             Loss::Hinge | Loss::SquaredHinge => {
                 let xi = if objective.loss == Loss::Hinge { fresh(0.0, c) } else { fresh(2.0 * c, 0.0) };
                 let mut terms = output(0, -y[i]);

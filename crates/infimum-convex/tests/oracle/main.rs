@@ -29,7 +29,7 @@ fn problem(loss: Loss, intercept: Intercept) -> impl Strategy<Value = Problem> {
                 .collect();
             let values: Vec<f64> =
                 (0..n * d).map(|_| [0.0, 0.0, 1.0, -1.0, 0.25, -2.5, 3.0][(next() % 7) as usize]).collect();
-            let target = if loss == Loss::Squared {
+            let target = if !loss.is_classification() {
                 Target::Real((0..n).map(|_| (next() % 9) as f64 - 4.0).collect())
             } else {
                 Target::Class { labels: (0..labels).map(|k| k.to_string()).collect(), classes }
@@ -162,6 +162,15 @@ combinations! {
     squared_free: Loss::Squared, Intercept::Free;
     squared_penalized: Loss::Squared, Intercept::Penalized;
     squared_none: Loss::Squared, Intercept::None;
+    epsilon_free: Loss::Epsilon(0.1), Intercept::Free;
+    epsilon_penalized: Loss::Epsilon(0.5), Intercept::Penalized;
+    epsilon_none: Loss::Epsilon(0.0), Intercept::None;
+    squared_epsilon_free: Loss::SquaredEpsilon(0.1), Intercept::Free;
+    squared_epsilon_penalized: Loss::SquaredEpsilon(1.0), Intercept::Penalized;
+    squared_epsilon_none: Loss::SquaredEpsilon(0.0), Intercept::None;
+    quantile_free: Loss::Quantile(0.5), Intercept::Free;
+    quantile_penalized: Loss::Quantile(0.9), Intercept::Penalized;
+    quantile_none: Loss::Quantile(0.05), Intercept::None;
     softmax_free: Loss::Softmax, Intercept::Free;
     softmax_penalized: Loss::Softmax, Intercept::Penalized;
     softmax_none: Loss::Softmax, Intercept::None;
