@@ -30,7 +30,9 @@ pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solve
     let few = order <= FACTORISE_UP_TO;
     let sparse = problem.data.matrix.is_sparse();
     let (solver, reason) = match objective.loss {
-        Loss::Hinge if few => (Solver::InteriorPoint, format!("hinge with {} columns", order - 1)),
+        Loss::Hinge if few || objective.lambda2 == 0.0 => {
+            (Solver::InteriorPoint, format!("hinge with {} columns", order - 1))
+        }
         Loss::Hinge => (Solver::DualCd, format!("hinge with {} columns", order - 1)),
         _ if objective.lambda1 > 0.0 => (Solver::WorkingSet, "l1 > 0 makes most weights zero".into()),
         Loss::Softmax if order * problem.outputs() <= FACTORISE_UP_TO => {

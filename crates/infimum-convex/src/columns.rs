@@ -1,6 +1,8 @@
 //! Copies of columns, for solvers that move one weight at a time.
 
-use infimum_problem::{DenseMatrix, Matrix, SparseMatrix};
+use infimum_problem::{DenseMatrix, Intercept, Matrix, SparseMatrix};
+
+use crate::frame::Frame;
 
 /// One column.
 #[derive(Clone, Copy)]
@@ -11,9 +13,14 @@ pub(crate) enum Column<'a> {
     Sparse(&'a [u32], &'a [f64]),
 }
 
-/// Columns taken so far, by their position in `taken`.
+/// Columns taken so far, by their position in `taken`. Dense columns of a model with a free intercept are centred: a column
+/// `x − mean` and the intercept `b + Σ mean·w` give the same outputs, but no longer pull against each other.
 pub(crate) struct Columns<'a> {
     pub(crate) taken: Vec<usize>,
+    /// What was subtracted from each column taken.
+    pub(crate) means: Vec<f64>,
+    /// Example weights that the means are taken with; `None` where columns stay as they are.
+    center: Option<&'a [f64]>,
     storage: Storage<'a>,
 }
 
@@ -26,12 +33,13 @@ enum Storage<'a> {
 
 impl<'a> Columns<'a> {
     /// No column taken yet.
-    pub(crate) fn new(matrix: &'a Matrix) -> Columns<'a> {
-        let storage = match matrix {
+    pub(crate) fn new(frame: &Frame<'a>) -> Columns<'a> {
+        let storage = match frame.matrix {
             Matrix::Dense(dense) => Storage::Dense(dense, Vec::new()),
             Matrix::Sparse(sparse) => Storage::Sparse(sparse, Vec::new()),
         };
-        Columns { taken: Vec::new(), storage }
+        let center = (frame.intercept == Intercept::Free && !frame.matrix.is_sparse()).then_some(frame.weights);
+        Columns { taken: Vec::new(), means: Vec::new(), center, storage }
     }
 
     /// Takes more columns: one pass over the matrix.
@@ -49,10 +57,19 @@ impl<'a> Columns<'a> {
                     let row = dense.row(i);
                     more.iter().enumerate().for_each(|(position, &j)| fresh[position * rows + i] = row[j]);
                 }
+                for column in fresh.chunks_exact_mut(rows) {
+                    self.means.push(self.center.map_or(0.0, |weights| {
+                        let weighted: f64 = column.iter().zip(weights).map(|(x, c)| c * x).sum();
+                        weighted / weights.iter().sum::<f64>()
+                    }));
+                    let mean = self.means[self.means.len() - 1];
+                    column.iter_mut().for_each(|x| *x -= mean);
+                }
             }
             Storage::Sparse(sparse, columns) => {
                 let before = columns.len();
                 columns.resize_with(before + more.len(), Default::default);
+                self.means.resize(before + more.len(), 0.0);
                 let mut place = vec![u32::MAX; sparse.columns];
                 more.iter().enumerate().for_each(|(position, &j)| place[j] = (before + position) as u32);
                 for i in 0..sparse.rows {

@@ -4,6 +4,7 @@ use infimum_problem::{Intercept, Matrix, Monitor};
 
 use crate::design;
 use crate::penalty::Penalty;
+use crate::sums::sum;
 
 /// Rows, example weights, penalty and intercept of one (sub)problem with `outputs` outputs.
 #[derive(Clone, Copy)]
@@ -93,9 +94,9 @@ impl<'a> Frame<'a> {
     pub(crate) fn conjugate(&self, v: &[f64], sums: &[f64]) -> f64 {
         let d = self.columns().max(1);
         let Penalty { lambda1, lambda2, .. } = self.penalty;
-        let weights: f64 = (v.iter().enumerate())
-            .map(|(entry, &v)| Penalty::conjugate(self.penalty.l1(entry % d), self.penalty.l2(entry % d), v))
-            .sum();
+        let weights = sum(v.len(), 0.0, |entry| {
+            Penalty::conjugate(self.penalty.l1(entry % d), self.penalty.l2(entry % d), v[entry])
+        });
         match self.intercept {
             Intercept::Penalized => {
                 weights + sums.iter().map(|&sum| Penalty::conjugate(lambda1, lambda2, sum)).sum::<f64>()

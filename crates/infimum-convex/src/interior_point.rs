@@ -84,6 +84,9 @@ pub(crate) fn solve(frame: &Frame, losses: &ScalarLosses<Hinge>, tracker: &mut T
         let Some(progress) = solver.iterate(tracker) else {
             return;
         };
+        if tracker.stop().is_some() {
+            return;
+        }
         let point = Point {
             weights: solver.weights[..d].to_vec(),
             intercepts: vec![if solver.constant { solver.weights[d] } else { 0.0 }],
@@ -173,6 +176,9 @@ impl<'a> Solver<'a> {
         };
         let mu = self.complementarity(&self.rows, &self.columns);
         let predictor = self.direction(&factor, &theta, 0.0, None);
+        if tracker.stop().is_some() {
+            return None;
+        }
         let length = self.longest(&predictor).min(1.0);
         let (rows, columns) = self.moved(&predictor, length);
         let reached = self.complementarity(&rows, &columns) / mu;

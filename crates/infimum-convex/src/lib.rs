@@ -31,6 +31,7 @@ mod scalar;
 mod smooth;
 mod softmax;
 mod solve;
+mod sums;
 mod tracker;
 mod witness;
 mod working_set;

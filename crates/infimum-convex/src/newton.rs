@@ -54,6 +54,9 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         factor.solve(&mut flat);
         let step = Direction::from_flat(&flat, d, outputs, constant);
         design::multiply(frame.matrix, &step.weights, &step.intercepts, &mut dz);
+        if tracker.stop().is_some() {
+            return;
+        }
 
         losses.curve(&curvature, &dz, &mut curved);
         alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
@@ -61,7 +64,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         let mut progress = tracker.offer_dual(lower, &alpha);
 
         let (linear, quadratic) = step.penalty_along(frame, &point);
-        let t = line_search(losses, &z, &dz, linear, quadratic, -direction.dot(&step));
+        let t = line_search(losses, &z, &dz, |t| (linear + quadratic * t, quadratic), -direction.dot(&step), tracker);
         z.iter_mut().zip(&dz).for_each(|(z, dz)| *z += t * dz);
         step.apply(t, &mut point);
         let value = losses.value(&z) + frame.penalty_value(&point);

@@ -47,7 +47,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         let mut progress = tracker.offer_dual(lower, &alpha);
 
         let (linear, quadratic) = step.penalty_along(frame, &point);
-        let t = line_search(losses, &z, &dz, linear, quadratic, -gradient.dot(&step));
+        let t = line_search(losses, &z, &dz, |t| (linear + quadratic * t, quadratic), -gradient.dot(&step), tracker);
         z.iter_mut().zip(&dz).for_each(|(z, dz)| *z += t * dz);
         step.apply(t, &mut point);
         let value = losses.value(&z) + frame.penalty_value(&point);

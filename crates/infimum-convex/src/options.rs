@@ -11,7 +11,7 @@ pub enum Solver {
     InteriorPoint,
     /// Dual coordinate descent with shrinking; binary losses, sparse data, many columns.
     DualCd,
-    /// Working sets with Anderson extrapolation and gap-safe screening; l1 > 0, smooth losses.
+    /// Working sets with proximal Newton, Anderson extrapolation and gap-safe screening; l1 > 0, smooth losses.
     WorkingSet,
 }
 

@@ -1,5 +1,7 @@
 //! The penalty `λ1 Σ s_j |w_j| + (λ2/2) Σ s_j² w_j²` and its conjugate.
 
+use crate::sums::sum;
+
 /// Coefficients of the penalty on the weights (not on a free intercept).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Penalty<'a> {
@@ -55,6 +57,6 @@ impl Penalty<'_> {
 
     /// Penalty of a weight vector.
     pub(crate) fn value(&self, weights: &[f64]) -> f64 {
-        weights.iter().enumerate().map(|(j, &w)| Penalty::term(self.l1(j), self.l2(j), w)).sum()
+        sum(weights.len(), 0.0, |j| Penalty::term(self.l1(j), self.l2(j), weights[j]))
     }
 }

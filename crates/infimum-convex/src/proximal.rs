@@ -10,9 +10,9 @@ use infimum_problem::Intercept;
 use crate::columns::Columns;
 use crate::frame::{Frame, Point};
 use crate::gram_model::{GramModel, extend};
-use crate::quadratic::{Terms, minimise};
+use crate::quadratic::{Limits, Terms, minimise};
 use crate::residual_model::ResidualModel;
-use crate::smooth::SmoothLosses;
+use crate::smooth::{SmoothLosses, line_search};
 use crate::tracker::Tracker;
 
 /// Newton steps at a time.
@@ -25,6 +25,13 @@ const CONSTANT_WORTH: f64 = 200.0;
 const CHANGING_WORTH: f64 = 30.0;
 /// Largest system of a support that is solved while the set still grows fast.
 const SMALL_SYSTEM: usize = 300;
+/// Relative promise from which on steps are whole ones: the model is accurate and the line search would see rounding.
+const NEAR_OPTIMAL: f64 = 1e-7;
+/// A best length this near 1 is taken to be 1.
+const WHOLE: f64 = 0.1;
+/// Cycles of sweeps for the model of a quadratic loss, which is solved once, and of another, which is solved again.
+const QUADRATIC_CYCLES: usize = 400;
+const CHANGING_CYCLES: usize = 20;
 /// Products per entry that a dense matrix product does in the time of one of a sweep.
 const DENSE_SPEED: f64 = 8.0;
 
@@ -42,10 +49,10 @@ pub(crate) struct Proximal<'a, S> {
 
 /// Where a call of [`Proximal::improve`] ended.
 pub(crate) enum Improved {
-    /// The last step was a full one (or there was none to take): the dual point of its model is the better one.
-    Full,
-    /// The last step was shortened.
-    Shortened,
+    /// The last step was a whole one (or there was none to take): the dual point of its model is the better one.
+    Whole,
+    /// The last step had another length.
+    Other,
     /// The model is not finite.
     NotFinite,
 }
@@ -54,7 +61,7 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
     /// No column taken; `majorant` as above, `bound` the largest curvature of the loss.
     pub(crate) fn new(frame: &'a Frame<'a>, losses: &'a S, majorant: &'a [f64], bound: f64) -> Self {
         let intercept_majorant = bound * frame.weights.iter().sum::<f64>();
-        let columns = Columns::new(frame.matrix);
+        let columns = Columns::new(frame);
         Proximal { frame, losses, columns, gram: None, majorant, intercept_majorant }
     }
 
@@ -86,7 +93,7 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         let mut value = losses.value(z) + frame.penalty_value(point);
         let mut damping = 0.0f64;
         let mut promised = None;
-        let mut full = true;
+        let mut whole = true;
         for _ in 0..NEWTON_STEPS {
             losses.derivatives(z, &mut alpha, &mut curvature);
             modelled.copy_from_slice(&alpha);
@@ -99,15 +106,17 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
             if worst == 0.0 || tracker.stop().is_some() {
                 break;
             }
-            let Some((change, predicted)) = self.minimise(&terms, worst, &alpha, &curvature, nearly_final, tracker)
-            else {
+            let minimised = self.minimise(&terms, worst, &alpha, &curvature, nearly_final, tracker);
+            let Some((change, predicted)) = minimised else {
                 tracker.trouble = Some("the Hessian is not finite: rescale the columns".into());
                 return Improved::NotFinite;
             };
             let dz = self.outputs_of(&change);
             losses.curve(&curvature, &dz, modelled);
             modelled.iter_mut().zip(&alpha).for_each(|(modelled, alpha)| *modelled = alpha - *modelled);
-            let (mut t, mut accepted) = (1.0, false);
+            let mut accepted = false;
+            let trusted = losses.is_quadratic() || predicted <= NEAR_OPTIMAL * value.abs();
+            let mut t = if trusted { 1.0 } else { self.best_length(&terms, &change, z, &dz, tracker) };
             for _ in 0..12 {
                 let trial = self.moved(point, &change, t, d);
                 let trial_z: Vec<f64> = z.iter().zip(&dz).map(|(z, dz)| z + t * dz).collect();
@@ -120,26 +129,48 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
                     (*point, value) = (trial, trial_value);
                     break;
                 }
-                t *= 0.5;
+                t = 0.5 * t.min(1.0);
             }
-            full = accepted && t == 1.0;
+            whole = accepted && t == 1.0;
             let first = *promised.get_or_insert(predicted);
-            if !accepted || t < 0.3 {
+            if tracker.stop().is_some() {
+                break;
+            }
+            if !accepted || t < 0.05 {
                 if damping >= 1.0 {
                     break;
                 }
                 damping = (100.0 * damping).clamp(1e-8, 1.0);
                 continue;
             }
-            if full && damping == 0.0 && losses.is_quadratic() {
+            if whole && damping == 0.0 && losses.is_quadratic() {
                 break;
             }
-            damping = if damping < 1e-12 { 0.0 } else { 0.1 * damping };
-            if predicted <= 1e-3 * first.max(1e-300) && full && damping < 1e-6 {
+            if t > 0.5 {
+                damping = if damping < 1e-12 { 0.0 } else { 0.1 * damping };
+            }
+            if predicted <= 1e-3 * first.max(1e-300) && whole && damping < 1e-6 {
                 break;
             }
         }
-        if full { Improved::Full } else { Improved::Shortened }
+        if whole { Improved::Whole } else { Improved::Other }
+    }
+
+    /// How far to go along a step: the minimiser of the objective, exactly where the losses decide, else 1.
+    fn best_length(&self, terms: &Terms, change: &[f64], z: &[f64], dz: &[f64], tracker: &Tracker) -> f64 {
+        let penalty = |t: f64| {
+            let (mut first, mut second) = (0.0, 0.0);
+            for (j, &change) in change.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+                let u = terms.start[j] + t * change;
+                first += change * (terms.l2[j] * u + if terms.l1[j] > 0.0 { terms.l1[j] * u.signum() } else { 0.0 });
+                second += terms.l2[j] * change * change;
+            }
+            (first, second)
+        };
+        let slope = self.losses.along(z, dz, 0.0).0 + penalty(0.0).0;
+        let t = line_search(self.losses, z, dz, penalty, slope, tracker);
+        // Near 1 the whole step keeps the optimality conditions that the model solved for.
+        if (t - 1.0).abs() < WHOLE { 1.0 } else { t }
     }
 
     /// The separable part of the model at `point`.
@@ -182,12 +213,16 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         let width = self.columns.taken.len();
         let (stored, rows) = (self.columns.stored() as f64, frame.rows() as f64);
         let products = if frame.matrix.is_sparse() { stored / rows } else { width as f64 / DENSE_SPEED };
-        let largest = if nearly_final { usize::MAX } else { SMALL_SYSTEM };
+        let limits = Limits {
+            violation: 0.1 * worst,
+            cycles: if losses.is_quadratic() { QUADRATIC_CYCLES } else { CHANGING_CYCLES },
+            system: if nearly_final { usize::MAX } else { SMALL_SYSTEM },
+        };
         let worth = if losses.is_quadratic() { CONSTANT_WORTH } else { CHANGING_WORTH };
         if terms.start.len() > LARGEST_GRAM || products * frame.outputs as f64 > worth {
             self.gram = None;
             let mut model = ResidualModel::new(frame, losses, &self.columns, alpha, curvature);
-            return Some(minimise(&mut model, terms, 0.1 * worst, largest, tracker));
+            return Some(minimise(&mut model, terms, limits, tracker));
         }
         let hessian = if frame.outputs == 1 {
             let known = self.gram.take();
@@ -196,8 +231,8 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
             self.block_hessian(curvature)
         };
         let finite = (0..hessian.nrows()).all(|j| hessian[(j, j)].is_finite());
-        let mut model = GramModel::new(&hessian, &terms.gradient);
-        let minimised = finite.then(|| minimise(&mut model, terms, 0.1 * worst, largest, tracker));
+        let minimised =
+            finite.then(|| minimise(&mut GramModel::new(&hessian, &terms.gradient), terms, limits, tracker));
         self.gram = losses.is_quadratic().then_some(hessian);
         minimised
     }
@@ -242,14 +277,17 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         dz
     }
 
-    /// `point + t·change`.
+    /// `point + t·change`; centred columns take their means back out of the intercept.
     fn moved(&self, point: &Point, change: &[f64], t: f64, d: usize) -> Point {
         let mut moved = point.clone();
         let block = self.columns.taken.len() + usize::from(self.frame.has_intercept());
-        for (index, &change) in change.iter().enumerate() {
+        for (index, &change) in change.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
             let (k, position) = (index / block, index % block);
             match self.columns.taken.get(position) {
-                Some(&j) => moved.weights[k * d + j] += t * change,
+                Some(&j) => {
+                    moved.weights[k * d + j] += t * change;
+                    moved.intercepts[k] -= t * change * self.columns.means[position];
+                }
                 None => moved.intercepts[k] += t * change,
             }
         }

@@ -21,8 +21,6 @@ use crate::tracker::Tracker;
 
 /// Sweeps over the non-zero coordinates between two over all.
 const SWEEPS: usize = 5;
-/// Most cycles of sweeps.
-const CYCLES: usize = 400;
 
 /// A symmetric positive semidefinite G and the slope `∇ − G·change` at the current change.
 pub(crate) trait Curved {
@@ -100,22 +98,27 @@ impl Terms {
     }
 }
 
-/// Minimises until no optimality condition is violated by more than `target`; supports up to `largest` are solved for. Returns
-/// the change and how much the model falls.
-pub(crate) fn minimise(
-    model: &mut impl Curved,
-    terms: &Terms,
-    target: f64,
-    largest: usize,
-    tracker: &Tracker,
-) -> (Vec<f64>, f64) {
+/// When to be content with a minimisation.
+pub(crate) struct Limits {
+    /// No optimality condition is violated by more.
+    pub(crate) violation: f64,
+    /// Most cycles of sweeps.
+    pub(crate) cycles: usize,
+    /// Largest support that is solved for.
+    pub(crate) system: usize,
+}
+
+/// Minimises up to the limits; returns the change and how much the model falls.
+pub(crate) fn minimise(model: &mut impl Curved, terms: &Terms, limits: Limits, tracker: &Tracker) -> (Vec<f64>, f64) {
     let all: Vec<usize> = (0..terms.start.len()).collect();
     let mut u = terms.start.clone();
-    model.reset(&vec![0.0; u.len()]);
     let mut signs = (Vec::new(), Vec::new());
     let (mut wait, mut pause) = (1usize, 1usize);
     let mut slopes = terms.gradient.clone();
-    for _ in 0..CYCLES {
+    if tracker.stop().is_some() {
+        return (vec![0.0; u.len()], 0.0);
+    }
+    for _ in 0..limits.cycles {
         let moved = model.sweep(terms, &mut u, &all, tracker);
         if moved == 0.0 || tracker.stop().is_some() {
             slopes = model.slopes();
@@ -129,7 +132,7 @@ pub(crate) fn minimise(
             history.push(take(&u));
         }
         slopes = model.slopes();
-        if terms.worst(&u, &slopes) <= target {
+        if terms.worst(&u, &slopes) <= limits.violation {
             break;
         }
         if let Some(extrapolated) = extrapolate(&history) {
@@ -142,10 +145,10 @@ pub(crate) fn minimise(
         let settled = signs == now;
         signs = now;
         wait = wait.saturating_sub(1);
-        if settled && wait == 0 && signs.0.len() <= largest {
+        if settled && wait == 0 && signs.0.len() <= limits.system {
             let exact = exact_step(model, terms, &u, &slopes);
             let taken = exact.is_some_and(|exact| offer(model, terms, exact, &mut u, &mut slopes));
-            if taken && terms.worst(&u, &slopes) <= target {
+            if taken && terms.worst(&u, &slopes) <= limits.violation {
                 break;
             }
             // Each attempt costs a factorisation: fewer of them where they do not end the search.

@@ -80,7 +80,7 @@ impl<'a, S: SmoothLosses> ResidualModel<'a, S> {
                 columns.column(position).for_each(|i, x| *moment += curvature[i] * x);
                 diagonal[position] = (diagonal[position] - *moment * (*moment / total)).max(0.0);
             }
-            eliminated = Some(Eliminated { moments, total, sum: 0.0, change: 0.0 });
+            eliminated = Some(Eliminated { moments, total, sum: alpha.iter().sum(), change: 0.0 });
         }
         let residual = alpha.to_vec();
         ResidualModel { losses, columns, curvature, alpha, residual, outputs, block, constant, diagonal, eliminated }
@@ -140,17 +140,28 @@ impl<'a, S: SmoothLosses> ResidualModel<'a, S> {
 }
 
 impl<S: SmoothLosses> Curved for ResidualModel<'_, S> {
+    /// By way of the outputs: `α − H·(X̃·change)`.
     fn reset(&mut self, change: &[f64]) {
-        self.residual.copy_from_slice(self.alpha);
         if let Some(eliminated) = &mut self.eliminated {
             eliminated.sum = self.alpha.iter().sum();
             eliminated.change = change[self.block - 1];
         }
+        let mut dz = vec![0.0; self.alpha.len()];
         for (index, &change) in change.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
-            if self.eliminated.is_none() || index + 1 < self.block {
-                self.subtract(index, change);
+            let (outputs, (column, k)) = (self.outputs, self.coordinate(index));
+            match (column, &mut self.eliminated) {
+                (None, Some(_)) => {}
+                (None, None) => dz.iter_mut().skip(k).step_by(outputs).for_each(|dz| *dz += change),
+                (Some(column), eliminated) => {
+                    column.for_each(|i, x| dz[i * outputs + k] += change * x);
+                    if let Some(eliminated) = eliminated {
+                        eliminated.sum -= change * eliminated.moments[index];
+                    }
+                }
             }
         }
+        self.losses.curve(self.curvature, &dz, &mut self.residual);
+        self.residual.iter_mut().zip(self.alpha).for_each(|(residual, alpha)| *residual = alpha - *residual);
     }
 
     fn sweep(&mut self, terms: &Terms, u: &mut [f64], which: &[usize], tracker: &Tracker) -> f64 {

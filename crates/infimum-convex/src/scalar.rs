@@ -6,12 +6,11 @@ use rayon::prelude::*;
 use crate::frame::{Frame, Losses};
 use crate::gram::weighted_gram;
 use crate::losses::ScalarLoss;
-use crate::smooth::SmoothLosses;
+use crate::smooth::{Derivatives, SmoothLosses};
+use crate::sums::sum;
 
 /// Rows per parallel piece of an elementwise pass.
 const PIECE: usize = 8_192;
-/// Terms added one after the other: sums of short sums keep the rounding of n terms near that of log n.
-const SHORT: usize = 64;
 
 /// The losses of all rows of a one-output problem.
 #[derive(Debug, Clone, Copy)]
@@ -26,31 +25,20 @@ pub(crate) struct ScalarLosses<'a, L> {
 }
 
 impl<L: ScalarLoss> ScalarLosses<'_, L> {
-    /// Sums `term(i)` over all rows in pieces, in an order that does not depend on the number of threads.
+    /// `Σ_i term(i)` over all rows.
     pub(crate) fn sum(&self, term: impl Fn(usize) -> f64 + Sync) -> f64 {
-        let n = self.targets.len();
-        let short = |start: usize, end: usize| (start..(start + SHORT).min(end)).map(&term).sum::<f64>();
-        let piece = |start: usize| {
-            let end = (start + PIECE).min(n);
-            (start..end).step_by(SHORT).map(|start| short(start, end)).sum::<f64>()
-        };
-        let starts = (0..n).step_by(PIECE);
-        if n < 4 * PIECE {
-            return starts.map(piece).sum();
-        }
-        let sums: Vec<f64> = starts.collect::<Vec<_>>().into_par_iter().map(piece).collect();
-        sums.iter().sum()
+        sum(self.targets.len(), 0.0, term)
     }
 
-    /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; an unbounded side
-    /// counts as |alpha|, or as c for losses whose domain is the whole line.
+    /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; the unbounded side of a
+    /// half-line counts as |alpha|, a whole line as infinite.
     fn slack(&self, i: usize, alpha: f64, direction: f64) -> f64 {
         let (low, high) = self.loss.domain(self.targets[i], self.weights[i]);
         let bound = if direction < 0.0 { alpha - low } else { high - alpha };
         match (bound.is_finite(), low.is_finite() || high.is_finite()) {
             (true, _) => bound.max(0.0),
             (false, true) => alpha.abs(),
-            (false, false) => self.weights[i],
+            (false, false) => f64::INFINITY,
         }
     }
 }
@@ -85,17 +73,23 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         }
     }
 
-    /// First moves in proportion to `slack_down·slack_up/(sum of both)`, which for logistic is −1/g″ (the cheapest
-    /// move to second order) and for hinge moves the free support vectors; then in proportion to the slack itself,
-    /// which always suffices because 0 is in every domain.
+    /// Where every row may move freely: in proportion to the weights. Else first in proportion to
+    /// `slack_down·slack_up/(sum of both)`, which for logistic is −1/g″ (the cheapest move to second order) and for hinge
+    /// moves the free support vectors; then in proportion to the slack itself, which always suffices because 0 is in every
+    /// domain.
     fn balance(&self, alpha: &mut [f64]) {
         for round in 0..12 {
-            let residual: f64 = alpha.iter().sum();
-            let scale: f64 = alpha.iter().map(|a| a.abs()).sum();
+            let residual = self.sum(|i| alpha[i]);
+            let scale = self.sum(|i| alpha[i].abs());
             if residual.abs() <= 1e-16 * scale {
                 return;
             }
             let direction = -residual.signum();
+            if self.slack(0, alpha[0], direction) == f64::INFINITY {
+                let share = residual / self.sum(|i| self.weights[i]);
+                alpha.iter_mut().zip(self.weights).for_each(|(a, c)| *a -= share * c);
+                continue;
+            }
             let mobility = |i: usize, a: f64| {
                 let towards = self.slack(i, a, direction);
                 if round >= 6 {
@@ -135,7 +129,7 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         let room = |i: usize, ticks: i64, direction: f64| -> i64 {
             let slack = self.slack(i, ticks as f64 * unit, direction);
             // One tick of reserve absorbs the rounding of the slack; cap so that values stay exact.
-            ((slack / unit).floor().min(4.0e15) as i64 - 1).max(0)
+            ((slack / unit).floor().min(4.0e15) as i64).saturating_sub(1).max(0)
         };
         for _ in 0..64 {
             let residual: i128 = ticks.iter().map(|&t| i128::from(t)).sum();
@@ -207,23 +201,12 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
     }
 
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
-        let n = self.targets.len();
-        let piece = |start: usize| {
-            let mut sums = (0.0, 0.0);
-            for i in start..(start + PIECE).min(n) {
-                let (_, slope, curvature) = self.loss.all(self.targets[i], z[i] + t * dz[i]);
-                sums.0 += self.weights[i] * slope * dz[i];
-                sums.1 += self.weights[i] * curvature * dz[i] * dz[i];
-            }
-            sums
-        };
-        let add = |a: (f64, f64), b: (f64, f64)| (a.0 + b.0, a.1 + b.1);
-        let starts = (0..n).step_by(PIECE);
-        if n < 4 * PIECE {
-            return starts.map(piece).fold((0.0, 0.0), add);
-        }
-        let sums: Vec<(f64, f64)> = starts.collect::<Vec<_>>().into_par_iter().map(piece).collect();
-        sums.into_iter().fold((0.0, 0.0), add)
+        let sums = sum(self.targets.len(), Derivatives(0.0, 0.0), |i| {
+            let (_, slope, curvature) = self.loss.all(self.targets[i], z[i] + t * dz[i]);
+            let moved = self.weights[i] * dz[i];
+            Derivatives(slope * moved, curvature * moved * dz[i])
+        });
+        (sums.0, sums.1)
     }
 
     fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {

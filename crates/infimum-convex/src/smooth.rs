@@ -3,6 +3,7 @@
 use faer::Mat;
 
 use crate::frame::{Frame, Losses};
+use crate::tracker::Tracker;
 
 /// Losses with a (generalised) Hessian. A `curvature` is one number per row and output, of which the Hessian of a row is made.
 pub(crate) trait SmoothLosses: Losses {
@@ -24,22 +25,36 @@ pub(crate) trait SmoothLosses: Losses {
     fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64>;
 }
 
-/// Minimises `φ(t) = Σ c·loss(z + t dz) + linear·t + quadratic·t²/2` by safeguarded Newton on φ′, from t = 1; φ is
-/// convex and φ′(0) = `slope` < 0. Ends when |φ′| has fallen to a thousandth, or the bracket has closed.
+/// First and second derivative.
+#[derive(Clone, Copy)]
+pub(crate) struct Derivatives(pub(crate) f64, pub(crate) f64);
+
+impl std::ops::Add for Derivatives {
+    type Output = Derivatives;
+
+    fn add(self, other: Derivatives) -> Derivatives {
+        Derivatives(self.0 + other.0, self.1 + other.1)
+    }
+}
+
+/// Minimises `φ(t) = Σ c·loss(z + t dz) + penalty(t)` by safeguarded Newton on φ′, from t = 1; φ is convex and φ′(0) =
+/// `slope` < 0; `penalty` gives the penalty's first and second derivative. Ends when |φ′| has fallen to a thousandth, the
+/// bracket has closed, or the tracker says stop.
 pub(crate) fn line_search(
     losses: &impl SmoothLosses,
     z: &[f64],
     dz: &[f64],
-    linear: f64,
-    quadratic: f64,
+    penalty: impl Fn(f64) -> (f64, f64),
     slope: f64,
+    tracker: &Tracker,
 ) -> f64 {
     let (mut below, mut above) = (0.0f64, f64::INFINITY);
     let mut t = 1.0f64;
     for _ in 0..40 {
         let (first, second) = losses.along(z, dz, t);
-        let (first, second) = (first + linear + quadratic * t, second + quadratic);
-        if first.abs() <= 1e-3 * slope.abs() || !first.is_finite() {
+        let (more_first, more_second) = penalty(t);
+        let (first, second) = (first + more_first, second + more_second);
+        if first.abs() <= 1e-3 * slope.abs() || !first.is_finite() || tracker.stop().is_some() {
             break;
         }
         if first > 0.0 {

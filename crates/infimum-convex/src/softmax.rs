@@ -9,7 +9,8 @@ use rayon::prelude::*;
 use crate::frame::{Frame, Losses};
 use crate::gram::weighted_gram;
 use crate::losses::Softmax;
-use crate::smooth::SmoothLosses;
+use crate::smooth::{Derivatives, SmoothLosses};
+use crate::sums::sum;
 
 /// Rows per piece of an elementwise pass.
 const PIECE: usize = 2_048;
@@ -26,13 +27,9 @@ pub(crate) struct SoftmaxLosses<'a> {
 }
 
 impl SoftmaxLosses<'_> {
-    /// Sums `term(i)` over all rows in pieces, in an order that does not depend on the number of threads.
+    /// `Σ_i term(i)` over all rows.
     fn sum(&self, term: impl Fn(usize) -> f64 + Sync) -> f64 {
-        let n = self.classes.len();
-        let starts: Vec<usize> = (0..n).step_by(PIECE).collect();
-        let sums: Vec<f64> =
-            starts.into_par_iter().map(|start| (start..(start + PIECE).min(n)).map(&term).sum::<f64>()).collect();
-        sums.iter().sum()
+        sum(self.classes.len(), 0.0, term)
     }
 
     fn class(&self, i: usize) -> usize {
@@ -98,18 +95,14 @@ impl SoftmaxLosses<'_> {
 
 impl Losses for SoftmaxLosses<'_> {
     fn value(&self, z: &[f64]) -> f64 {
-        self.sum(|i| {
-            let mut probabilities = vec![0.0; self.outputs];
-            self.weights[i] * Softmax::value(self.class(i), self.row(z, i), &mut probabilities)
-        })
+        self.sum(|i| self.weights[i] * Softmax::value(self.class(i), self.row(z, i)))
     }
 
     fn rounding(&self, z: &[f64]) -> f64 {
         self.sum(|i| {
-            let mut p = vec![0.0; self.outputs];
             let row = self.row(z, i);
-            Softmax::value(self.class(i), row, &mut p);
-            let wrong: f64 = (0..self.outputs).filter(|&k| k != self.class(i)).map(|k| p[k]).sum();
+            // The probability of the wrong classes is 1 − exp(−loss).
+            let wrong = -(-Softmax::value(self.class(i), row)).exp_m1();
             let error = 8.0 * f64::EPSILON * (1.0 + row.iter().fold(0.0f64, |top, z| top.max(z.abs())));
             self.weights[i] * error * (wrong + error)
         })
@@ -154,17 +147,14 @@ impl Losses for SoftmaxLosses<'_> {
                 return;
             }
             for (i, row) in alpha.chunks_exact_mut(outputs).enumerate() {
-                for donor in 0..outputs {
-                    if sums[donor] >= 0.0 || masses[donor] <= 0.0 {
-                        continue;
-                    }
-                    let given = self.mass(i, row, donor).max(0.0) * (-sums[donor] / masses[donor]).min(1.0);
-                    row[donor] += given;
-                    for receiver in 0..outputs {
-                        if sums[receiver] > 0.0 {
-                            row[receiver] -= given * (sums[receiver] / excess);
-                        }
-                    }
+                let mut given = 0.0;
+                for donor in (0..outputs).filter(|&k| sums[k] < 0.0 && masses[k] > 0.0) {
+                    let share = self.mass(i, row, donor).max(0.0) * (-sums[donor] / masses[donor]).min(1.0);
+                    row[donor] += share;
+                    given += share;
+                }
+                for receiver in (0..outputs).filter(|&k| sums[k] > 0.0) {
+                    row[receiver] -= given * (sums[receiver] / excess);
                 }
             }
             self.clip(alpha);
@@ -226,7 +216,7 @@ impl SmoothLosses for SoftmaxLosses<'_> {
             .zip(curvature.par_chunks_mut(outputs))
             .enumerate()
             .for_each(|(i, (alpha, p))| {
-                Softmax::value(self.class(i), self.row(z, i), p);
+                Softmax::probabilities(self.row(z, i), p);
                 alpha.iter_mut().zip(&*p).for_each(|(a, p)| *a = -self.weights[i] * p);
                 self.complete(i, alpha);
             });
@@ -255,24 +245,11 @@ impl SmoothLosses for SoftmaxLosses<'_> {
     }
 
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
-        let n = self.classes.len();
-        let starts: Vec<usize> = (0..n).step_by(PIECE).collect();
-        let piece = |start: usize| {
-            let (mut first, mut second) = (0.0, 0.0);
-            let (mut moved, mut p) = (vec![0.0; self.outputs], vec![0.0; self.outputs]);
-            for i in start..(start + PIECE).min(n) {
-                let dz = self.row(dz, i);
-                moved.iter_mut().zip(self.row(z, i)).zip(dz).for_each(|((moved, z), dz)| *moved = z + t * dz);
-                Softmax::value(self.class(i), &moved, &mut p);
-                let mean: f64 = p.iter().zip(dz).map(|(p, dz)| p * dz).sum();
-                let spread: f64 = p.iter().zip(dz).map(|(p, dz)| p * (dz - mean) * (dz - mean)).sum();
-                first += self.weights[i] * (mean - dz[self.class(i)]);
-                second += self.weights[i] * spread;
-            }
-            (first, second)
-        };
-        let sums: Vec<(f64, f64)> = starts.into_par_iter().map(piece).collect();
-        sums.into_iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1))
+        let sums = sum(self.classes.len(), Derivatives(0.0, 0.0), |i| {
+            let (first, second) = Softmax::along(self.class(i), self.row(z, i), self.row(dz, i), t);
+            Derivatives(self.weights[i] * first, self.weights[i] * second)
+        });
+        (sums.0, sums.1)
     }
 
     fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {

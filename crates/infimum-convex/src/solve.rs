@@ -1,7 +1,9 @@
 //! From a problem to an outcome: choose a solver, split one-vs-rest into independent one-output problems, run, and turn
 //! the best points into the claim of a certificate.
 
-use infimum_problem::{Ending, Event, Loss, Model, Monitor, Outcome, Problem, Stop, Target, gap_reached};
+use infimum_problem::{
+    Ending, Event, Intercept, Loss, Model, Monitor, Outcome, Problem, Stop, Target, gap_reached, relative_gap,
+};
 
 use crate::choose::choose;
 use crate::frame::{Frame, Losses, Point};
@@ -24,6 +26,11 @@ pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Res
         .map_err(|error| Error::Unsupported(format!("{} threads cannot be started: {error}", options.threads)))?;
     Ok(pool.install(|| run(problem, options, solver, monitor)))
 }
+
+/// A gap that is more than a matter of rounding.
+const NOTABLE: f64 = 1e-6;
+/// Ratio of the largest to the smallest column from which on the advice is to standardise.
+const WIDE_SPREAD: f64 = 1e6;
 
 /// What one independent (sub)problem ended with.
 struct Part {
@@ -51,10 +58,15 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
         (Target::Class { classes, .. }, Loss::Softmax) => {
             let frame = Frame { outputs, ..frame };
             let losses = SoftmaxLosses { classes, weights: frame.weights, outputs };
-            let solve = |tracker: &mut Tracker| match solver {
-                Solver::WorkingSet => working_set::solve(&frame, &losses, 0.5, tracker),
-                Solver::Newton => newton::solve(&frame, &losses, tracker),
-                _ => newton_cg::solve(&frame, &losses, tracker),
+            let solve = |tracker: &mut Tracker| {
+                match solver {
+                    Solver::WorkingSet => working_set::solve(&frame, &losses, 0.5, tracker),
+                    Solver::Newton => newton::solve(&frame, &losses, tracker),
+                    _ => newton_cg::solve(&frame, &losses, tracker),
+                }
+                if objective.intercept == Intercept::Free {
+                    center(&mut tracker.point.intercepts);
+                }
             };
             vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), monitor, solve)]
         }
@@ -66,6 +78,12 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
         }
     };
     assemble(problem, options, solver, monitor, parts)
+}
+
+/// Softmax does not see a common shift of all outputs: free intercepts add up to 0, so that outputs stay as small as they can.
+fn center(intercepts: &mut [f64]) {
+    let mean = intercepts.iter().sum::<f64>() / intercepts.len() as f64;
+    intercepts.iter_mut().for_each(|b| *b -= mean);
 }
 
 /// Solves one binary problem per output, one after the other; the part of the objective that is not reached yet counts
@@ -179,6 +197,21 @@ fn run_part<S: Losses>(
     Part { point: tracker.point, witness, explored: tracker.explored, separated, trouble: tracker.trouble }
 }
 
+/// What to do about columns of very different sizes, a clause; empty where that is not the trouble.
+fn scale_advice(problem: &Problem) -> &'static str {
+    let mut largest = vec![0.0f64; problem.data.columns()];
+    for i in 0..problem.data.rows() {
+        problem.data.matrix.row(i).for_each(|j, x| largest[j] = largest[j].max(x.abs()));
+    }
+    let used = || largest.iter().filter(|&&x| x > 0.0);
+    let spread = used().copied().fold(0.0, f64::max) / used().copied().fold(f64::INFINITY, f64::min);
+    if spread > WIDE_SPREAD && problem.objective.scales.is_none() {
+        "; the columns' sizes differ by more than a million: rescale them, or give --standardize"
+    } else {
+        ""
+    }
+}
+
 fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monitor, parts: Vec<Part>) -> Outcome {
     let (columns, outputs, rows) = (problem.data.columns(), problem.outputs(), problem.data.rows());
     // Each addition rounds once; one more unit per addition keeps the claim on the safe side.
@@ -189,9 +222,8 @@ fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn 
     let lower = sum(|part| part.witness.lower) / if several { slack } else { 1.0 };
     let reached = gap_reached(upper, lower, options.gap, options.abs_gap);
     let unpenalised = problem.objective.lambda1 == 0.0 && problem.objective.lambda2 == 0.0;
-    let separated = matches!(problem.objective.loss, Loss::Logistic | Loss::Softmax)
-        && unpenalised
-        && parts.iter().all(|part| part.separated);
+    let separates = matches!(problem.objective.loss, Loss::Logistic | Loss::Softmax);
+    let separated = separates && unpenalised && parts.iter().all(|part| part.separated);
     let trouble = parts.iter().find_map(|part| part.trouble.clone());
     let (ending, message) = match monitor.stop() {
         _ if separated => (
@@ -208,10 +240,14 @@ fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn 
         }
         None if unpenalised => (
             Ending::Stalled,
-            "without any penalty this version proves no bound above 0 unless the data is separable; give --l2 or --C"
-                .into(),
+            if separates { "without any penalty this version proves no bound above 0 unless the data is separable; give --l2 or --C" }
+            else { "without any penalty this version proves no bound above 0; give --l2 or --C" }.into(),
         ),
-        None => (Ending::Stalled, trouble.unwrap_or_else(|| "neither bound can be improved in double precision".into())),
+        None => {
+            let why = trouble.unwrap_or_else(|| "neither bound can be improved in double precision".into());
+            let gap = relative_gap(upper, lower);
+            (Ending::Stalled, if gap > NOTABLE { format!("{why}{}", scale_advice(problem)) } else { why })
+        }
     };
     let explored = parts.iter().map(|part| part.explored).sum();
     let mut model = Model::zeros(outputs, columns);

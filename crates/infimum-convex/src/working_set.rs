@@ -46,11 +46,13 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
             frame.upper(losses, &point, &mut z);
         }
         let upper = losses.value(&z) + frame.penalty_value(&point);
-        if idle > 0 || matches!(improved, Improved::Shortened) {
+        let (mut lower, mut factor) = frame.lower(losses, &mut modelled, &mut v);
+        let mut better = tracker.offer_point(upper, &point) | tracker.offer_dual(lower, &modelled);
+        if idle > 0 || matches!(improved, Improved::Other) {
             losses.natural_dual(&z, &mut modelled);
+            (lower, factor) = frame.lower(losses, &mut modelled, &mut v);
+            better |= tracker.offer_dual(lower, &modelled);
         }
-        let (lower, factor) = frame.lower(losses, &mut modelled, &mut v);
-        let better = tracker.offer_point(upper, &point) | tracker.offer_dual(lower, &modelled);
         tracker.explored += 1;
         tracker.report("working-set");
         if tracker.done() {
