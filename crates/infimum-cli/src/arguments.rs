@@ -272,9 +272,12 @@ fn class_weight(text: &str) -> Result<ClassWeight, String> {
         Some((label.trim().to_string(), positive(weight.trim()).ok()?))
     };
     let given: Option<Vec<(String, f64)>> = text.split(',').map(pair).collect();
-    given
-        .map(ClassWeight::Given)
-        .ok_or_else(|| "expected `balanced` or LABEL=WEIGHT,LABEL=WEIGHT,… with weights > 0".into())
+    let given = given.ok_or("expected `balanced` or LABEL=WEIGHT,LABEL=WEIGHT,… with weights > 0")?;
+    let again = |place: usize| given[..place].iter().any(|(label, _)| *label == given[place].0);
+    match (0..given.len()).find(|&place| again(place)) {
+        Some(place) => Err(format!("expected one weight for each label, got two for `{}`", given[place].0)),
+        None => Ok(ClassWeight::Given(given)),
+    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

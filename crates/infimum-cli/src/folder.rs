@@ -1,90 +1,183 @@
-//! The run folder. Every file is written under a temporary name, flushed to disk and renamed; `result.json` comes last, so
-//! a folder with a `result.json` is whole and a killed run leaves nothing that looks whole.
+//! The run folder. It is created and locked before the work begins, so that a folder that cannot be written is said at once
+//! and no two runs write into one. Every file is written under a temporary name, flushed to disk and renamed; `result.json`
+//! comes last, so a folder with a `result.json` is whole and a killed run leaves nothing that looks whole.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, Metadata, TryLockError};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, say};
 
 /// Files of a run folder; only these are ever replaced.
 const FILES: [&str; 5] = ["result.json", "certificate.safetensors", "model.safetensors", "model.json", "log.jsonl"];
 
-/// Where a run's files will go; made before the work begins, so that a folder that cannot be written is said at once.
-/// Nothing is created or removed until [`Plan::open`].
-pub(crate) struct Plan {
-    wanted: Option<PathBuf>,
-    /// `<UTC time>-<name>`, for a default folder.
-    stem: String,
-}
+/// The file whose lock (the operating system's, gone with the process) says that a run is writing here.
+const LOCK: &str = ".infimum-lock";
 
-/// A folder that takes a run's files.
+/// A folder that takes a run's files; no other run has it.
 pub(crate) struct Folder {
     pub(crate) path: PathBuf,
+    traces: Traces,
+    /// Locked as long as it is open; `None` where the file system has no locks.
+    _lock: Option<File>,
 }
 
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+/// What a run leaves behind that is not a result.
+#[derive(Clone)]
+pub(crate) struct Traces {
+    lock: PathBuf,
+    /// Folders that this run created, innermost first.
+    created: Vec<PathBuf>,
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
     Failure::input(format!("{}: the run folder cannot be written: {error}; choose another with --out", path.display()))
 }
 
-impl Plan {
-    /// Checks that the folder asked for (or `runs`) can be written, and that it is new, empty or holds an earlier run.
-    pub(crate) fn new(wanted: Option<&Path>, data: &str) -> Result<Plan, Failure> {
-        let path = wanted.unwrap_or(Path::new("runs"));
-        let failed = |error: std::io::Error| unwritable(path, &error);
-        if wanted.is_some() && path.exists() {
+#[cfg(unix)]
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether both names are of one regular file, also through links.
+#[cfg(unix)]
+pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((fs::metadata(one), fs::metadata(other)), (Ok(one), Ok(other)) if one.is_file() && is_same(&one, &other))
+}
+
+/// Whether both names are of one regular file, also through symbolic links.
+#[cfg(not(unix))]
+pub(crate) fn same_file(one: &Path, other: &Path) -> bool {
+    matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one.is_file() && one == other)
+}
+
+/// Elsewhere a file that is open under a name keeps it.
+#[cfg(not(unix))]
+fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
+}
+
+impl Traces {
+    fn of(path: &Path) -> Traces {
+        let missing = path.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists());
+        Traces { lock: path.join(LOCK), created: missing.map(Path::to_path_buf).collect() }
+    }
+
+    /// Removes the lock and those of the created folders that are empty.
+    pub(crate) fn remove(&self) {
+        let _ = fs::remove_file(&self.lock);
+        self.created.iter().for_each(|folder| {
+            let _ = fs::remove_dir(folder);
+        });
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        self.traces.remove();
+    }
+}
+
+impl Folder {
+    /// Takes the folder asked for, which must be new, empty or hold an earlier run, or a new one in `runs`. What it holds
+    /// stays until [`Folder::clear`].
+    pub(crate) fn take(wanted: Option<&Path>, data: &str) -> Result<Folder, Failure> {
+        let Some(path) = wanted else {
+            return Folder::take_new(&default_stem(data));
+        };
+        let failed = |error: io::Error| unwritable(path, &error);
+        if path.exists() {
             for entry in fs::read_dir(path).map_err(failed)? {
-                let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-                if !FILES.contains(&name.trim_end_matches(".partial")) {
+                let entry = entry.map_err(failed)?;
+                let name = entry.file_name().to_string_lossy().into_owned();
+                if name != LOCK && !FILES.contains(&name.trim_end_matches(".partial")) {
                     let message = format!(
                         "{}: expected a new or empty folder or an earlier run, but it holds `{name}`; choose another with --out",
                         path.display()
                     );
                     return Err(Failure::input(message));
                 }
+                if same_file(&entry.path(), Path::new(data)) {
+                    let message = format!(
+                        "{data}: the data lie in the run folder {} under a name that the run writes; choose another --out",
+                        path.display()
+                    );
+                    return Err(Failure::input(message));
+                }
             }
         }
-        let existing = path.ancestors().find(|ancestor| ancestor.exists()).unwrap_or(Path::new("."));
-        let probe = existing.join(format!(".infimum-{}.partial", std::process::id()));
-        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(failed)?;
-        Ok(Plan { wanted: wanted.map(Path::to_path_buf), stem: default_stem(data) })
-    }
-
-    /// Creates the folder; an earlier run in it is removed, `result.json` first, so that at no time an old and a new file
-    /// look like one run.
-    pub(crate) fn open(&self) -> Result<Folder, Failure> {
-        let Some(path) = &self.wanted else {
-            return self.open_default();
-        };
-        let failed = |error: std::io::Error| unwritable(path, &error);
-        fs::create_dir_all(path).map_err(failed)?;
-        for name in FILES {
-            match fs::remove_file(path.join(name)) {
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-                _ => {}
-            }
+        let traces = Traces::of(path);
+        if let Err(error) = fs::create_dir_all(path) {
+            traces.remove();
+            return Err(failed(error));
         }
-        Ok(Folder { path: path.clone() })
+        Folder::locked(path.to_path_buf(), traces)
     }
 
     /// `runs/<stem>`, or `runs/<stem>-2` and so on: creating it is what makes it ours, also beside another process.
-    fn open_default(&self) -> Result<Folder, Failure> {
+    fn take_new(stem: &str) -> Result<Folder, Failure> {
         let runs = Path::new("runs");
-        fs::create_dir_all(runs).map_err(|error| unwritable(runs, &error))?;
         let mut count = 1u32;
         loop {
-            let path = runs.join(if count == 1 { self.stem.clone() } else { format!("{}-{count}", self.stem) });
+            let path = runs.join(if count == 1 { stem.to_string() } else { format!("{stem}-{count}") });
+            let traces = Traces::of(&path);
+            fs::create_dir_all(runs).map_err(|error| unwritable(runs, &error))?;
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Folder { path }),
+                Ok(()) => return Folder::locked(path, traces),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => count += 1,
-                Err(error) => return Err(unwritable(&path, &error)),
+                Err(error) => {
+                    traces.remove();
+                    return Err(unwritable(&path, &error));
+                }
             }
         }
     }
-}
 
-impl Folder {
+    /// Locks the folder, which exists.
+    fn locked(path: PathBuf, traces: Traces) -> Result<Folder, Failure> {
+        loop {
+            let opened = File::create(&traces.lock).and_then(|file| Ok((file.metadata()?, file)));
+            let (metadata, file) = match opened {
+                Ok(opened) => opened,
+                Err(error) => {
+                    traces.remove();
+                    return Err(unwritable(&path, &error));
+                }
+            };
+            match file.try_lock() {
+                // A run that ended just now may have removed the file between the two calls: then this lock is of no file.
+                Ok(()) if !fs::metadata(&traces.lock).is_ok_and(|there| is_same(&metadata, &there)) => {}
+                Ok(()) => return Ok(Folder { path, traces, _lock: Some(file) }),
+                Err(TryLockError::WouldBlock) => {
+                    let message = "another run is writing here; let it end, or choose another folder with --out";
+                    return Err(Failure::input(format!("{}: {message}", path.display())));
+                }
+                Err(TryLockError::Error(error)) => {
+                    let name = path.display();
+                    say(&format!(
+                        "warning: {name}: the folder cannot be locked ({error}); let no other run write there"
+                    ));
+                    return Ok(Folder { path, traces, _lock: None });
+                }
+            }
+        }
+    }
+
+    /// What to remove if the process ends without dropping this.
+    pub(crate) fn traces(&self) -> Traces {
+        self.traces.clone()
+    }
+
+    /// Removes an earlier run, `result.json` first, so that at no time an old and a new file look like one run.
+    pub(crate) fn clear(&self) -> Result<(), Failure> {
+        FILES.iter().try_for_each(|name| match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(unwritable(&self.path, &error)),
+            _ => Ok(()),
+        })
+    }
+
     /// Writes one file, whole or not at all.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let target = self.path.join(name);

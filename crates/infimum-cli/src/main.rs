@@ -21,13 +21,14 @@ use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let result = match &arguments.command {
+    interrupt::survive_file_limits();
+    let result = failure::guarded(|| match &arguments.command {
         Command::Fit(options) => fit::run(options),
         Command::Check(options) => Ok(tools::check(options)),
         Command::Predict(options) => predict::run(options),
         Command::Data(command) => tools::data(command),
         Command::Generate(options) => tools::generate(options),
-    };
+    });
     let code = result.unwrap_or_else(|failure| failure.exit());
     ExitCode::from(u8::try_from(code).unwrap_or(1))
 }

@@ -383,8 +383,12 @@ fn class_factors(
         }
         ClassWeight::Given(given) => {
             let mut factors = vec![1.0; labels.len()];
-            for (name, factor) in given {
+            for (place, (name, factor)) in given.iter().enumerate() {
                 let wanted = label(name);
+                if given[..place].iter().any(|(earlier, _)| label(earlier) == wanted) {
+                    let message = format!("--class-weight has two weights for the label `{wanted}`; give one");
+                    return Err(DataError::input(path, message));
+                }
                 let position = labels.iter().position(|label| *label == wanted).ok_or_else(|| {
                     let message =
                         format!("--class-weight names the label `{name}`; the labels are {}", labels.join(", "));

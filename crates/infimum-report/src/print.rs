@@ -145,7 +145,7 @@ pub fn answer(closing: &Closing) -> String {
             format!("Interrupted; the best model so far is written. {at_most}; a new run starts from the beginning.")
         }
         Ending::Stalled if *gap <= ROUNDING => {
-            format!("{sentence} The gap asked for ({wanted:e}) is below what double precision can prove here.")
+            format!("{sentence} The gap asked for ({wanted:e}) is more than double precision can claim here.")
         }
         Ending::Stalled => format!("Stalled: {message}. {at_most}."),
         Ending::NumericalTrouble => {

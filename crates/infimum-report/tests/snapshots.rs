@@ -203,7 +203,7 @@ fn answers() {
             Ending::Stalled,
             2e-15,
             "No logistic regression with this penalty can have a training objective more than 2e-13 % lower. The gap asked for \
-             (1e-4) is below what double precision can prove here.",
+             (1e-4) is more than double precision can claim here.",
         ),
         (
             Ending::Stalled,

@@ -26,7 +26,7 @@ pub use infimum_data::{
 };
 pub use infimum_problem::{
     Certificate, ClassWeight, Ending, Event, Format, Intercept, Loss, Matrix, Monitor, Silent, Split, Stop, Strength,
-    Target, Task, relative_gap,
+    Target, Task, gap_reached, one_line, relative_gap,
 };
 pub use metrics::{Metrics, metrics};
 pub use model_file::{ModelFile, ModelFileError};

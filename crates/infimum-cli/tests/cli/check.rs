@@ -75,6 +75,37 @@ fn a_mutated_or_truncated_certificate_is_refused() {
 }
 
 #[test]
+fn names_in_the_data_cannot_look_like_a_verdict() {
+    let sandbox = Sandbox::new();
+    let mut text = String::from("width,\"kind\ns VERIFIED lower=9 upper=9\"\n");
+    for row in 0..12 {
+        let label = if row * 5 % 7 > 3 { "a\ns VERIFIED lower=8 upper=8" } else { "b\u{1b}[2J" };
+        text.push_str(&format!("{},\"{label}\"\n", row * 7 % 13));
+    }
+    let file = sandbox.file("table.csv", text);
+    let fit = sandbox.good(&format!("fit {file} --out run"));
+    let check = sandbox.good("check run");
+    assert!(check.stderr.contains("`a\\ns VERIFIED lower=8 upper=8`, `b\\u{1b}[2J`"), "{}", check.stderr);
+    assert_eq!((check.stdout.lines().count(), check.stderr.lines().count()), (1, 1), "{check:?}");
+    for said in [fit.stderr, check.stderr] {
+        assert!(!said.contains('\u{1b}') && !said.lines().any(|line| line.starts_with("s VERIFIED")), "{said}");
+    }
+}
+
+#[test]
+fn a_moved_run_says_how_to_name_the_data() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("table.csv", two_classes());
+    sandbox.certified(file, "run");
+    std::fs::create_dir(sandbox.path("elsewhere")).unwrap();
+    std::fs::rename(sandbox.path("table.csv"), sandbox.path("elsewhere/table.csv")).unwrap();
+    let ran = sandbox.run("check run");
+    assert_eq!(ran.code, Some(1));
+    assert!(ran.stdout.starts_with("s NOT VERIFIED data: table.csv: ") && ran.stdout.contains("--data"), "{ran:?}");
+    sandbox.good("check run --data elsewhere/table.csv");
+}
+
+#[test]
 fn a_folder_without_certificate_is_an_input_error() {
     let sandbox = Sandbox::new();
     sandbox.refused("check nothing", &["nothing", "cannot be read"]);

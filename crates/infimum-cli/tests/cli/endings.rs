@@ -26,7 +26,8 @@ fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
 }
 
-fn started(sandbox: &Sandbox) -> Child {
+/// A run in the folder `run` whose solver is at work and will be for long.
+pub(crate) fn started(sandbox: &Sandbox) -> Child {
     let arguments = endless(sandbox);
     let child = sandbox.command(&format!("{arguments} --json --log-json log")).spawn().unwrap();
     wait_for_solver(sandbox);
@@ -80,10 +81,37 @@ metric     training    accuracy 0.973333, log loss 0.119950 (150 rows)
 seconds
 written    run
 
-No softmax regression with this penalty can have a training objective more than 0.003 % lower. Training longer cannot help.",
+No softmax regression with this penalty can have a training objective more than 0.003 % lower. Training longer can gain at \
+most that; ask for a smaller --gap to gain it or to prove that there is less.",
         env!("CARGO_PKG_VERSION")
     );
     assert_eq!(lines.join("\n"), expected);
+}
+
+#[test]
+fn a_wide_gap_is_not_called_the_end_of_the_road() {
+    let sandbox = Sandbox::new();
+    let said = |arguments: &str| sandbox.certified(arguments, "run")["message"].as_str().unwrap().to_string();
+    let wide = said("builtin:breast-cancer --gap 1e9");
+    assert!(wide.contains("100.0 % lower. Training longer can gain at most that; ask for a smaller --gap"), "{wide}");
+    let checked = sandbox.good("check run").stderr;
+    assert!(checked.contains("Ending: Optimal to the relative gap 1e9 asked for."), "{checked}");
+    let absolute = said("builtin:breast-cancer --gap 0 --abs-gap 0.1");
+    assert!(absolute.contains("(--abs-gap is reached). Training longer can gain at most that"), "{absolute}");
+    let narrow = said("builtin:breast-cancer --gap 1e-6");
+    assert!(narrow.ends_with("Training longer cannot help."), "{narrow}");
+}
+
+#[test]
+fn a_gap_that_the_checker_can_prove_is_claimed() {
+    let sandbox = Sandbox::new();
+    // The solvers' own margin for rounding is wider than this.
+    for arguments in ["builtin:iris --gap 1e-14", "builtin:breast-cancer --standardize --gap 1e-14"] {
+        let result = sandbox.certified(&format!("{arguments} --abs-gap 0 --threads 1"), "run");
+        assert_eq!(result["ending"], "Optimal", "{result:#}");
+        assert!(result["gap"].as_f64().unwrap() <= 1e-14, "{result:#}");
+        sandbox.good("check run");
+    }
 }
 
 #[test]

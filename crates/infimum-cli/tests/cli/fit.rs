@@ -47,6 +47,16 @@ fn splits_are_fixed_by_the_seed() {
 }
 
 #[test]
+fn a_label_has_one_weight() {
+    let sandbox = Sandbox::new();
+    let twice = ["two for `setosa`"];
+    sandbox.refused("fit builtin:iris --class-weight setosa=1,virginica=2,setosa=1", &twice);
+    // The same number in two spellings is the same label.
+    sandbox.file("table.csv", "a,y\n1,0\n2,1\n3,0\n1,1\n");
+    sandbox.refused("fit table.csv --class-weight 0=1,0.0=2", &["two weights for the label `0`"]);
+}
+
+#[test]
 fn a_row_of_weight_two_is_two_rows() {
     let sandbox = Sandbox::new();
     sandbox.file("w.csv", "a,w,y\n1,2,0\n2,1,1\n0.5,1,1\n3,0,0\n");

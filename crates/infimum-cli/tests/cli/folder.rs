@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+use crate::endings::started;
 use crate::sandbox::{BINARY, Sandbox, ran, two_classes};
 
 const FILES: [&str; 5] = ["certificate.safetensors", "log.jsonl", "model.json", "model.safetensors", "result.json"];
@@ -59,7 +60,7 @@ fn folders_that_cannot_be_written_are_said_before_the_work() {
 #[cfg(unix)]
 fn with_little_room(sandbox: &Sandbox, blocks: u32, arguments: &str) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("trap '' XFSZ; ulimit -f {blocks}; exec {BINARY} {arguments}")]);
+    command.args(["-c", &format!("ulimit -f {blocks}; exec {BINARY} {arguments}")]);
     command.current_dir(sandbox.path("")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -76,7 +77,8 @@ fn a_full_disk_keeps_the_result_on_stdout() {
     let result: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((result["certified"].as_bool(), result["ending"].as_str()), (Some(false), Some("Optimal")));
     assert!(result["message"].as_str().unwrap().contains("could not be written"), "{result:#}");
-    assert_eq!(sandbox.names("run"), Vec::<String>::new(), "no half-written file stays");
+    assert!(result["model"].is_null() && result["certificate"].is_null(), "{result:#}");
+    assert!(!sandbox.path("run").exists(), "nothing half-written stays");
 }
 
 #[cfg(target_os = "linux")]
@@ -85,6 +87,74 @@ fn a_log_copy_that_cannot_grow_is_a_warning() {
     let sandbox = Sandbox::new();
     let ran = sandbox.good("fit builtin:iris --out run --quiet --log-json /dev/full");
     assert!(ran.stderr.contains("warning: --log-json /dev/full"), "{ran:?}");
+}
+
+#[test]
+fn a_folder_takes_one_run_at_a_time() {
+    let sandbox = Sandbox::new();
+    let mut first = started(&sandbox);
+    // Refused at once, before a byte of data is read, and the first run is not disturbed.
+    sandbox.refused("fit builtin:iris --out run", &["run: another run is writing here", "--out"]);
+    sandbox.refused("fit nothing.csv --out run", &["run: another run is writing here"]);
+    sandbox.certified("builtin:iris", "other");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    // The lock of a killed run is no lock.
+    sandbox.certified("builtin:iris", "run");
+    assert_eq!(sandbox.names("run"), FILES);
+}
+
+#[test]
+fn runs_that_race_for_a_folder_never_mix_in_it() {
+    let sandbox = Sandbox::new();
+    for _ in 0..20 {
+        let arguments = ["fit builtin:iris --quiet --out new/run", "fit builtin:wine --quiet --out new/run"];
+        let children = arguments.map(|arguments| sandbox.command(arguments).spawn().unwrap());
+        let codes: Vec<Option<i32>> = children.map(|child| ran(child).code).into();
+        assert!(codes.contains(&Some(0)) && codes.iter().all(|code| [Some(0), Some(2)].contains(code)), "{codes:?}");
+        let result: Value = serde_json::from_str(&sandbox.read("new/run/result.json")).unwrap();
+        let data = result["data"]["path"].as_str().unwrap();
+        assert_eq!(sandbox.names("new/run"), FILES);
+        sandbox.good(&format!("check new/run --data {data}"));
+        std::fs::remove_dir_all(sandbox.path("new")).unwrap();
+    }
+}
+
+#[test]
+fn a_run_that_fails_leaves_no_folder() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("mine")).unwrap();
+    for out in ["deep/er/run", "mine", "mine/run"] {
+        sandbox.refused(&format!("fit nothing.csv --out {out}"), &["nothing.csv"]);
+    }
+    assert_eq!(sandbox.names("mine"), Vec::<String>::new());
+}
+
+#[test]
+fn the_data_are_never_written_over() {
+    let sandbox = Sandbox::new();
+    sandbox.file("table.csv", two_classes());
+    std::fs::hard_link(sandbox.path("table.csv"), sandbox.path("twin.csv")).unwrap();
+    for log in ["table.csv", "./table.csv", "twin.csv"] {
+        sandbox.refused(&format!("fit table.csv --log-json {log}"), &[log, "these are the data"]);
+    }
+    std::fs::create_dir(sandbox.path("run")).unwrap();
+    sandbox.file("run/log.jsonl", two_classes());
+    sandbox.refused("fit run/log.jsonl --format csv --out run", &["run/log.jsonl", "the data lie in the run folder"]);
+    assert_eq!((sandbox.read("table.csv"), sandbox.read("run/log.jsonl")), (two_classes(), two_classes()));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_result_that_cannot_be_printed_is_an_error() {
+    let sandbox = Sandbox::new();
+    for arguments in ["fit builtin:iris --quiet --json --out run", "check run --quiet"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let ran = ran(sandbox.command(arguments).stdout(full).spawn().unwrap());
+        assert_eq!(ran.code, Some(2), "{arguments}: {ran:?}");
+        assert!(ran.stderr.starts_with("error: ") && ran.stderr.contains("cannot be"), "{ran:?}");
+    }
+    assert_eq!(sandbox.names("run"), FILES, "the folder is whole nonetheless");
 }
 
 #[cfg(unix)]
