@@ -212,3 +212,68 @@ fn check_width(name: &str, columns: usize, encode: &Encode) -> Result<(), DataEr
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    /// A `.npy` file of bytes, whose header claims `shape`.
+    fn npy(shape: &str, values: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        [&b"\x93NUMPY\x01\x00"[..], &length, header.as_bytes(), values].concat()
+    }
+
+    fn read(arrays: &[(&str, Vec<u8>)], target: Option<&str>, weight: Option<&str>) -> Result<Raw, String> {
+        let mut bytes = Cursor::new(Vec::new());
+        let mut writer = zip::ZipWriter::new(&mut bytes);
+        for (name, array) in arrays {
+            let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+            writer.start_file(format!("{name}.npy"), options).expect("a new entry");
+            writer.write_all(array).expect("memory");
+        }
+        writer.finish().expect("memory");
+        let request = Request {
+            target: target.map(str::to_string),
+            sample_weight: weight.map(str::to_string),
+            ..Request::default()
+        };
+        let npz = Npz::from_bytes("rows.npz", bytes.into_inner()).map_err(|error| error.to_string())?;
+        read_npz(npz, String::new(), &request, &Encode::Fresh).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn arrays_of_an_archive_have_one_use_each_and_fit() {
+        let x = || ("X", npy("(4, 2)", &[1, 2, 3, 4, 5, 6, 7, 8]));
+        let y = |shape: &str| ("y", npy(shape, &[0, 1, 0, 1]));
+        assert!(read(&[x(), y("(4,)")], None, None).is_ok());
+        assert!(read(&[x(), y("(4, 1)")], None, None).is_ok());
+        for (arrays, target, weight, expected) in [
+            (vec![x(), y("(2, 2)")], None, None, "expected one value for each of the 4 rows"),
+            (vec![x(), y("(1, 4)")], None, None, "got shape [1, 4]"),
+            (vec![x(), y("(3,)")], None, None, "got shape [3]"),
+            (vec![x(), y("(4,)")], None, Some("y"), "`y` cannot be both target and weights"),
+            (vec![x(), y("(4,)")], Some("X"), None, "`X` cannot be both features and target"),
+            (vec![x(), y("(4,)")], None, Some("X"), "`X` cannot be both features and weights"),
+            (vec![x()], None, None, "expected the target as array `y`; the file has: X"),
+            (vec![y("(4,)")], None, None, "expected the features as array `X`"),
+        ] {
+            let error = read(&arrays, target, weight).expect_err(expected);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn claimed_sizes_are_not_believed() {
+        for shape in ["(1152921504606846976, 1)", "(274877906944, 1)", "(4294967296, 4294967296)"] {
+            let error = read(&[("X", npy(shape, &[0; 100])), ("y", npy("(1,)", &[0]))], None, None).expect_err(shape);
+            assert!(error.contains("truncated"), "{error}");
+            let source = Source::from_bytes("rows.npy", npy(shape, &[0; 100])).expect("memory");
+            assert!(read_npy(source, &Request::default(), &Encode::Fresh).is_err());
+        }
+    }
+}
