@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use infimum_data::one_line;
-use infimum_problem::{Encoding, FeatureKind, Loss, Model, Recipe, Task};
+use infimum_problem::{Encoding, FeatureKind, Format, Loss, Model, Recipe, Task};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,8 @@ impl ModelFile {
             FeatureKind::OneHot(categories) => categories.len(),
         });
         let width: usize = widths.sum();
-        if !features.is_empty() && width != self.encoding.columns {
+        let unnamed = matches!(self.recipe.format, Format::Libsvm | Format::Npy | Format::Npz);
+        if width != self.encoding.columns && !(unnamed && features.is_empty()) {
             return Err(format!("the features make {width} columns, expected {}", self.encoding.columns));
         }
         let unsorted = |kind: &FeatureKind| match kind {
