@@ -53,7 +53,7 @@ pub(crate) struct ReadArguments {
     #[arg(long)]
     no_header: bool,
     /// Column of example weights ≥ 0
-    #[arg(long, value_name = "COLUMN")]
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     sample_weight: Option<String>,
     /// Fraction of rows held out for validation, in (0, 1) [default: none]
     #[arg(long, value_name = "FRACTION", allow_hyphen_values = true, value_parser = fraction)]

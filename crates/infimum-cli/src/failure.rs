@@ -30,6 +30,16 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// What became of writing an answer to stdout. A reader that went away is no failure, anything else is.
+pub(crate) fn written(result: io::Result<()>) -> Result<i32, Failure> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::input(format!("the output cannot be written: {error}")))
+        }
+        _ => Ok(0),
+    }
+}
+
 impl Failure {
     /// Usage, input and environment: exit code 2.
     pub(crate) fn input(message: impl ToString) -> Failure {

@@ -2,14 +2,27 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use infimum::{ModelFile, decision_values, labels, metrics, probabilities, read_for_prediction};
 
 use crate::arguments::{PredictArguments, What};
-use crate::failure::{Failure, say};
+use crate::failure::{Failure, say, written};
 
 pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
+    if let Some(output) = &arguments.output
+        && same_file(output, Path::new(&arguments.data))
+    {
+        let message = format!("-o {}: this is the data file itself; choose another name", output.display());
+        return Err(Failure::input(message));
+    }
     let (file, model) = ModelFile::read(&arguments.run).map_err(Failure::input)?;
+    if !arguments.run.join("result.json").exists() {
+        say(&format!(
+            "warning: {} holds no result.json: the run was cut off before its certificate was checked, or is not over",
+            arguments.run.display()
+        ));
+    }
     let rows =
         read_for_prediction(&arguments.data, &file.recipe, &file.encoding, &file.labels).map_err(Failure::input)?;
     rows.notes.iter().for_each(|note| say(&format!("note       {note}")));
@@ -59,20 +72,21 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
         }
         out.flush()
     };
-    let written = match &arguments.output {
+    let result = match &arguments.output {
         None => write(&mut BufWriter::new(io::stdout().lock())),
         Some(path) => File::create(path).and_then(|file| write(&mut BufWriter::new(file))),
     };
-    match written {
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(0),
-        Err(error) => return Err(Failure::input(format!("the predictions cannot be written: {error}"))),
-        Ok(()) => {}
-    }
+    written(result)?;
     if let Some(target) = &rows.target {
         let metrics = metrics(file.loss, &model, &rows.matrix, target);
         say(&format!("metric     {} ({} rows)", metrics.words(), metrics.rows));
     }
     Ok(0)
+}
+
+/// Whether both paths lead to one file.
+fn same_file(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }
 
 /// A CSV field, quoted where it must be.

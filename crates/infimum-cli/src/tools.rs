@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use infimum::{builtin_names, describe, generate as write_generated, generator_names};
 
 use crate::arguments::{CheckArguments, DataCommand, GenerateArguments};
-use crate::failure::Failure;
+use crate::failure::{Failure, written};
 
 pub(crate) fn check(arguments: &CheckArguments) -> i32 {
     let options = infimum_check::Options {
@@ -28,8 +28,8 @@ pub(crate) fn data(command: &DataCommand) -> Result<i32, Failure> {
             builtin.chain(generated).collect()
         }
     };
-    let _ = io::stdout().write_all(text.as_bytes());
-    Ok(0)
+    let mut out = io::stdout().lock();
+    written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
 }
 
 pub(crate) fn generate(arguments: &GenerateArguments) -> Result<i32, Failure> {

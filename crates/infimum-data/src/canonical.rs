@@ -112,7 +112,7 @@ pub(crate) fn label(field: &str) -> String {
     }
 }
 
-fn number_label(value: f64) -> String {
+pub(crate) fn number_label(value: f64) -> String {
     format!("{}", if value == 0.0 { 0.0 } else { value })
 }
 
@@ -136,8 +136,8 @@ fn label_codes(target: &RawTarget) -> (Vec<u32>, Vec<String>) {
                 })
                 .collect()
         }
-        RawTarget::Text(TextColumn { codes, names, .. }) => {
-            let map: Vec<u32> = names.iter().map(|name| code_of(label(name))).collect();
+        RawTarget::Text(TextColumn { codes, dictionary }) => {
+            let map: Vec<u32> = dictionary.names.iter().map(|name| code_of(label(name))).collect();
             codes.iter().map(|&code| map[code as usize]).collect()
         }
         RawTarget::Absent => Vec::new(),
@@ -204,25 +204,18 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         ));
     }
     let sample_weights = raw.weights.take();
-    if let Some(weights) = &sample_weights
-        && let Some(row) = weights.iter().position(|&weight| weight < 0.0)
-    {
-        let got = format!("`{}`", weights[row]);
-        let column = format!(", column `{}`", raw.weight_name.clone().unwrap_or_default());
-        let expected = "a weight ≥ 0".to_string();
-        return Err(DataError::Field { path: path.into(), line: row as u64 + 1, column, expected, got });
-    }
     // Hold out, then drop rows of weight 0.
     let mut keep = vec![true; rows];
     if let Some(split) = request.split {
-        held_out(path, rows, split)?.into_iter().for_each(|row| keep[row] = false);
+        keep = kept(path, rows, split)?;
     }
     let mut target = raw.target;
     if let (Task::Regression, RawTarget::Text(text)) = (task, &target) {
-        let odd = text.names.iter().position(|name| number::parse(name.as_bytes()).is_none()).unwrap_or(0);
+        let dictionary = &text.dictionary;
+        let odd = dictionary.first(number::is_word).unwrap_or(0);
         let expected = "a number, since the task is regression (or use --task classification)";
-        let field =
-            DataError::field(text.first_lines[odd], Some(&raw.target_name), expected, text.names[odd].as_bytes());
+        let (line, got) = (dictionary.first_lines[odd], dictionary.names[odd].as_bytes());
+        let field = DataError::field(line, Some(&raw.target_name), expected, got);
         return Err(field.at(path, 0));
     }
     let (mut codes, names) = if task == Task::Classification { label_codes(&target) } else { (Vec::new(), Vec::new()) };
@@ -324,8 +317,8 @@ fn split_targets(codes: &mut Vec<u32>, real: &mut Vec<f64>, keep: &[bool]) -> (V
     (held_codes, held_real)
 }
 
-/// The rows held out: those with the smallest keys.
-fn held_out(path: &str, rows: usize, split: Split) -> Result<Vec<usize>, DataError> {
+/// Which rows are kept: all but those with the smallest keys (ties by row).
+fn kept(path: &str, rows: usize, split: Split) -> Result<Vec<bool>, DataError> {
     if !(split.fraction > 0.0 && split.fraction < 1.0) {
         let message = format!("--valid expects a fraction in (0, 1), got {}", split.fraction);
         return Err(DataError::input(path, message));
@@ -337,9 +330,11 @@ fn held_out(path: &str, rows: usize, split: Split) -> Result<Vec<usize>, DataErr
         return Err(DataError::input(path, message));
     }
     let start = split.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let mut keys: Vec<(u64, usize)> = (0..rows).map(|row| (splitmix64(start.wrapping_add(row as u64)), row)).collect();
-    keys.sort_unstable();
-    Ok(keys[..count].iter().map(|key| key.1).collect())
+    let key = |row: usize| splitmix64(start.wrapping_add(row as u64));
+    // The keys of different rows differ, for splitmix64 is a bijection.
+    let mut keys: Vec<u64> = (0..rows).map(key).collect();
+    let (_, &mut first_kept, _) = keys.select_nth_unstable(count);
+    Ok((0..rows).map(|row| key(row) >= first_kept).collect())
 }
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood, *Fast splittable pseudorandom number generators*, OOPSLA 2014).

@@ -1,14 +1,23 @@
-//! CSV and TSV: RFC 4180 fields, typed columns, streamed in parallel pieces.
+//! CSV and TSV: typed columns, streamed in parallel pieces.
 //!
-//! A column is read as numbers until a field proves otherwise; then the reader starts again with that column as text
-//! (at most once per column). Text columns keep a dictionary and one code per row.
+//! A column is read as numbers until a word (neither a number nor a mark for a missing one) stands in it; then the file is read
+//! once more with that column as text. What a column is depends on the set of its fields alone; so a number that cannot be
+//! used and a missing value are refused only when the end of the file has shown that their column has no word.
+//! Text columns keep a dictionary and one code per row.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use infimum_problem::ColumnNames;
 
 use crate::error::DataError;
+use crate::fields::{Fields, Splitter};
 use crate::number;
 use crate::source::Source;
-use crate::stream::{Boundary, Piece, for_each_piece};
+use crate::stream::{LONGEST, for_each_piece, too_long};
+
+/// Bytes of the beginning of a file that are looked at.
+const HEAD: usize = 1 << 16;
 
 /// What a column of the file is used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,190 +37,136 @@ pub(crate) enum Role {
 pub(crate) struct Layout {
     pub(crate) delimiter: u8,
     pub(crate) header: bool,
-    /// Column names, or numbers from 1.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: ColumnNames,
     pub(crate) roles: Vec<Role>,
     /// Which columns are text.
     pub(crate) text: Vec<bool>,
+    /// Whether the types are a model's: then a word in a column of numbers is refused, and a target that is no usable
+    /// number is NaN.
+    pub(crate) fixed: bool,
 }
 
-/// A text column: `names[codes[row]]`, names in order of first appearance with their counts and first lines.
+/// The distinct fields of a text column in order of first appearance, which is their code, with counts and first lines.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Dictionary {
+    pub(crate) names: Vec<Arc<str>>,
+    pub(crate) counts: Vec<u64>,
+    pub(crate) first_lines: Vec<u64>,
+    lookup: HashMap<Arc<str>, u32>,
+}
+
+/// A text column of its own: `dictionary.names[codes[row]]`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct TextColumn {
     pub(crate) codes: Vec<u32>,
-    pub(crate) names: Vec<String>,
-    pub(crate) counts: Vec<u64>,
-    pub(crate) first_lines: Vec<u64>,
-    lookup: HashMap<String, u32>,
+    pub(crate) dictionary: Dictionary,
 }
 
 /// All columns of a file by use.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Table {
     pub(crate) rows: usize,
     /// Numeric features, row-major, in file order.
-    pub(crate) numeric: Vec<f64>,
-    /// Text features, in file order.
-    pub(crate) text: Vec<TextColumn>,
+    pub(crate) numbers: Vec<f64>,
+    /// Codes of the text features, row-major, in file order.
+    pub(crate) codes: Vec<u32>,
+    /// Dictionaries of the text features, in file order.
+    pub(crate) text: Vec<Dictionary>,
     /// Target, if read as numbers.
     pub(crate) target: Vec<f64>,
     /// Target, if text.
     pub(crate) target_text: Option<TextColumn>,
     /// Example weights.
     pub(crate) weights: Vec<f64>,
+    /// The first field that cannot be used.
+    objection: Option<DataError>,
 }
 
-impl TextColumn {
-    fn push(&mut self, field: &str, line: u64) {
+impl Dictionary {
+    fn code(&mut self, field: &str, line: u64) -> u32 {
         let code = match self.lookup.get(field) {
             Some(&code) => code,
             None => {
                 let code = self.names.len() as u32;
-                self.lookup.insert(field.to_string(), code);
-                self.names.push(field.to_string());
+                let name: Arc<str> = field.into();
+                self.lookup.insert(Arc::clone(&name), code);
+                self.names.push(name);
                 self.counts.push(0);
                 self.first_lines.push(line);
                 code
             }
         };
         self.counts[code as usize] += 1;
-        self.codes.push(code);
+        code
     }
 
-    fn append(&mut self, other: &TextColumn, lines: u64) {
-        let start = self.codes.len();
-        let map: Vec<u32> = (other.names.iter().zip(&other.first_lines))
-            .map(|(name, line)| {
-                self.push(name, line + lines);
-                self.codes.last().copied().unwrap_or(0)
+    /// Adds the fields of a later piece, before which there are `lines` lines; returns what its codes have become.
+    fn append(&mut self, other: &Dictionary, lines: u64) -> Vec<u32> {
+        (other.names.iter().zip(&other.first_lines).zip(&other.counts))
+            .map(|((name, line), count)| {
+                let code = self.code(name, line + lines);
+                self.counts[code as usize] += count - 1;
+                code
             })
-            .collect();
-        self.codes.truncate(start);
-        for (&code, &count) in map.iter().zip(&other.counts) {
-            self.counts[code as usize] += count;
-            self.counts[code as usize] -= 1;
-        }
-        self.codes.extend(other.codes.iter().map(|&code| map[code as usize]));
+            .collect()
+    }
+
+    /// The code that `chosen` accepts and that appears first.
+    pub(crate) fn first(&self, chosen: impl Fn(&[u8]) -> bool) -> Option<usize> {
+        self.names.iter().position(|name| chosen(name.as_bytes()))
     }
 }
 
-/// Splits text into trimmed fields. Call `next` until it says the record ends.
-pub(crate) struct Fields<'a> {
-    text: &'a [u8],
-    position: usize,
-    delimiter: u8,
-    scratch: Vec<u8>,
-    /// 1-based line of the current position.
-    pub(crate) line: u64,
+/// The beginning of a file: whole records, without a byte order mark, and then what was read of the next.
+pub(crate) struct Beginning {
+    pub(crate) text: Vec<u8>,
+    /// End of the first record; 0 if there is none.
+    pub(crate) first: usize,
+    /// End of the last whole record.
+    pub(crate) whole: usize,
 }
 
-/// Which bytes a field is: a range of the text, or the scratch buffer of a quoted field.
-enum Span {
-    Text(usize, usize),
-    Scratch,
-}
-
-impl<'a> Fields<'a> {
-    pub(crate) fn new(text: &'a [u8], delimiter: u8) -> Self {
-        Fields { text, position: 0, delimiter, scratch: Vec::new(), line: 1 }
-    }
-
-    /// Skips empty lines; whether a record follows.
-    pub(crate) fn at_record(&mut self) -> bool {
-        while self.position < self.text.len() {
-            match self.text[self.position] {
-                b'\n' => {
-                    self.line += 1;
-                    self.position += 1;
-                }
-                b'\r' if self.text.get(self.position + 1) == Some(&b'\n') => self.position += 1,
-                _ => return true,
-            }
+/// Reads the beginning of `source`: at least the first record, and as much again three times, for a look at some more.
+pub(crate) fn beginning(source: &mut Source, delimiter: u8) -> Result<Beginning, DataError> {
+    let mut text = Vec::new();
+    let mut wanted = HEAD;
+    loop {
+        let kept = text.len();
+        text.resize(wanted, 0);
+        let got = source.fill(&mut text[kept..])?;
+        let ended = got < wanted - kept;
+        text.truncate(kept + got);
+        if kept == 0 && text.starts_with(b"\xef\xbb\xbf") {
+            text.drain(..3);
         }
-        false
-    }
-
-    /// The next field and whether it is the record's last.
-    #[inline]
-    pub(crate) fn next(&mut self) -> Result<(&[u8], bool), DataError> {
-        let (span, last) = self.span()?;
-        Ok(match span {
-            Span::Text(start, end) => (self.text[start..end].trim_ascii(), last),
-            Span::Scratch => (&self.scratch, last),
-        })
-    }
-
-    #[inline]
-    fn span(&mut self) -> Result<(Span, bool), DataError> {
-        let start = self.position;
-        let mut end = start;
-        while let Some(&byte) = self.text.get(end) {
-            if byte == self.delimiter || byte == b'\n' {
-                break;
-            }
-            if byte == b'"' && self.text[start..end].trim_ascii().is_empty() {
-                return self.quoted(end);
-            }
-            end += 1;
+        let mut fields = Fields::new(&text, delimiter);
+        let there = fields.at_record();
+        let (start, line) = (fields.position, fields.line);
+        let cuts = Splitter::records(delimiter).cuts(&text, &[start + 1], ended);
+        let first = if cuts[0] > start { Some(cuts[0]) } else { None };
+        if ended {
+            let first = if there { first.unwrap_or(text.len()) } else { 0 };
+            return Ok(Beginning { first, whole: text.len(), text });
         }
-        let last = self.text.get(end) != Some(&self.delimiter);
-        self.position = (end + 1).min(self.text.len());
-        self.line += u64::from(self.text.get(end) == Some(&b'\n'));
-        Ok((Span::Text(start, end), last))
-    }
-
-    /// A quoted field whose opening quote stands at `open`.
-    fn quoted(&mut self, open: usize) -> Result<(Span, bool), DataError> {
-        let first_line = self.line;
-        self.scratch.clear();
-        let mut position = open + 1;
-        loop {
-            match self.text.get(position) {
-                None => {
-                    return Err(DataError::field(
-                        first_line,
-                        None,
-                        "a closing quote `\"`",
-                        &self.text[open..self.text.len().min(open + 40)],
-                    ));
-                }
-                Some(b'"') if self.text.get(position + 1) == Some(&b'"') => {
-                    self.scratch.push(b'"');
-                    position += 2;
-                }
-                Some(b'"') => break,
-                Some(&byte) => {
-                    self.line += u64::from(byte == b'\n');
-                    self.scratch.push(byte);
-                    position += 1;
-                }
-            }
+        if let Some(first) = first.filter(|first| 4 * first <= text.len()) {
+            return Ok(Beginning { first, whole: cuts[1], text });
         }
-        position += 1;
-        let rest = position;
-        while self.text.get(position).is_some_and(|&byte| byte != self.delimiter && byte != b'\n') {
-            position += 1;
+        if first.is_none() && text.len() - start > LONGEST {
+            return Err(too_long(line).at(&source.name, 0));
         }
-        if !self.text[rest..position].trim_ascii().is_empty() {
-            let got = &self.text[open..position];
-            return Err(DataError::field(self.line, None, "a delimiter or the line's end after a closing quote", got));
-        }
-        let last = self.text.get(position) != Some(&self.delimiter);
-        self.line += u64::from(self.text.get(position) == Some(&b'\n'));
-        self.position = (position + 1).min(self.text.len());
-        Ok((Span::Scratch, last))
+        wanted = 2 * text.len();
     }
 }
 
-/// The records of `text`, at most `limit`, as strings; for looking at the beginning of a file.
-pub(crate) fn sample(text: &[u8], delimiter: u8, limit: usize) -> Result<Vec<Vec<String>>, DataError> {
+/// The records of `text`, at most `limit`; for looking at the beginning of a file.
+pub(crate) fn sample(text: &[u8], delimiter: u8, limit: usize) -> Result<Vec<Vec<Vec<u8>>>, DataError> {
     let mut fields = Fields::new(text, delimiter);
     let mut records = Vec::new();
     while records.len() < limit && fields.at_record() {
         let mut record = Vec::new();
         loop {
             let (field, last) = fields.next()?;
-            record.push(String::from_utf8_lossy(field).into_owned());
+            record.push(field.to_vec());
             if last {
                 break;
             }
@@ -221,76 +176,144 @@ pub(crate) fn sample(text: &[u8], delimiter: u8, limit: usize) -> Result<Vec<Vec
     Ok(records)
 }
 
+/// The field as text.
+pub(crate) fn utf8<'a>(field: &'a [u8], line: u64, column: &str) -> Result<&'a str, DataError> {
+    let expected = "text in UTF-8 (save the file as UTF-8)";
+    std::str::from_utf8(field).map_err(|_| DataError::field(line, Some(column), expected, field))
+}
+
+/// What is done with the fields of a column.
+#[derive(Debug, Clone, Copy)]
+enum Use {
+    Number,
+    Text(usize),
+    Target,
+    TargetText,
+    Weight,
+    Nothing,
+}
+
+impl Layout {
+    fn uses(&self) -> Vec<Use> {
+        let mut texts = 0;
+        let place = |(&role, &text): (&Role, &bool)| match (role, text) {
+            (Role::Feature, false) => Use::Number,
+            (Role::Feature, true) => {
+                texts += 1;
+                Use::Text(texts - 1)
+            }
+            (Role::Target, false) => Use::Target,
+            (Role::Target, true) => Use::TargetText,
+            (Role::Weight, _) => Use::Weight,
+            (Role::Ignored, _) => Use::Nothing,
+        };
+        self.roles.iter().zip(&self.text).map(place).collect()
+    }
+
+    /// How many features are numbers, and how many are text.
+    fn widths(&self) -> (usize, usize) {
+        let features = (0..self.roles.len()).filter(|&column| self.roles[column] == Role::Feature);
+        let (text, numbers): (Vec<usize>, Vec<usize>) = features.partition(|&column| self.text[column]);
+        (numbers.len(), text.len())
+    }
+}
+
 /// What one piece gave: its table, or the columns that turned out to be text.
 enum Parsed {
-    Table(Box<Table>, u64),
+    Table(Box<Table>),
     Text(Vec<usize>),
 }
 
-fn parse_piece(piece: Piece, layout: &Layout) -> Result<Parsed, DataError> {
-    let width = layout.roles.len();
-    let mut fields = Fields::new(piece.text, layout.delimiter);
-    let mut table = Table::default();
-    let slots: Vec<usize> = {
-        let mut texts = 0;
-        (0..width)
-            .map(|column| {
-                let slot = texts;
-                texts += usize::from(layout.text[column] && layout.roles[column] == Role::Feature);
-                slot
-            })
-            .collect()
-    };
-    table.text =
-        vec![TextColumn::default(); (0..width).filter(|&c| layout.text[c] && layout.roles[c] == Role::Feature).count()];
-    if (0..width).any(|column| layout.roles[column] == Role::Target && layout.text[column]) {
-        table.target_text = Some(TextColumn::default());
-    }
-    let mut conflicts = Vec::new();
+fn parse_piece(piece: &[u8], layout: &Layout) -> Result<Parsed, DataError> {
+    let uses = layout.uses();
+    let width = uses.len();
+    let mut fields = Fields::new(piece, layout.delimiter);
+    let mut table = Table { text: vec![Dictionary::default(); layout.widths().1], ..Table::default() };
+    let mut target_text = TextColumn::default();
+    let mut found: Vec<usize> = Vec::new();
     while fields.at_record() {
-        let line = fields.line;
-        for column in 0..width {
+        let (line, start) = (fields.line, fields.position);
+        for (column, usage) in uses.iter().enumerate() {
             let (field, last) = fields.next()?;
             if last != (column + 1 == width) {
                 return Err(ragged(&mut fields, last, column + 1, width, line));
             }
-            let role = layout.roles[column];
-            if layout.text[column] && matches!(role, Role::Feature | Role::Target) {
-                let text = String::from_utf8_lossy(field);
-                match (role, &mut table.target_text) {
-                    (Role::Target, Some(target)) => target.push(&text, line),
-                    _ => table.text[slots[column]].push(&text, line),
+            let values = match usage {
+                Use::Number => &mut table.numbers,
+                Use::Target => &mut table.target,
+                Use::Weight => &mut table.weights,
+                Use::Text(slot) => {
+                    let text = utf8(field, line, &layout.names.name(column))?;
+                    table.codes.push(table.text[*slot].code(text, line));
+                    continue;
                 }
-                continue;
-            }
-            if role == Role::Ignored {
-                continue;
-            }
-            let Some(value) = number::parse(field) else {
-                if role == Role::Weight {
-                    return Err(DataError::field(line, Some(&layout.names[column]), "a weight (a number)", field));
+                Use::TargetText => {
+                    let code = if layout.fixed {
+                        target_text.dictionary.code(&String::from_utf8_lossy(field), line)
+                    } else {
+                        target_text.dictionary.code(utf8(field, line, &layout.names.name(column))?, line)
+                    };
+                    target_text.codes.push(code);
+                    continue;
                 }
-                if !conflicts.contains(&column) {
-                    conflicts.push(column);
-                }
-                continue;
+                Use::Nothing => continue,
             };
-            if let Some(expected) = number::objection(value) {
-                return Err(DataError::field(line, Some(&layout.names[column]), expected, field));
+            match number::parse(field) {
+                Some(value) if number::objection(value).is_none() && !(value < 0.0 && matches!(usage, Use::Weight)) => {
+                    values.push(value);
+                }
+                value => {
+                    values.push(f64::NAN);
+                    match objection(field, value, column, line, layout)? {
+                        Unusable::Word if !found.contains(&column) => found.push(column),
+                        Unusable::Refused(error) if table.objection.is_none() => table.objection = Some(error),
+                        _ => {}
+                    }
+                }
             }
-            match role {
-                Role::Feature => table.numeric.push(value),
-                Role::Target => table.target.push(value),
-                _ => table.weights.push(value),
-            }
+        }
+        if fields.position - start > LONGEST {
+            return Err(too_long(line));
         }
         table.rows += 1;
     }
-    if conflicts.is_empty() {
-        Ok(Parsed::Table(Box::new(table), memchr::memchr_iter(b'\n', piece.text).count() as u64))
-    } else {
-        Ok(Parsed::Text(conflicts))
+    if layout.roles.iter().zip(&layout.text).any(|(&role, &text)| role == Role::Target && text) {
+        table.target_text = Some(target_text);
     }
+    Ok(if found.is_empty() { Parsed::Table(Box::new(table)) } else { Parsed::Text(found) })
+}
+
+/// What is to be done about a field that is no usable number.
+enum Unusable {
+    /// Its column is text.
+    Word,
+    /// It is refused, if the column is one of numbers in the end.
+    Refused(DataError),
+    /// Nothing: it is a target, and predicting does not need it.
+    Unknown,
+}
+
+#[cold]
+fn objection(
+    field: &[u8],
+    value: Option<f64>,
+    column: usize,
+    line: u64,
+    layout: &Layout,
+) -> Result<Unusable, DataError> {
+    let role = layout.roles[column];
+    let expected = match value {
+        _ if layout.fixed && role == Role::Target => return Ok(Unusable::Unknown),
+        Some(value) => number::objection(value).unwrap_or("a weight ≥ 0"),
+        None if number::is_missing(field) => number::PRESENT,
+        None if role == Role::Weight => "a weight (a number)",
+        None if layout.fixed => "a number, as in the training data",
+        None => {
+            utf8(field, line, &layout.names.name(column))?;
+            return Ok(Unusable::Word);
+        }
+    };
+    Ok(Unusable::Refused(DataError::field(line, Some(&layout.names.name(column)), expected, field)))
 }
 
 fn ragged(fields: &mut Fields, ended: bool, seen: usize, width: usize, line: u64) -> DataError {
@@ -306,110 +329,143 @@ fn ragged(fields: &mut Fields, ended: bool, seen: usize, width: usize, line: u64
     DataError::field(line, None, &format!("{width} fields, as in the first row"), count.to_string().as_bytes())
 }
 
-/// Reads the whole file; `layout.text` is extended by the columns that turn out to be text. `reopen` opens the source
-/// anew. Returns the table and the hash of the stored bytes.
+/// Reads the whole file in blocks of `block` bytes; `layout.text` is extended by the columns that turn out to be text.
+/// `open` opens the source anew. Returns the table and the hash of the stored bytes.
 pub(crate) fn read(
-    reopen: impl Fn() -> Result<Source, DataError>,
+    open: impl Fn() -> Result<Source, DataError>,
     layout: &mut Layout,
+    block: usize,
 ) -> Result<(Table, String), DataError> {
     loop {
-        let mut source = reopen()?;
-        let (head, lines) = after_header(&mut source, layout)?;
+        let mut source = open()?;
+        let Beginning { text: mut head, first, .. } = beginning(&mut source, layout.delimiter)?;
+        let header = if layout.header { first } else { 0 };
+        let lines = memchr::memchr_iter(b'\n', &head[..header]).count() as u64;
+        head.drain(..header);
         let mut table = Table::default();
         let mut found: Vec<usize> = Vec::new();
-        let mut lines_so_far = lines;
-        let numeric_width =
-            (0..layout.roles.len()).filter(|&c| layout.roles[c] == Role::Feature && !layout.text[c]).count();
-        let length = source.length.filter(|_| !source.compressed);
-        let mut consumed = 0u64;
+        let (length, name) = (source.plain_length(), source.name.clone());
         for_each_piece(
             &mut source,
             head,
             lines,
-            Boundary::OutsideQuotes,
-            |piece| parse_piece(piece, layout).map(|parsed| (parsed, piece.text.len() as u64)),
-            |(parsed, bytes)| {
-                consumed += bytes;
+            Splitter::records(layout.delimiter),
+            block,
+            |piece| parse_piece(piece, layout).map(|parsed| (parsed, piece.len())),
+            |(parsed, bytes), lines| {
                 match parsed {
-                    Parsed::Text(columns) => columns.into_iter().for_each(|c| {
-                        if !found.contains(&c) {
-                            found.push(c);
-                        }
-                    }),
-                    Parsed::Table(piece, piece_lines) if found.is_empty() => {
-                        if table.rows == 0
-                            && piece.rows > 0
-                            && let Some(length) = length
-                        {
-                            let rows = (piece.rows as f64 * length as f64 / bytes as f64 * 1.02) as usize + 64;
-                            table.numeric.reserve(rows * numeric_width);
-                        }
-                        append(&mut table, *piece, lines_so_far);
-                        lines_so_far += piece_lines;
+                    Parsed::Text(columns) => {
+                        table = Table::default();
+                        columns.into_iter().for_each(|column| {
+                            if !found.contains(&column) {
+                                found.push(column);
+                            }
+                        });
                     }
-                    Parsed::Table(..) => {}
+                    Parsed::Table(piece) if found.is_empty() => {
+                        if let (0, 1.., Some(length)) = (table.rows, piece.rows, length) {
+                            let rows = (piece.rows as f64 * length as f64 / bytes as f64 * 1.02) as usize + 64;
+                            reserve(&mut table, layout, rows);
+                        }
+                        append(&mut table, *piece, lines, &name);
+                    }
+                    Parsed::Table(_) => {}
                 }
                 Ok(())
             },
         )?;
-        if found.is_empty() {
-            return Ok((table, source.sha256()?));
+        if !found.is_empty() {
+            found.into_iter().for_each(|column| layout.text[column] = true);
+            continue;
         }
-        found.into_iter().for_each(|column| layout.text[column] = true);
+        if let Some(objection) = table.objection.take() {
+            return Err(objection);
+        }
+        return Ok((table, source.sha256()?));
     }
 }
 
-fn append(table: &mut Table, piece: Table, lines: u64) {
+/// Room for about `rows` rows, so that growing does not copy.
+fn reserve(table: &mut Table, layout: &Layout, rows: usize) {
+    let (numbers, texts) = layout.widths();
+    table.numbers.reserve(rows * numbers);
+    table.codes.reserve(rows * texts);
+}
+
+fn append(table: &mut Table, piece: Table, lines: u64, path: &str) {
     table.rows += piece.rows;
-    table.numeric.extend_from_slice(&piece.numeric);
+    table.numbers.extend_from_slice(&piece.numbers);
     table.target.extend_from_slice(&piece.target);
     table.weights.extend_from_slice(&piece.weights);
-    if table.text.len() < piece.text.len() {
-        table.text = vec![TextColumn::default(); piece.text.len()];
+    if table.objection.is_none() {
+        table.objection = piece.objection.map(|objection| objection.at(path, lines));
     }
-    table.text.iter_mut().zip(&piece.text).for_each(|(all, part)| all.append(part, lines));
+    table.text.resize(piece.text.len(), Dictionary::default());
+    let codes: Vec<Vec<u32>> =
+        (table.text.iter_mut().zip(&piece.text)).map(|(all, part)| all.append(part, lines)).collect();
+    for row in piece.codes.chunks_exact(codes.len().max(1)) {
+        table.codes.extend(row.iter().zip(&codes).map(|(&code, codes)| codes[code as usize]));
+    }
     if let Some(part) = &piece.target_text {
-        table.target_text.get_or_insert_with(TextColumn::default).append(part, lines);
+        let all = table.target_text.get_or_insert_with(TextColumn::default);
+        let codes = all.dictionary.append(&part.dictionary, lines);
+        all.codes.extend(part.codes.iter().map(|&code| codes[code as usize]));
     }
 }
 
-/// Skips a byte order mark and the header record; returns the bytes read beyond it and the lines consumed.
-fn after_header(source: &mut Source, layout: &Layout) -> Result<(Vec<u8>, u64), DataError> {
-    let mut head = Vec::new();
-    loop {
-        let kept = head.len();
-        head.resize(kept + (1 << 16), 0);
-        let got = source.fill(&mut head[kept..])?;
-        let ended = got < 1 << 16;
-        head.truncate(kept + got);
-        if kept == 0 && head.starts_with(b"\xef\xbb\xbf") {
-            head.drain(..3);
-        }
-        if !layout.header {
-            return Ok((head, 0));
-        }
-        if let Some((position, lines)) = first_record(&head, layout.delimiter) {
-            head.drain(..position);
-            return Ok((head, lines));
-        }
-        if ended {
-            // Nothing but a header.
-            return Ok((Vec::new(), 0));
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-/// Position after the first record and the lines it spans, if the text holds all of it with its line feed.
-fn first_record(text: &[u8], delimiter: u8) -> Option<(usize, u64)> {
-    let mut fields = Fields::new(text, delimiter);
-    if !fields.at_record() {
-        return None;
+    use super::*;
+
+    /// The table or the error of a text, read by `threads` threads in blocks of `block` bytes.
+    fn outcome(text: &str, width: usize, header: bool, threads: usize, block: usize) -> Result<Table, String> {
+        let mut layout = Layout {
+            delimiter: b',',
+            header,
+            names: ColumnNames::numbered(width),
+            roles: (0..width).map(|column| if column + 1 == width { Role::Target } else { Role::Feature }).collect(),
+            text: vec![false; width],
+            fixed: false,
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
+        let open = || Source::from_bytes("text", text.as_bytes().to_vec());
+        let read = pool.install(|| read(open, &mut layout, block));
+        // NaN, which marks what was refused, is in no table that is returned.
+        read.map(|(table, _)| table).map_err(|error| error.to_string())
     }
-    loop {
-        let (_, last) = fields.next().ok()?;
-        if last {
-            return (text.get(fields.position.wrapping_sub(1)) == Some(&b'\n'))
-                .then_some((fields.position, fields.line - 1));
+
+    fn field() -> impl Strategy<Value = String> {
+        let plain = "[-1-9]{1,2}|a|5\" a|b\"| |NA|1e300|\"[a1,\n]{0,3}(\"\")?[\n]{0,2}\" ?";
+        prop_oneof![20 => plain, 1 => "[\"\n, a]{0,4}"]
+    }
+
+    proptest! {
+        /// How the text is cut into pieces changes neither the table nor the error.
+        #[test]
+        fn pieces_threads_and_blocks_change_nothing(
+            records in prop::collection::vec(prop::collection::vec(field(), 3), 1..12),
+            header in any::<bool>(),
+            ending in prop_oneof![Just("\n"), Just("\r\n"), Just("\n\n")],
+        ) {
+            let lines: Vec<String> = records.iter().map(|record| record.join(",")).collect();
+            let text = lines.join(ending);
+            let whole = outcome(&text, 3, header, 1, 1 << 20);
+            for (threads, block) in [(1, 1), (1, 7), (2, 2), (3, 1), (3, 16), (2, 1 << 20)] {
+                prop_assert_eq!(&outcome(&text, 3, header, threads, block), &whole, "{} threads, blocks of {}", threads, block);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_column_is_does_not_depend_on_the_order_of_its_fields() {
+        for rows in ["x,1\n1e300,2\nNA,3\n", "1e300,2\nNA,3\nx,1\n", "NA,3\nx,1\n1e300,2\n"] {
+            let table = outcome(rows, 2, false, 1, 64).expect("text");
+            assert_eq!((table.text[0].names.len(), table.numbers.len()), (3, 0), "{rows}");
+        }
+        for rows in ["5,1\n1e300,2\n", "1e300,2\n5,1\n", "NA,1\n5,2\n"] {
+            assert!(outcome(rows, 2, false, 1, 64).is_err(), "{rows}");
         }
     }
 }

@@ -8,7 +8,10 @@ use crate::builtin::Random;
 use crate::error::DataError;
 
 const KINDS: [(&str, &str); 3] = [
-    ("text-like", "sparse, 50,000 × 60,000, about 130 non-zeros a row: Zipf columns, positive row-normalised values"),
+    (
+        "text-like",
+        "sparse, 50,000 × 60,000, about 130 non-zeros a row: Zipf columns, positive row-normalised values (.svm)",
+    ),
     ("ill-conditioned", "dense, 500,000 × 50: scales from 1e-3 to 1e4, skewed and strongly correlated columns"),
     ("easy-dense", "dense, 250,000 × 19: independent standard normal columns"),
 ];
@@ -18,26 +21,44 @@ pub fn generator_names() -> &'static [(&'static str, &'static str)] {
     &KINDS
 }
 
-/// Writes a generated set to `out`: LIBSVM for `.svm`, NumPy (target last) for `.npy`, CSV (column `target` last) otherwise.
-/// `size` is (rows, columns).
+/// Formats that are written, by extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Output {
+    /// LIBSVM.
+    Svm,
+    /// CSV, column `target` last.
+    Csv,
+    /// NumPy, target last.
+    Npy,
+}
+
+/// Writes a generated set to `out`, in the format that its extension names: `.svm`, `.csv` or `.npy`. `size` is (rows, columns).
 pub fn generate(kind: &str, seed: u64, size: Option<(usize, usize)>, out: &Path) -> Result<(), DataError> {
     let path = out.display().to_string();
     let failed = |why: std::io::Error| DataError::input(&path, format!("cannot be written: {why}"));
     if size.is_some_and(|(rows, columns)| rows == 0 || columns == 0) {
-        return Err(DataError::input(&path, "--size expects at least one row and one column"));
+        return Err(DataError::input(&path, "--rows and --columns expect at least 1 each"));
     }
+    if !KINDS.iter().any(|known| known.0 == kind) {
+        let names: Vec<&str> = KINDS.iter().map(|known| known.0).collect();
+        let message = format!("there is no generator `{kind}`; there are {}", names.join(", "));
+        return Err(DataError::input(kind, message));
+    }
+    let output = match out.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
+        "svm" | "libsvm" | "svmlight" => Output::Svm,
+        "csv" if kind != "text-like" => Output::Csv,
+        "npy" if kind != "text-like" => Output::Npy,
+        _ => {
+            let formats = if kind == "text-like" { ".svm (the set is sparse)" } else { ".svm, .csv or .npy" };
+            return Err(DataError::input(&path, format!("{kind} is written as {formats}; name the output file so")));
+        }
+    };
     let mut random = Random::new(seed);
-    let extension = out.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_string();
     let mut writer = BufWriter::with_capacity(1 << 20, File::create(out).map_err(failed)?);
     let written = match kind {
         "text-like" => text_like(&mut random, size.unwrap_or((50_000, 60_000)), &mut writer),
-        "ill-conditioned" => dense(&mut random, size.unwrap_or((500_000, 50)), true, &extension, &mut writer),
-        "easy-dense" => dense(&mut random, size.unwrap_or((250_000, 19)), false, &extension, &mut writer),
-        _ => {
-            let names: Vec<&str> = KINDS.iter().map(|entry| entry.0).collect();
-            let message = format!("there is no generator `{kind}`; there are {}", names.join(", "));
-            return Err(DataError::input(kind, message));
-        }
+        "ill-conditioned" => dense(&mut random, size.unwrap_or((500_000, 50)), true, output, &mut writer),
+        _ => dense(&mut random, size.unwrap_or((250_000, 19)), false, output, &mut writer),
     };
     written.and_then(|()| writer.flush()).map_err(failed)
 }
@@ -80,12 +101,11 @@ fn dense(
     random: &mut Random,
     (rows, columns): (usize, usize),
     ill_conditioned: bool,
-    extension: &str,
+    output: Output,
     out: &mut impl Write,
 ) -> std::io::Result<()> {
     let planted: Vec<f64> = (0..columns).map(|_| random.normal()).collect();
-    let binary = extension == "npy";
-    if binary {
+    if output == Output::Npy {
         let mut header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, {}), }}", columns + 1);
         while (10 + header.len() + 1) % 64 != 0 {
             header.push(' ');
@@ -94,7 +114,7 @@ fn dense(
         out.write_all(b"\x93NUMPY\x01\x00")?;
         out.write_all(&(header.len() as u16).to_le_bytes())?;
         out.write_all(header.as_bytes())?;
-    } else if extension != "svm" {
+    } else if output == Output::Csv {
         let names: String = (1..=columns).map(|column| format!("x{column},")).collect();
         writeln!(out, "{names}target")?;
     }
@@ -116,16 +136,20 @@ fn dense(
         }
         let noise = (1.0 / (1.0 - random.uniform()).max(1e-12) - 1.0).max(1e-12).ln();
         let label = if score / (columns as f64).sqrt() + noise > 0.0 { 1 } else { 0 };
-        if binary {
-            row.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))?;
-            out.write_all(&f64::from(label).to_le_bytes())?;
-        } else if extension == "svm" {
-            write!(out, "{label}")?;
-            row.iter().enumerate().try_for_each(|(j, value)| write!(out, " {}:{value}", j + 1))?;
-            writeln!(out)?;
-        } else {
-            row.iter().try_for_each(|value| write!(out, "{value},"))?;
-            writeln!(out, "{label}")?;
+        match output {
+            Output::Npy => {
+                row.iter().try_for_each(|value| out.write_all(&value.to_le_bytes()))?;
+                out.write_all(&f64::from(label).to_le_bytes())?;
+            }
+            Output::Svm => {
+                write!(out, "{label}")?;
+                row.iter().enumerate().try_for_each(|(j, value)| write!(out, " {}:{value}", j + 1))?;
+                writeln!(out)?;
+            }
+            Output::Csv => {
+                row.iter().try_for_each(|value| write!(out, "{value},"))?;
+                writeln!(out, "{label}")?;
+            }
         }
     }
     Ok(())

@@ -90,7 +90,7 @@ pub fn problem_sha256(problem: &Problem) -> String {
     hasher.update(b"infimum canonical problem 1");
     put(&mut hasher, n);
     put(&mut hasher, d);
-    data.column_names.iter().for_each(|name| put_text(&mut hasher, name));
+    data.column_names.iter().for_each(|name| put_text(&mut hasher, &name));
     blocks.iter().for_each(|block| hasher.update(block));
     match &data.target {
         Target::Real(values) => {

@@ -1,6 +1,6 @@
 //! What the user did not say: format, header, target column. Every choice is a fixed rule, recorded in the recipe.
 
-use infimum_problem::Format;
+use infimum_problem::{ColumnNames, Format};
 
 use crate::error::DataError;
 use crate::number;
@@ -47,39 +47,48 @@ fn is_pair(token: &[u8]) -> bool {
     &token[..colon] == b"qid" || (colon > 0 && token[..colon].iter().all(u8::is_ascii_digit))
 }
 
-/// Whether the first of the sampled records names the columns: some column has a name there above numbers only, or no
-/// field of the record is a number and none of them comes again in its column (so a single record of words is a header
-/// without rows).
-pub(crate) fn header(sample: &[Vec<String>]) -> bool {
+/// Whether the first of the sampled records names the columns. It does if
+/// 1. a word stands there in a column of numbers (and marks for missing ones), whatever the other names are; or
+/// 2. one of its words is what targets are called and does not come again in its column; or
+/// 3. none of its fields is a number and none comes again in its column (so a single record of words is a header).
+pub(crate) fn header(sample: &[Vec<Vec<u8>>]) -> bool {
     let Some((first, rest)) = sample.split_first() else {
         return false;
     };
-    let is_number = |text: &str| number::parse(text.as_bytes()).is_some();
-    if first.iter().any(|field| is_number(field)) {
-        return false;
-    }
-    let above_numbers = (0..first.len()).any(|column| {
-        !number::is_missing(first[column].as_bytes())
-            && rest.iter().all(|record| record.get(column).is_some_and(|field| is_number(field)))
-    });
-    let recurs = (0..first.len()).any(|column| rest.iter().any(|record| record.get(column) == Some(&first[column])));
-    above_numbers || !recurs
+    let is_number = |field: &[u8]| !number::is_word(field) && !number::is_missing(field);
+    let below = |column: usize| rest.iter().filter_map(move |record| record.get(column));
+    let recurs = |column: usize| below(column).any(|field| *field == first[column]);
+    let names_a_column = |column: usize| {
+        let above_numbers =
+            below(column).any(|field| is_number(field)) && !below(column).any(|field| number::is_word(field));
+        let means_target = TARGET_NAMES.iter().any(|name| first[column].eq_ignore_ascii_case(name.as_bytes()));
+        number::is_word(&first[column]) && (above_numbers || means_target && !recurs(column))
+    };
+    (0..first.len()).any(names_a_column) || !(0..first.len()).any(|column| is_number(&first[column]) || recurs(column))
 }
 
-/// Index of the column called `wanted`: by name, by number from 1, or `-1` for the last.
-pub(crate) fn column(path: &str, wanted: &str, names: &[String], what: &str) -> Result<usize, DataError> {
-    let mut found = (0..names.len()).filter(|&column| names[column] == wanted);
-    if let Some(first) = found.next() {
-        return match found.next() {
-            None => Ok(first),
-            Some(_) => {
+/// The refusal of a column that is both target and weight.
+pub(crate) fn both(path: &str, column: &str) -> DataError {
+    DataError::input(path, format!("column `{column}` cannot be both target and weight"))
+}
+
+/// Index of the column that `wanted` refers to: the one of that name, or of that number from 1 (`#3` is column 3 where
+/// another is called `3`), or the last (`-1`).
+pub(crate) fn column(path: &str, wanted: &str, names: &ColumnNames, what: &str) -> Result<usize, DataError> {
+    // Columns that are called by their numbers are found by them.
+    if let ColumnNames::Named(names) = names {
+        let mut found = (0..names.len()).filter(|&column| names[column] == wanted);
+        match (found.next(), found.next()) {
+            (Some(column), None) => return Ok(column),
+            (Some(_), Some(_)) => {
                 let message =
                     format!("the {what} column `{wanted}` is not unique; give its number (1 to {})", names.len());
-                Err(DataError::input(path, message))
+                return Err(DataError::input(path, message));
             }
-        };
+            _ => {}
+        }
     }
-    match wanted.parse::<i64>() {
+    match wanted.trim_start_matches('#').parse::<i64>() {
         Ok(-1) if !names.is_empty() => Ok(names.len() - 1),
         Ok(number) if number >= 1 && number as usize <= names.len() => Ok(number as usize - 1),
         _ => {
@@ -91,10 +100,64 @@ pub(crate) fn column(path: &str, wanted: &str, names: &[String], what: &str) -> 
     }
 }
 
+/// What finds the column again in [`column`]: its name if it has one of its own, else its number, after as many `#` as it takes
+/// to be no column's name.
+pub(crate) fn reference(names: &ColumnNames, column: usize) -> String {
+    let name = names.name(column);
+    let ColumnNames::Named(all) = names else {
+        return name.into_owned();
+    };
+    if !name.is_empty() && all.iter().filter(|other| **other == name).count() == 1 {
+        return name.into_owned();
+    }
+    let mut number = (column + 1).to_string();
+    while all.contains(&number) {
+        number.insert(0, '#');
+    }
+    number
+}
+
 /// The target column when none was named.
-pub(crate) fn target(names: &[String]) -> usize {
-    TARGET_NAMES
-        .iter()
-        .find_map(|wanted| names.iter().position(|name| name.eq_ignore_ascii_case(wanted)))
-        .unwrap_or(names.len().saturating_sub(1))
+pub(crate) fn target(names: &ColumnNames) -> usize {
+    let called = |wanted: &&str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
+    let found = if let ColumnNames::Named(_) = names { TARGET_NAMES.iter().find_map(called) } else { None };
+    found.unwrap_or(names.len().saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_find_their_column_again() {
+        for names in [["q", "3", "q"], ["a", "a", "#2"], ["3", "#3", "3"], ["", "", "x"], ["-1", "1", "-1"]] {
+            let names = ColumnNames::Named(names.map(String::from).to_vec());
+            for wanted in 0..3 {
+                let found = column("f", &reference(&names, wanted), &names, "target");
+                assert_eq!(found, Ok(wanted), "{names:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn first_lines_that_are_names() {
+        let records = |text: &str| -> Vec<Vec<Vec<u8>>> {
+            text.lines().map(|line| line.split(',').map(|field| field.as_bytes().to_vec()).collect()).collect()
+        };
+        for text in [
+            "a,b,y\n1,2,0\n3,4,1",
+            "0,1,2,target\n1,2,3,0\n4,5,6,1",
+            "2019,2020,2021,y\n1,2,3,no\n4,5,6,yes",
+            "a,a,y\n1,NA,0\n2,3,1",
+            "colour,kind\nred,large\nblue,small",
+            "a,b",
+        ] {
+            assert!(header(&records(text)), "{text}");
+        }
+        for text in
+            ["1,2,0\n3,4,1", "2019,2020,2021,2022\n1.5,2.5,3.5,4", "5.1,rose\n4.2,rose\n3.1,lily", "1,?\n2,3", "1,2"]
+        {
+            assert!(!header(&records(text)), "{text}");
+        }
+    }
 }

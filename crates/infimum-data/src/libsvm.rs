@@ -3,9 +3,14 @@
 use infimum_problem::SparseMatrix;
 
 use crate::error::DataError;
+use crate::fields::Splitter;
 use crate::number;
 use crate::source::Source;
-use crate::stream::{Boundary, Piece, for_each_piece};
+use crate::stream::{BLOCK, LONGEST, for_each_piece, too_long};
+
+/// Columns of the widest matrix. The widest public set (KDD Cup 2012) has 54,686,452; a slip in an index must not cost
+/// memory without bounds, for a model has a weight a column.
+const MOST_COLUMNS: u32 = 1 << 26;
 
 /// Rows of a piece or of the whole file; `row_ends` are offsets into the entries.
 #[derive(Debug, Default)]
@@ -27,18 +32,19 @@ pub(crate) struct Libsvm {
     pub(crate) sha256: String,
 }
 
-/// Reads the whole file.
-pub(crate) fn read(mut source: Source) -> Result<Libsvm, DataError> {
+/// Reads the whole file. `lenient`: labels may be missing, or be no numbers; those are NaN.
+pub(crate) fn read(mut source: Source, lenient: bool) -> Result<Libsvm, DataError> {
     let mut all = Part::default();
     let mut starts = vec![0usize];
-    let length = source.length.filter(|_| !source.compressed);
+    let length = source.plain_length();
     for_each_piece(
         &mut source,
         Vec::new(),
         0,
-        Boundary::Line,
-        |piece| parse_piece(piece).map(|part| (part, piece.text.len())),
-        |(part, bytes)| {
+        Splitter::lines(),
+        BLOCK,
+        |piece| parse_piece(piece, lenient).map(|part| (part, piece.len())),
+        |(part, bytes), _| {
             if let (true, Some(length)) = (all.values.is_empty(), length) {
                 let factor = length as f64 / bytes as f64 * 1.02;
                 let entries = (part.values.len() as f64 * factor) as usize + 64;
@@ -65,34 +71,45 @@ pub(crate) fn read(mut source: Source) -> Result<Libsvm, DataError> {
     Ok(Libsvm { matrix, labels: all.labels, query_ids: all.query_ids, sha256: source.sha256()? })
 }
 
-fn parse_piece(piece: Piece) -> Result<Part, DataError> {
+fn parse_piece(piece: &[u8], lenient: bool) -> Result<Part, DataError> {
     let mut part = Part::default();
     let mut line = 0u64;
     let mut start = 0;
-    for end in memchr::memchr_iter(b'\n', piece.text) {
+    for end in memchr::memchr_iter(b'\n', piece) {
         line += 1;
-        let text = &piece.text[start..end];
+        let text = &piece[start..end];
         start = end + 1;
+        if text.len() > LONGEST {
+            return Err(too_long(line));
+        }
         let text = match memchr::memchr(b'#', text) {
             Some(comment) => &text[..comment],
             None => text,
         };
-        parse_row(text.trim_ascii(), line, &mut part)?;
+        parse_row(text.trim_ascii(), line, lenient, &mut part)?;
     }
     Ok(part)
 }
 
-fn parse_row(text: &[u8], line: u64, part: &mut Part) -> Result<(), DataError> {
+fn parse_row(text: &[u8], line: u64, lenient: bool, part: &mut Part) -> Result<(), DataError> {
     let mut position = text.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
     if position == 0 {
         return Ok(());
     }
     let label = &text[..position];
-    let value = number::parse(label)
-        .ok_or_else(|| DataError::field(line, Some("label"), "a number as label before `index:value` pairs", label))?;
-    if let Some(expected) = number::objection(value) {
-        return Err(DataError::field(line, Some("label"), expected, label));
+    if lenient && label.contains(&b':') {
+        // No label: the row begins with its features.
+        position = 0;
     }
+    let value = match number::parse(label) {
+        Some(value) if number::objection(value).is_none() => value,
+        _ if lenient => f64::NAN,
+        value => {
+            let expected = value.and_then(number::objection);
+            let expected = expected.unwrap_or("a number as label before `index:value` pairs");
+            return Err(DataError::field(line, Some("label"), expected, label));
+        }
+    };
     part.labels.push(value);
     let row_start = part.indices.len();
     let (mut previous, mut sorted) = (0u32, true);
@@ -127,8 +144,10 @@ fn parse_row(text: &[u8], line: u64, part: &mut Part) -> Result<(), DataError> {
                 token,
             ));
         }
-        if index > u64::from(u32::MAX) - 1 {
-            return Err(DataError::field(line, None, "an index below 4294967295", token));
+        if index > u64::from(MOST_COLUMNS) {
+            let expected =
+                format!("an index of at most {MOST_COLUMNS} (a model has a weight for each index up to the largest)");
+            return Err(DataError::field(line, None, &expected, token));
         }
         let value = number::parse(&text[value_start..position])
             .ok_or_else(|| DataError::field(line, Some(&index.to_string()), "a number as value", token))?;

@@ -1,22 +1,25 @@
 //! NumPy arrays: `.npy` and the zip of them, `.npz`.
 //!
 //! The `.npy` header is a page of specification (NEP 1), and the arrays are streamed into the matrix without a second
-//! copy (Fortran order excepted), which no kept crate offers for all the types here; the zip container is the `zip` crate's.
+//! copy, which no kept crate offers for all the types here; the zip container is the `zip` crate's. Sizes that a file claims
+//! are believed only as far as its bytes can bear them out.
 
-use std::fs::File;
-use std::io::{BufReader, Read};
-
-use infimum_problem::DenseMatrix;
+use std::io::{BufReader, Cursor, Read, Seek};
 
 use crate::error::DataError;
 use crate::number;
-use crate::source::Source;
+use crate::source::{Source, most_inflated, open_file};
+
+/// Elements read at a time.
+const CHUNK: usize = 1 << 16;
 
 /// An array of numbers converted to `f64`, C order.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Array {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Vec<f64>,
+    /// Whether there is nothing to object to in any of them.
+    pub(crate) usable: bool,
 }
 
 /// Element types by NumPy's letter and size.
@@ -68,8 +71,8 @@ impl Kind {
     }
 }
 
-/// Reads one `.npy` stream.
-pub(crate) fn read_array(reader: &mut impl Read, name: &str, length: Option<u64>) -> Result<Array, DataError> {
+/// Reads one `.npy` stream of at most `most` bytes.
+pub(crate) fn read_array(reader: &mut impl Read, name: &str, most: u64) -> Result<Array, DataError> {
     let truncated = |what: &str| DataError::input(name, format!("the array ends within {what}; the file is truncated"));
     let bad = |what: String| DataError::input(name, what);
     let mut exact = |buffer: &mut [u8], what: &str| reader.read_exact(buffer).map_err(|_| truncated(what));
@@ -92,7 +95,7 @@ pub(crate) fn read_array(reader: &mut impl Read, name: &str, length: Option<u64>
     }
     let mut header = vec![0u8; size];
     exact(&mut header, "its header")?;
-    let header = String::from_utf8_lossy(&header).into_owned();
+    let header = String::from_utf8_lossy(&header).trim_ascii().to_string();
     let descr = quoted_after(&header, "'descr'").ok_or_else(|| bad(format!("no `descr` in the header `{header}`")))?;
     let kind = Kind::parse(&descr).ok_or_else(|| {
         bad(format!("expected elements of type f4, f8, i1…i8, u1…u8 or bool, got `{descr}`; save with .astype('f8')"))
@@ -103,51 +106,48 @@ pub(crate) fn read_array(reader: &mut impl Read, name: &str, length: Option<u64>
         .is_some_and(|rest| rest.trim_start_matches([':', ' ']).starts_with("True"));
     let shape = shape_of(&header).ok_or_else(|| bad(format!("no readable `shape` in the header `{header}`")))?;
     let count = shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side));
-    let count = count.filter(|count| count.checked_mul(8).is_some());
-    let Some(count) = count else {
-        return Err(bad(format!("the shape {shape:?} is too large")));
-    };
-    if length.is_some_and(|length| (count as u64).saturating_mul(kind.size as u64) > length) {
+    let Some(count) = count.filter(|&count| (count as u64).saturating_mul(kind.size as u64) <= most) else {
         return Err(truncated("its values"));
+    };
+    let mut values: Vec<f64> = Vec::new();
+    if values.try_reserve_exact(count).is_err() {
+        return Err(bad(format!("there is not enough memory for an array of shape {shape:?}")));
     }
-    let mut values = Vec::with_capacity(if length.is_some() { count } else { count.min(1 << 20) });
-    let mut buffer = vec![0u8; kind.size * (1 << 16)];
-    let width = if shape.len() == 2 { shape[1] } else { 1 };
-    while values.len() < count {
-        let take = (count - values.len()).min(1 << 16) * kind.size;
-        exact(&mut buffer[..take], "its values")?;
-        let first = values.len();
-        kind.append(&buffer[..take], &mut values);
-        if values[first..].iter().all(|&value| number::objection(value).is_none()) {
-            continue;
+    let mut buffer = vec![0u8; kind.size * CHUNK];
+    let mut usable = true;
+    let by_columns = match shape[..] {
+        [rows, columns] if fortran => Some((rows, columns)),
+        _ => None,
+    };
+    let Some((rows, columns)) = by_columns else {
+        while values.len() < count {
+            let bytes = &mut buffer[..(count - values.len()).min(CHUNK) * kind.size];
+            exact(bytes, "its values")?;
+            let first = values.len();
+            kind.append(bytes, &mut values);
+            usable &= values[first..].iter().all(|&value| number::objection(value).is_none());
         }
-        for position in first..values.len() {
-            let value = values[position];
-            if let Some(expected) = number::objection(value) {
-                let (row, column) = if fortran && shape.len() == 2 {
-                    (position % shape[0].max(1), position / shape[0].max(1))
-                } else {
-                    (position / width.max(1), position % width.max(1))
-                };
-                return Err(DataError::Field {
-                    path: name.into(),
-                    line: row as u64 + 1,
-                    column: format!(", column `{}`", column + 1),
-                    expected: expected.into(),
-                    got: format!("`{value:?}`"),
-                });
+        return Ok(Array { shape, values, usable });
+    };
+    values.resize(count, 0.0);
+    let mut part = Vec::with_capacity(CHUNK);
+    let (mut row, mut column, mut left) = (0, 0, count);
+    while left > 0 {
+        let bytes = &mut buffer[..left.min(CHUNK) * kind.size];
+        exact(bytes, "its values")?;
+        part.clear();
+        kind.append(bytes, &mut part);
+        usable &= part.iter().all(|&value| number::objection(value).is_none());
+        for &value in &part {
+            values[row * columns + column] = value;
+            row += 1;
+            if row == rows {
+                (row, column) = (0, column + 1);
             }
         }
+        left -= part.len();
     }
-    if fortran && shape.len() == 2 {
-        let (rows, columns) = (shape[0], shape[1]);
-        let mut ordered = vec![0.0; count];
-        for (position, value) in values.into_iter().enumerate() {
-            ordered[(position % rows) * columns + position / rows] = value;
-        }
-        values = ordered;
-    }
-    Ok(Array { shape, values })
+    Ok(Array { shape, values, usable })
 }
 
 fn quoted_after(header: &str, key: &str) -> Option<String> {
@@ -163,43 +163,41 @@ fn shape_of(header: &str) -> Option<Vec<usize>> {
     inner.split(',').map(str::trim).filter(|part| !part.is_empty()).map(|part| part.parse().ok()).collect()
 }
 
-/// A two-dimensional array as a matrix.
-pub(crate) fn to_matrix(array: Array, name: &str) -> Result<DenseMatrix, DataError> {
-    match array.shape[..] {
-        [rows, columns] => Ok(DenseMatrix { rows, columns, values: array.values }),
-        _ => Err(DataError::input(name, format!("expected a two-dimensional array, got shape {:?}", array.shape))),
-    }
-}
-
-/// Reads a `.npy` source whole.
-pub(crate) fn read_npy(mut source: Source) -> Result<(Array, String), DataError> {
-    let name = source.name.clone();
-    let length = source.length.filter(|_| !source.compressed);
-    let array = read_array(&mut Reader(&mut source), &name, length)?;
-    Ok((array, source.sha256()?))
-}
-
-struct Reader<'a>(&'a mut Source);
-
-impl Read for Reader<'_> {
+impl Read for Source {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.0.fill(buffer).map_err(std::io::Error::other)
+        self.fill(buffer).map_err(std::io::Error::other)
     }
 }
+
+/// What an archive is read from.
+trait Bytes: Read + Seek {}
+impl<R: Read + Seek> Bytes for R {}
 
 /// The arrays of a `.npz`, taken out by name straight from the file.
 pub(crate) struct Npz {
-    archive: zip::ZipArchive<BufReader<File>>,
-    name: String,
+    archive: zip::ZipArchive<Box<dyn Bytes>>,
+    pub(crate) name: String,
+    /// Bytes of the archive.
+    length: u64,
 }
 
 impl Npz {
-    /// Opens the archive.
+    /// Opens an archive.
     pub(crate) fn open(name: &str) -> Result<Npz, DataError> {
-        let file = File::open(name).map_err(|why| DataError::Unreadable { path: name.into(), why: why.to_string() })?;
-        let archive = zip::ZipArchive::new(BufReader::new(file))
+        let (file, length) = open_file(name)?;
+        Npz::new(name, Box::new(BufReader::new(file)), length)
+    }
+
+    /// An archive in memory.
+    pub(crate) fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Npz, DataError> {
+        let length = bytes.len() as u64;
+        Npz::new(name, Box::new(Cursor::new(bytes)), length)
+    }
+
+    fn new(name: &str, bytes: Box<dyn Bytes>, length: u64) -> Result<Npz, DataError> {
+        let archive = zip::ZipArchive::new(bytes)
             .map_err(|error| DataError::input(name, format!("not a readable .npz (zip) file: {error}")))?;
-        Ok(Npz { archive, name: name.into() })
+        Ok(Npz { archive, name: name.into(), length })
     }
 
     /// Names of the arrays.
@@ -214,7 +212,8 @@ impl Npz {
             let what = format!("expected an array named `{array}` ({error}); the file has: {names}");
             DataError::input(&self.name, what)
         })?;
-        let length = entry.size();
-        read_array(&mut entry, &format!("{}, array `{array}`", self.name), Some(length))
+        let stored = entry.compression() == zip::CompressionMethod::Stored;
+        let most = if stored { self.length } else { most_inflated(self.length) };
+        read_array(&mut entry, &format!("{}, array `{array}`", self.name), most)
     }
 }

@@ -68,14 +68,19 @@ fn slow(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// Why a finite-looking number is not usable here, or `None` if it is: magnitudes must be 0 or in [1e-100, 1e100].
+/// What is expected where a value is missing.
+pub(crate) const PRESENT: &str = "a finite number (missing values must be filled or their rows removed first)";
+
+/// Why a number is not usable here, or `None` if it is: magnitudes must be 0 or in [1e-100, 1e100].
 #[inline(always)]
 pub(crate) fn objection(value: f64) -> Option<&'static str> {
     let magnitude = value.abs();
     if (1e-100..=1e100).contains(&magnitude) || magnitude == 0.0 {
         None
-    } else if !magnitude.is_finite() {
-        Some("a finite number (missing and infinite values must be filled or their rows removed first)")
+    } else if magnitude.is_nan() {
+        Some(PRESENT)
+    } else if magnitude == f64::INFINITY {
+        Some("a finite number (infinite values must be replaced or their rows removed first)")
     } else if magnitude > 1e100 {
         Some("a magnitude of at most 1e100 (divide the column by a constant)")
     } else {
@@ -85,10 +90,13 @@ pub(crate) fn objection(value: f64) -> Option<&'static str> {
 
 /// Whether the field marks a missing value.
 pub(crate) fn is_missing(text: &[u8]) -> bool {
-    matches!(
-        text.to_ascii_lowercase().as_slice(),
-        b"" | b"?" | b"na" | b"n/a" | b"nan" | b"-nan" | b"null" | b"none" | b"inf" | b"-inf" | b"+inf" | b"infinity"
-    )
+    const MARKERS: [&str; 9] = ["", "?", "na", "n/a", "nan", "+nan", "-nan", "null", "none"];
+    MARKERS.iter().any(|marker| text.eq_ignore_ascii_case(marker.as_bytes()))
+}
+
+/// Whether the field is neither a number nor a mark for a missing one; such a field makes a column text.
+pub(crate) fn is_word(text: &[u8]) -> bool {
+    !is_missing(text) && parse(text).is_none()
 }
 
 #[cfg(test)]

@@ -2,16 +2,16 @@
 
 use infimum_problem::{Encoding, Format, Matrix, Recipe, Task};
 
-use crate::canonical::{Request, label};
+use crate::canonical::{Request, label, number_label};
 use crate::error::DataError;
 use crate::raw::{Encode, RawTarget, read};
 
 /// Targets that the file happens to hold.
 #[derive(Debug, Clone, PartialEq)]
 pub enum KnownTarget {
-    /// Regression.
+    /// Regression; NaN where the file holds no usable number.
     Real(Vec<f64>),
-    /// Index into the model's labels; `None` for labels it does not know.
+    /// Index into the model's labels; `None` where the file holds none of them.
     Classes(Vec<Option<u32>>),
 }
 
@@ -27,7 +27,7 @@ pub struct Prediction {
 }
 
 /// Reads `source` with the encoding of a model. Columns are found by name where there is a header, else by position;
-/// the target and weight columns may be present or absent.
+/// the target and weight columns may be present or absent, and no target is a reason to refuse the file.
 pub fn read_for_prediction(
     source: &str,
     recipe: &Recipe,
@@ -46,15 +46,15 @@ pub fn read_for_prediction(
         sample_weight: recipe.sample_weight.clone(),
         ..Request::default()
     };
-    let raw = read(source, &request, &Encode::Fixed(encoding))?;
+    let raw = read(source, &request, &Encode::Fixed { encoding, labels: recipe.task == Task::Classification })?;
     let place = |name: &str| labels.iter().position(|label| label == name).map(|position| position as u32);
     let target = match (raw.target, recipe.task) {
         (RawTarget::Numeric(values), Task::Regression) => Some(KnownTarget::Real(values)),
         (RawTarget::Numeric(values), Task::Classification) => {
-            Some(KnownTarget::Classes(values.iter().map(|value| place(&label(&value.to_string()))).collect()))
+            Some(KnownTarget::Classes(values.iter().map(|value| place(&number_label(*value))).collect()))
         }
         (RawTarget::Text(text), Task::Classification) => {
-            let places: Vec<Option<u32>> = text.names.iter().map(|name| place(&label(name))).collect();
+            let places: Vec<Option<u32>> = text.dictionary.names.iter().map(|name| place(&label(name))).collect();
             Some(KnownTarget::Classes(text.codes.iter().map(|&code| places[code as usize]).collect()))
         }
         (RawTarget::Text(_), Task::Regression) | (RawTarget::Absent, _) => None,

@@ -1,66 +1,80 @@
-//! Splitting rows off a matrix in place: peak memory is the matrix and the smaller side.
+//! Splitting rows off a matrix in place: peak memory is about the matrix.
+
+use std::ops::Range;
 
 use infimum_problem::{DenseMatrix, Matrix, SparseMatrix};
 
-/// Keeps the rows with `keep[i]` in place and returns the others, both in order.
+/// Rows that are parted through a buffer.
+const FEW: usize = 1_024;
+/// Elements that are moved before the memory they stood in is given back.
+const MOVED: usize = 1 << 20;
+
+/// Keeps the rows with `keep[i]` and returns the others, both in order.
 pub(crate) fn split_rows(matrix: &mut Matrix, keep: &[bool]) -> Matrix {
     match matrix {
-        Matrix::Dense(dense) => Matrix::Dense(split_dense(dense, keep)),
-        Matrix::Sparse(sparse) => Matrix::Sparse(split_sparse(sparse, keep)),
+        Matrix::Dense(dense) => {
+            let columns = dense.columns;
+            let start = |row| row * columns;
+            let kept = part(&mut dense.values, &start, keep, 0..keep.len());
+            let values = take_tail(&mut dense.values, kept);
+            dense.rows = keep.iter().filter(|&&kept| kept).count();
+            Matrix::Dense(DenseMatrix { rows: keep.len() - dense.rows, columns, values })
+        }
+        Matrix::Sparse(sparse) => {
+            let starts = std::mem::take(&mut sparse.row_starts);
+            let start = |row: usize| starts[row];
+            let kept = part(&mut sparse.values, &start, keep, 0..keep.len());
+            let values = take_tail(&mut sparse.values, kept);
+            part(&mut sparse.column_indices, &start, keep, 0..keep.len());
+            let column_indices = take_tail(&mut sparse.column_indices, kept);
+            let mut out = vec![0];
+            sparse.row_starts.push(0);
+            for (lengths, &kept) in starts.windows(2).zip(keep) {
+                let side = if kept { &mut sparse.row_starts } else { &mut out };
+                side.push(side.last().copied().unwrap_or(0) + lengths[1] - lengths[0]);
+            }
+            sparse.rows = sparse.row_starts.len() - 1;
+            let columns = sparse.columns;
+            Matrix::Sparse(SparseMatrix { rows: out.len() - 1, columns, row_starts: out, column_indices, values })
+        }
     }
 }
 
-fn split_dense(dense: &mut DenseMatrix, keep: &[bool]) -> DenseMatrix {
-    let columns = dense.columns;
-    let out = keep.iter().filter(|&&kept| !kept).count();
-    let mut values = Vec::with_capacity(out * columns);
-    let mut target = 0;
-    for (i, &kept) in keep.iter().enumerate() {
-        let row = i * columns..(i + 1) * columns;
-        if kept {
-            dense.values.copy_within(row, target * columns);
-            target += 1;
+/// Moves the elements of kept rows before those of the others within `rows`, both in order; `start(row)` is a row's first
+/// element. Returns where the others begin. Halves are parted by themselves and their inner parts exchanged.
+fn part<T: Copy>(data: &mut [T], start: &impl Fn(usize) -> usize, keep: &[bool], rows: Range<usize>) -> usize {
+    if rows.len() > FEW {
+        let middle = rows.start + rows.len() / 2;
+        let left = part(data, start, keep, rows.start..middle);
+        let right = part(data, start, keep, middle..rows.end);
+        data[left..right].rotate_left(start(middle) - left);
+        return left + right - start(middle);
+    }
+    let mut others = Vec::new();
+    let mut end = start(rows.start);
+    for row in rows {
+        let range = start(row)..start(row + 1);
+        if keep[row] {
+            data.copy_within(range.clone(), end);
+            end += range.len();
         } else {
-            values.extend_from_slice(&dense.values[row]);
+            others.extend_from_slice(&data[range]);
         }
     }
-    dense.values.truncate(target * columns);
-    dense.rows = target;
-    DenseMatrix { rows: out, columns, values }
+    data[end..end + others.len()].copy_from_slice(&others);
+    end
 }
 
-fn split_sparse(sparse: &mut SparseMatrix, keep: &[bool]) -> SparseMatrix {
-    let mut out = SparseMatrix {
-        rows: 0,
-        columns: sparse.columns,
-        row_starts: vec![0],
-        column_indices: Vec::new(),
-        values: Vec::new(),
-    };
-    let (mut target, mut end) = (0, 0);
-    let mut start = 0;
-    for (i, &kept) in keep.iter().enumerate() {
-        let row = start..sparse.row_starts[i + 1];
-        start = row.end;
-        if kept {
-            let length = row.len();
-            sparse.column_indices.copy_within(row.clone(), end);
-            sparse.values.copy_within(row, end);
-            end += length;
-            target += 1;
-            sparse.row_starts[target] = end;
-        } else {
-            out.column_indices.extend_from_slice(&sparse.column_indices[row.clone()]);
-            out.values.extend_from_slice(&sparse.values[row]);
-            out.rows += 1;
-            out.row_starts.push(out.values.len());
-        }
+/// Splits off what stands from `at` on, giving memory back on the way.
+fn take_tail<T: Copy + Default>(values: &mut Vec<T>, at: usize) -> Vec<T> {
+    let mut tail = vec![T::default(); values.len() - at];
+    while values.len() > at {
+        let from = values.len().saturating_sub(MOVED).max(at);
+        tail[from - at..values.len() - at].copy_from_slice(&values[from..]);
+        values.truncate(from);
+        values.shrink_to_fit();
     }
-    sparse.rows = target;
-    sparse.row_starts.truncate(target + 1);
-    sparse.column_indices.truncate(end);
-    sparse.values.truncate(end);
-    out
+    tail
 }
 
 /// Keeps the elements with `keep[i]` and returns the others.
@@ -72,4 +86,41 @@ pub(crate) fn split_values<T: Copy>(values: &mut Vec<T>, keep: &[bool]) -> Vec<T
         keep[position - 1]
     });
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_sides_keep_their_order() {
+        let rows = 5_000;
+        let keep: Vec<bool> = (0..rows).map(|row| row * 7 % 11 > 3).collect();
+        let (mut starts, mut indices, mut values) = (vec![0], Vec::new(), Vec::new());
+        for row in 0..rows {
+            (0..row % 4).for_each(|column| {
+                indices.push(column as u32);
+                values.push((10 * row + column) as f64);
+            });
+            starts.push(values.len());
+        }
+        let whole = SparseMatrix { rows, columns: 4, row_starts: starts, column_indices: indices, values };
+        let mut kept = Matrix::Sparse(whole.clone());
+        let out = split_rows(&mut kept, &keep);
+        let (mut next_kept, mut next_out) = (0, 0);
+        for (row, &is_kept) in keep.iter().enumerate() {
+            let (side, next) = if is_kept { (&kept, &mut next_kept) } else { (&out, &mut next_out) };
+            let Matrix::Sparse(side) = side else { panic!("sparse") };
+            assert_eq!(side.row(*next), whole.row(row));
+            *next += 1;
+        }
+        assert_eq!((kept.rows(), out.rows()), (next_kept, next_out));
+
+        let dense = DenseMatrix { rows, columns: 2, values: (0..2 * rows).map(|value| value as f64).collect() };
+        let mut kept = Matrix::Dense(dense.clone());
+        let Matrix::Dense(out) = split_rows(&mut kept, &keep) else { panic!("dense") };
+        let expected: Vec<f64> = (0..rows).filter(|&row| !keep[row]).flat_map(|row| dense.row(row).to_vec()).collect();
+        assert_eq!((out.rows, out.values), (expected.len() / 2, expected));
+        assert_eq!(kept.rows(), keep.iter().filter(|&&kept| kept).count());
+    }
 }

@@ -26,14 +26,34 @@ impl<R: Read> Read for Hashing<R> {
     }
 }
 
+/// Deflate makes of one byte at most so many.
+const MOST_EXPANDED: u64 = 1_032;
+
+/// Opens a regular file, and says how long it is. Pipes and devices are refused before they are opened: what they give
+/// can be read only once.
+pub(crate) fn open_file(name: &str) -> Result<(File, u64), DataError> {
+    let unreadable = |why: io::Error| DataError::Unreadable { path: name.into(), why: why.to_string() };
+    let metadata = std::fs::metadata(name).map_err(unreadable)?;
+    if metadata.is_dir() {
+        let why = "it is a folder; expected a file".to_string();
+        return Err(DataError::Unreadable { path: name.into(), why });
+    }
+    if !metadata.is_file() {
+        let message = "expected a regular file, got a pipe or device, which can be read only once; save the data to a file \
+                       first (the checker reads it again)";
+        return Err(DataError::input(name, message));
+    }
+    Ok((File::open(name).map_err(unreadable)?, metadata.len()))
+}
+
 /// An open source of decompressed bytes.
 pub(crate) struct Source {
     pub(crate) name: String,
     reader: Box<dyn Read + Send>,
     digest: Arc<Mutex<StreamDigest>>,
-    /// Stored length in bytes, if known, and whether it is compressed.
-    pub(crate) length: Option<u64>,
-    pub(crate) compressed: bool,
+    /// Stored length in bytes.
+    length: u64,
+    compressed: bool,
 }
 
 impl Source {
@@ -43,24 +63,17 @@ impl Source {
             let bytes = builtin::bytes(builtin).map_err(|message| DataError::input(name, message))?;
             return Source::from_bytes(name, bytes);
         }
-        let unreadable = |why: io::Error| DataError::Unreadable { path: name.into(), why: why.to_string() };
-        let file = File::open(name).map_err(unreadable)?;
-        let metadata = file.metadata().map_err(unreadable)?;
-        if metadata.is_dir() {
-            let why = "it is a folder; expected a file".to_string();
-            return Err(DataError::Unreadable { path: name.into(), why });
-        }
-        let length = metadata.is_file().then_some(metadata.len());
+        let (file, length) = open_file(name)?;
         Source::new(name, BufReader::with_capacity(1 << 20, file), length)
     }
 
     /// A source that reads from memory.
     pub(crate) fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Source, DataError> {
         let length = bytes.len() as u64;
-        Source::new(name, Cursor::new(bytes), Some(length))
+        Source::new(name, Cursor::new(bytes), length)
     }
 
-    fn new(name: &str, inner: impl Read + Send + 'static, length: Option<u64>) -> Result<Source, DataError> {
+    fn new(name: &str, inner: impl Read + Send + 'static, length: u64) -> Result<Source, DataError> {
         let digest = Arc::new(Mutex::new(StreamDigest::default()));
         let mut hashing = Hashing { inner, digest: Arc::clone(&digest) };
         let mut magic = [0u8; 2];
@@ -77,6 +90,16 @@ impl Source {
         let reader: Box<dyn Read + Send> =
             if compressed { Box::new(MultiGzDecoder::new(chained)) } else { Box::new(chained) };
         Ok(Source { name: name.into(), reader, digest, length, compressed })
+    }
+
+    /// Length of the decompressed bytes, where it is known.
+    pub(crate) fn plain_length(&self) -> Option<u64> {
+        (!self.compressed).then_some(self.length)
+    }
+
+    /// At most so many decompressed bytes can come.
+    pub(crate) fn most_bytes(&self) -> u64 {
+        if self.compressed { most_inflated(self.length) } else { self.length }
     }
 
     /// Fills the buffer as far as the source goes; a short count means the end.
@@ -106,6 +129,11 @@ impl Source {
         let digest = self.digest.lock().map(|mut digest| std::mem::take(&mut *digest)).unwrap_or_default();
         Ok(digest.finish())
     }
+}
+
+/// The most bytes that a deflated stream of this length can become.
+pub(crate) fn most_inflated(length: u64) -> u64 {
+    length.saturating_mul(MOST_EXPANDED)
 }
 
 /// Lower-case hexadecimal.

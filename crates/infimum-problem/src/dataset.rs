@@ -1,6 +1,6 @@
 //! The canonical problem in memory: training rows, targets, weights, and what is minimised over them.
 
-use crate::{Matrix, Objective};
+use crate::{ColumnNames, Matrix, Objective};
 
 /// What the model has to predict, one entry per row of the matrix.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,8 +22,8 @@ pub enum Target {
 pub struct Dataset {
     /// Features, n × d.
     pub matrix: Matrix,
-    /// Name of each column (`"1"`, `"2"`, … where the file has none).
-    pub column_names: Vec<String>,
+    /// Name of each column.
+    pub column_names: ColumnNames,
     /// Targets, n.
     pub target: Target,
     /// Example weights c_i > 0 after class weights, n.

@@ -2,14 +2,19 @@
 
 use std::path::Path;
 
-use infimum_problem::{Encoding, Loss, Model, Recipe};
+use infimum_data::one_line;
+use infimum_problem::{Encoding, FeatureKind, Format, Loss, Model, Recipe, Task};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
+/// Names of the two files.
+const DESCRIPTION: &str = "model.json";
+const TENSORS: &str = "model.safetensors";
+
 /// Why a run folder's model cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}: {message}")]
+#[error("{}: {}", one_line(.path), one_line(.message))]
 pub struct ModelFileError {
     /// File.
     pub path: String,
@@ -41,10 +46,8 @@ fn bytes_of(values: &[f64]) -> Vec<u8> {
 impl ModelFile {
     /// The bytes of `model.safetensors`.
     pub fn tensors(model: &Model) -> Result<Vec<u8>, ModelFileError> {
-        let failed = |error: safetensors::SafeTensorError| ModelFileError {
-            path: "model.safetensors".into(),
-            message: error.to_string(),
-        };
+        let failed =
+            |error: safetensors::SafeTensorError| ModelFileError { path: TENSORS.into(), message: error.to_string() };
         let (weights, intercepts) = (bytes_of(&model.weights), bytes_of(&model.intercepts));
         let tensors = [
             ("weights", TensorView::new(Dtype::F64, vec![model.outputs, model.columns], &weights).map_err(failed)?),
@@ -55,32 +58,70 @@ impl ModelFile {
 
     /// Reads both files of a run folder.
     pub fn read(folder: &Path) -> Result<(ModelFile, Model), ModelFileError> {
-        let failed =
-            |name: &str, message: String| ModelFileError { path: folder.join(name).display().to_string(), message };
-        let text = std::fs::read_to_string(folder.join("model.json")).map_err(|error| {
-            failed("model.json", format!("cannot be read: {error}; expected a run folder of `infimum fit`"))
-        })?;
-        let file: ModelFile = serde_json::from_str(&text)
-            .map_err(|error| failed("model.json", format!("not a model description: {error}")))?;
-        let name = "model.safetensors";
-        let bytes =
-            std::fs::read(folder.join(name)).map_err(|error| failed(name, format!("cannot be read: {error}")))?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| failed(name, error.to_string()))?;
-        let columns = file.encoding.columns;
+        let bytes = |name: &str| {
+            std::fs::read(folder.join(name)).map_err(|error| ModelFileError {
+                path: folder.join(name).display().to_string(),
+                message: format!("cannot be read: {error}; expected a run folder of `infimum fit`"),
+            })
+        };
+        let parsed = ModelFile::from_bytes(&bytes(DESCRIPTION)?, &bytes(TENSORS)?);
+        parsed.map_err(|error| ModelFileError { path: folder.join(&error.path).display().to_string(), ..error })
+    }
+
+    /// The model of the bytes of `model.json` and `model.safetensors`.
+    pub fn from_bytes(description: &[u8], tensors: &[u8]) -> Result<(ModelFile, Model), ModelFileError> {
+        let failed = |name: &str, message: String| ModelFileError { path: name.into(), message };
+        let file: ModelFile = serde_json::from_slice(description)
+            .map_err(|error| failed(DESCRIPTION, format!("not a model description: {error}")))?;
+        file.consistent().map_err(|message| failed(DESCRIPTION, message))?;
+        let tensors = SafeTensors::deserialize(tensors).map_err(|error| failed(TENSORS, error.to_string()))?;
         let take = |tensor: &str, shape: &[usize]| {
-            let view = tensors.tensor(tensor).map_err(|error| failed(name, error.to_string()))?;
+            let view = tensors.tensor(tensor).map_err(|error| failed(TENSORS, error.to_string()))?;
             if view.dtype() != Dtype::F64 || view.shape() != shape {
                 return Err(failed(
-                    name,
+                    TENSORS,
                     format!("`{tensor}`: expected F64 of shape {shape:?}, got {:?} {:?}", view.dtype(), view.shape()),
                 ));
             }
-            let number = |chunk: &[u8]| f64::from_le_bytes(std::array::from_fn(|i| chunk[i]));
-            Ok(view.data().chunks_exact(8).map(number).collect())
+            let values: Vec<f64> = view.data().as_chunks().0.iter().copied().map(f64::from_le_bytes).collect();
+            match values.iter().find(|value| !value.is_finite()) {
+                Some(value) => Err(failed(TENSORS, format!("`{tensor}`: expected finite numbers, got {value}"))),
+                None => Ok(values),
+            }
         };
-        let weights = take("weights", &[file.outputs, columns])?;
-        let intercepts = take("intercepts", &[file.outputs])?;
-        let model = Model { outputs: file.outputs, columns, weights, intercepts };
-        Ok((file, model))
+        let (outputs, columns) = (file.outputs, file.encoding.columns);
+        let weights = take("weights", &[outputs, columns])?;
+        let intercepts = take("intercepts", &[outputs])?;
+        Ok((file, Model { outputs, columns, weights, intercepts }))
+    }
+
+    /// What predictions rely on: outputs fit the labels, columns the encoding, categories are sorted.
+    fn consistent(&self) -> Result<(), String> {
+        let (labels, classification) = (self.labels.len(), self.recipe.task == Task::Classification);
+        if classification != (labels >= 2) || classification != self.loss.is_classification() {
+            return Err(format!("{labels} labels do not fit the loss {}", self.loss.name()));
+        }
+        let outputs = if classification { self.loss.outputs(labels) } else { 1 };
+        if self.outputs != outputs {
+            return Err(format!("expected {outputs} outputs for {labels} labels, got {}", self.outputs));
+        }
+        let features = &self.encoding.features;
+        let widths = features.iter().map(|feature| match &feature.kind {
+            FeatureKind::Numeric => 1,
+            FeatureKind::OneHot(categories) => categories.len(),
+        });
+        let width: usize = widths.sum();
+        let unnamed = matches!(self.recipe.format, Format::Libsvm | Format::Npy | Format::Npz);
+        if width != self.encoding.columns && !(unnamed && features.is_empty()) {
+            return Err(format!("the features make {width} columns, expected {}", self.encoding.columns));
+        }
+        let unsorted = |kind: &FeatureKind| match kind {
+            FeatureKind::Numeric => false,
+            FeatureKind::OneHot(categories) => !categories.is_sorted_by(|a, b| a < b),
+        };
+        match features.iter().find(|feature| unsorted(&feature.kind)) {
+            Some(feature) => Err(format!("the categories of `{}` are not sorted", feature.name)),
+            None => Ok(()),
+        }
     }
 }

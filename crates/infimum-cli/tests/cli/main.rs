@@ -7,4 +7,5 @@ mod faults;
 mod fit;
 mod folder;
 mod predict;
+mod reading;
 mod sandbox;

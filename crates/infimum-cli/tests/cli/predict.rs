@@ -80,17 +80,17 @@ fn regression_values_and_files_without_a_target() {
     assert!(ran.stdout.is_empty() && ran.stderr.contains("R²"), "{ran:?}");
     let (head, rows) = table(&sandbox.read("values.csv"));
     assert_eq!((head, rows.len()), (vec!["value".to_string()], 40));
-    // Without the target: the same values and no metrics. Columns in another order: said, not guessed.
+    // Without the target: the same values and no metrics. Columns are found by their names, in any order.
     let columns = |order: [usize; 2]| -> String {
         let fields = |line: &str| line.split(',').map(String::from).collect::<Vec<_>>();
         numbers().lines().map(fields).map(|line| format!("{},{}\n", line[order[0]], line[order[1]])).collect()
     };
-    sandbox.file("swapped.csv", columns([1, 0]));
-    sandbox.refused("predict run swapped.csv", &["another order"]);
-    sandbox.file("bare.csv", columns([0, 1]));
-    let ran = sandbox.good("predict run bare.csv");
-    assert_eq!(ran.stdout, sandbox.read("values.csv"));
-    assert!(!ran.stderr.contains("metric"), "{}", ran.stderr);
+    for (name, order) in [("swapped.csv", [1, 0]), ("bare.csv", [0, 1])] {
+        sandbox.file(name, columns(order));
+        let ran = sandbox.good(&format!("predict run {name}"));
+        assert_eq!(ran.stdout, sandbox.read("values.csv"));
+        assert!(!ran.stderr.contains("metric"), "{}", ran.stderr);
+    }
 }
 
 #[test]
@@ -105,6 +105,8 @@ fn text_columns_unknown_categories_and_quoted_labels() {
     sandbox.certified(file, "run");
     sandbox.file("new.csv", "colour,size\nred,3\nviolet,2\n");
     let ran = sandbox.good("predict run new.csv");
+    let note = "column `colour`: 1 categories that the model does not know (`violet` …), in 1 rows";
+    assert!(ran.stderr.contains(note), "{}", ran.stderr);
     assert_eq!(ran.stdout.lines().take(2).collect::<Vec<_>>(), ["label", "\"a, or b\""]);
     assert_eq!(ran.stdout.lines().count(), 3);
     sandbox.file("short.csv", "colour\nred\n");
@@ -133,4 +135,106 @@ fn a_folder_that_is_no_run() {
     sandbox.certified("builtin:iris", "run");
     sandbox.file("run/model.safetensors", "damaged");
     sandbox.refused("predict run builtin:iris", &["model.safetensors"]);
+}
+
+#[test]
+fn columns_of_the_same_name() {
+    let sandbox = Sandbox::new();
+    let row = |row: usize| [row * 7 % 11, row * 5 % 7, row * 3 % 5, row * 11 % 13 % 2].map(|value| value.to_string());
+    let text = |header: &str, order: &[usize]| -> String {
+        let line = |i: usize| order.iter().map(|&column| row(i)[column].clone()).collect::<Vec<_>>().join(",");
+        (0..50).fold(format!("{header}\n"), |text, i| text + &line(i) + "\n")
+    };
+    sandbox.file("table.csv", text("a,a,b,y", &[0, 1, 2, 3]));
+    sandbox.certified("table.csv", "run");
+    let expected = sandbox.good("predict run table.csv").stdout;
+    for (header, order) in [("a,a,b", &[0, 1, 2][..]), ("b,y,a,a", &[2, 3, 0, 1]), ("a,b,other,a", &[0, 2, 3, 1])] {
+        sandbox.file("other.csv", text(header, order));
+        assert_eq!(sandbox.good("predict run other.csv").stdout, expected, "{header}");
+    }
+    // The target is the second of three columns of one name.
+    sandbox.file("table.csv", text("a,a,a,y", &[0, 3, 1, 2]));
+    sandbox.certified("table.csv --target 2", "run");
+    let ran = sandbox.good("predict run table.csv");
+    assert!(ran.stderr.contains("accuracy"), "{}", ran.stderr);
+    sandbox.file("other.csv", text("a,y,a", &[0, 2, 1]));
+    assert_eq!(sandbox.good("predict run other.csv").stdout, ran.stdout);
+}
+
+#[test]
+fn text_and_numbers_in_another_order() {
+    let sandbox = Sandbox::new();
+    let row = |i: usize| [["x", "7", ""][i % 3].to_string(), (i * 5 % 7).to_string(), ["u", "v"][i % 2].to_string()];
+    let text = |header: &str, order: [usize; 3]| -> String {
+        let line = |i: usize| order.map(|column| row(i)[column].clone()).join(",");
+        (0..40).fold(format!("{header},y\n"), |text, i| text + &format!("{},{}\n", line(i), i * 7 % 10 / 4))
+    };
+    sandbox.file("table.csv", text("s,n,t", [0, 1, 2]));
+    sandbox.certified("table.csv", "run");
+    sandbox.file("other.csv", text("t,s,n", [2, 0, 1]));
+    let decision = |file: &str| sandbox.good(&format!("predict run {file} --what decision")).stdout;
+    assert_eq!(decision("table.csv"), decision("other.csv"));
+    sandbox.file("word.csv", "s,n,t\nx,3,u\nx,many,v\n");
+    sandbox.refused("predict run word.csv", &["line 3, column `n`", "as in the training data", "`many`"]);
+}
+
+#[test]
+fn targets_that_are_unknown_are_no_reason_to_refuse() {
+    let sandbox = Sandbox::new();
+    sandbox.file("table.csv", two_classes());
+    sandbox.certified("table.csv", "run");
+    sandbox.file("new.csv", "width,height,kind\n5,5,large\n0.1,0.1,\n0.1,0.2,giant\n5,5,NA\n");
+    let ran = sandbox.good("predict run new.csv");
+    assert!(
+        ran.stderr.contains("accuracy 1.000000") && ran.stderr.contains("3 rows of unknown target left out (4 rows)")
+    );
+    sandbox.file("none.csv", "width,height,kind\n5,5,\n0.1,0.1,\n");
+    let ran = sandbox.good("predict run none.csv");
+    assert!(ran.stderr.contains("metric     none, 2 rows of unknown target left out"), "{}", ran.stderr);
+    sandbox.file("prices.csv", numbers());
+    sandbox.certified("prices.csv", "prices");
+    sandbox.file("new.csv", "a,b,price\n1,2,\n3,4,nan\n5,6,unknown\n7,8,1e300\n9,10,3.5\n");
+    let ran = sandbox.good("predict prices new.csv");
+    assert!(ran.stderr.contains("mean squared error") && ran.stderr.contains("4 rows of unknown target"), "{ran:?}");
+    sandbox.good("generate text-like --rows 200 --columns 50 -o text.svm");
+    sandbox.certified("text.svm", "sparse");
+    sandbox.file("new.svm", "? 1:0.5 2:0.25\n3:1\n+1 1:0.5\n");
+    let ran = sandbox.good("predict sparse new.svm");
+    assert_eq!(ran.stdout.lines().count(), 4);
+    assert!(ran.stderr.contains("2 rows of unknown target left out"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_data_file_is_not_overwritten() {
+    let sandbox = Sandbox::new();
+    sandbox.file("table.csv", two_classes());
+    sandbox.certified("table.csv", "run");
+    sandbox.refused("predict run table.csv -o run/../table.csv", &["table.csv", "the data file itself"]);
+    assert_eq!(sandbox.read("table.csv"), two_classes());
+}
+
+#[test]
+fn a_run_that_was_cut_off_is_said() {
+    let sandbox = Sandbox::new();
+    sandbox.certified("builtin:iris", "run");
+    std::fs::remove_file(sandbox.path("run/result.json")).unwrap();
+    let ran = sandbox.good("predict run builtin:iris");
+    assert!(ran.stderr.contains("warning: run holds no result.json"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_model_description_that_contradicts_itself() {
+    let sandbox = Sandbox::new();
+    sandbox.certified("builtin:iris", "run");
+    let text = sandbox.read("run/model.json");
+    for (from, to, expected) in [
+        ("\"outputs\": 3", "\"outputs\": 0", "expected 3 outputs"),
+        ("\"columns\": 4", "\"columns\": 5", "the features make 4 columns"),
+        ("\"setosa\",", "", "outputs for 2 labels"),
+        ("\"version\"", "\"ver\nsion\"", "model description"),
+    ] {
+        assert!(text.contains(from));
+        sandbox.file("run/model.json", text.replace(from, to));
+        sandbox.refused("predict run builtin:iris", &["model.json", expected]);
+    }
 }

@@ -5,8 +5,8 @@ mod clarabel;
 
 use infimum_convex::{Options, Solver, solve};
 use infimum_problem::{
-    Certificate, Claim, ClassWeight, Dataset, DenseMatrix, Ending, Format, Intercept, Loss, Matrix, Objective, Outcome,
-    Problem, Recipe, Silent, Source, SparseMatrix, Strength, Target, Task,
+    Certificate, Claim, ClassWeight, ColumnNames, Dataset, DenseMatrix, Ending, Format, Intercept, Loss, Matrix,
+    Objective, Outcome, Problem, Recipe, Silent, Source, SparseMatrix, Strength, Target, Task,
 };
 use proptest::prelude::*;
 
@@ -46,7 +46,7 @@ fn problem(loss: Loss, intercept: Intercept) -> impl Strategy<Value = Problem> {
             Problem {
                 data: Dataset {
                     matrix,
-                    column_names: (1..=d).map(|j| j.to_string()).collect(),
+                    column_names: ColumnNames::numbered(d),
                     target,
                     total_weight: weights.iter().sum(),
                     weights,

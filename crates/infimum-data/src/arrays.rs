@@ -1,0 +1,279 @@
+//! NPY and NPZ files as features, target and weights.
+
+use infimum_problem::{ColumnNames, DenseMatrix, Format, Matrix};
+
+use crate::canonical::Request;
+use crate::error::DataError;
+use crate::npy::{Array, Npz, read_array};
+use crate::raw::{Encode, Raw, RawTarget, plain};
+use crate::source::Source;
+use crate::{infer, number};
+
+/// Reads one array; target and weights are columns of it.
+pub(crate) fn read_npy(mut source: Source, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
+    let name = source.name.clone();
+    let most = source.most_bytes();
+    let Array { shape, values, usable } = read_array(&mut source, &name, most)?;
+    let mut dense = matrix(shape, values, &name)?;
+    let names = ColumnNames::numbered(dense.columns);
+    // A file for a model may hold the features alone.
+    let bare = matches!(encode, Encode::Fixed { encoding, .. } if dense.columns == encoding.columns);
+    let (mut target, mut target_name, mut weights, mut weight_name) = (RawTarget::Absent, String::new(), None, None);
+    let mut taken = Vec::new();
+    if !bare {
+        let column = infer::column(&name, request.target.as_deref().unwrap_or("-1"), &names, "target")?;
+        let values = column_of(&dense, column);
+        target = RawTarget::Numeric(if usable { values } else { targets(values, encode, &name, column)? });
+        target_name = names.name(column).into_owned();
+        taken.push(column);
+        if let Some(wanted) = &request.sample_weight {
+            let weight = infer::column(&name, wanted, &names, "weight")?;
+            if weight == column {
+                return Err(infer::both(&name, wanted));
+            }
+            let values = column_of(&dense, weight);
+            if matches!(encode, Encode::Fresh) {
+                check_weights(&values, &name, weight)?;
+            }
+            weights = Some(values);
+            weight_name = Some(names.name(weight).into_owned());
+            taken.push(weight);
+        }
+        taken.sort_unstable();
+        remove_columns(&mut dense, &taken);
+    }
+    let without: Vec<usize> = taken.iter().map(|column| column + 1).collect();
+    if !usable {
+        let kept: Vec<usize> = (0..names.len()).filter(|column| !taken.contains(column)).collect();
+        check(&dense.values, dense.columns, &name, |column| kept[column])?;
+    }
+    check_width(&name, dense.columns, encode)?;
+    Ok(Raw {
+        names: ColumnNames::Numbered { columns: dense.columns, without },
+        encoding: plain(dense.columns),
+        matrix: Matrix::Dense(dense),
+        target,
+        weights,
+        sha256: source.sha256()?,
+        format: Format::Npy,
+        header: false,
+        target_name,
+        weight_name,
+        notes: Vec::new(),
+    })
+}
+
+/// Reads a zip of arrays; features, target and weights are arrays of it.
+pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
+    let path = npz.name.clone();
+    let fresh = matches!(encode, Encode::Fresh);
+    let names = npz.names();
+    let listed = names.join(", ");
+    let choose =
+        |candidates: &[&'static str]| candidates.iter().find(|&&name| names.iter().any(|other| other == name)).copied();
+    let Some(features) = choose(&["X", "x", "data"]) else {
+        let message = format!("expected the features as array `X`; the file has: {listed}");
+        return Err(DataError::input(&path, message));
+    };
+    let target_name = match &request.target {
+        Some(target) => Some(target.as_str()),
+        None => choose(&["y", "Y", "target", "labels"]),
+    };
+    let target_name = match target_name {
+        Some(target) if names.iter().any(|name| name == target) => Some(target),
+        _ if !fresh => None,
+        wanted => {
+            let message = format!("expected the target as array `{}`; the file has: {listed}", wanted.unwrap_or("y"));
+            return Err(DataError::input(&path, message));
+        }
+    };
+    let weight_name = request.sample_weight.as_deref().filter(|_| fresh);
+    for (what, given) in [("target", target_name), ("weights", weight_name)] {
+        if given == Some(features) {
+            return Err(DataError::input(&path, format!("the array `{features}` cannot be both features and {what}")));
+        }
+    }
+    if weight_name.is_some() && weight_name == target_name {
+        let message = format!("the array `{}` cannot be both target and weights", weight_name.unwrap_or_default());
+        return Err(DataError::input(&path, message));
+    }
+    let inside = |array: &str| format!("{path}, array `{array}`");
+    let Array { shape, values, usable } = npz.array(features)?;
+    let dense = matrix(shape, values, &inside(features))?;
+    if !usable {
+        check(&dense.values, dense.columns, &inside(features), |column| column)?;
+    }
+    check_width(&path, dense.columns, encode)?;
+    let mut vector = |array: &str| {
+        let Array { shape, values, .. } = npz.array(array)?;
+        match shape[..] {
+            [rows] | [rows, 1] if rows == dense.rows => Ok(values),
+            _ => {
+                let rows = dense.rows;
+                let message =
+                    format!("expected one value for each of the {rows} rows of the features, got shape {shape:?}");
+                Err(DataError::input(&inside(array), message))
+            }
+        }
+    };
+    let mut notes = Vec::new();
+    let target = match target_name.map(|name| (name, vector(name))) {
+        None => RawTarget::Absent,
+        Some((name, Ok(values))) => RawTarget::Numeric(targets(values, encode, &inside(name), 0)?),
+        Some((_, Err(error))) if fresh => return Err(error),
+        Some((_, Err(error))) => {
+            notes.push(format!("the target is not used: {error}"));
+            RawTarget::Absent
+        }
+    };
+    let weights = weight_name.map(&mut vector).transpose()?;
+    if let (Some(weights), Some(name)) = (&weights, weight_name) {
+        check_weights(weights, &inside(name), 0)?;
+    }
+    Ok(Raw {
+        names: ColumnNames::numbered(dense.columns),
+        encoding: plain(dense.columns),
+        matrix: Matrix::Dense(dense),
+        target,
+        weights,
+        sha256,
+        format: Format::Npz,
+        header: false,
+        target_name: target_name.unwrap_or_default().to_string(),
+        weight_name: weight_name.map(str::to_string),
+        notes,
+    })
+}
+
+/// A two-dimensional array as a matrix.
+fn matrix(shape: Vec<usize>, values: Vec<f64>, name: &str) -> Result<DenseMatrix, DataError> {
+    match shape[..] {
+        [rows, columns] => Ok(DenseMatrix { rows, columns, values }),
+        _ => Err(DataError::input(name, format!("expected a two-dimensional array, got shape {shape:?}"))),
+    }
+}
+
+fn column_of(dense: &DenseMatrix, column: usize) -> Vec<f64> {
+    (0..dense.rows).map(|row| dense.values[row * dense.columns + column]).collect()
+}
+
+/// Removes columns (increasing, each once) in place.
+fn remove_columns(dense: &mut DenseMatrix, taken: &[usize]) {
+    let (old, mut target) = (dense.columns, 0);
+    for row in 0..dense.rows {
+        let mut start = 0;
+        for &end in taken.iter().chain([&old]) {
+            dense.values.copy_within(row * old + start..row * old + end, target);
+            target += end - start;
+            start = end + 1;
+        }
+    }
+    dense.values.truncate(target);
+    dense.columns -= taken.len();
+}
+
+/// Refuses the first number that cannot be used; `column` says what a column was in the file.
+fn check(values: &[f64], columns: usize, name: &str, column: impl Fn(usize) -> usize) -> Result<(), DataError> {
+    let found = values.iter().enumerate().find_map(|(place, &value)| Some((place, value, number::objection(value)?)));
+    match found {
+        None => Ok(()),
+        Some((place, value, expected)) => {
+            Err(DataError::element(name, place / columns, column(place % columns), expected, value))
+        }
+    }
+}
+
+/// Targets to train on; when predicting, those that cannot be used are NaN.
+fn targets(mut values: Vec<f64>, encode: &Encode, name: &str, column: usize) -> Result<Vec<f64>, DataError> {
+    match encode {
+        Encode::Fresh => check(&values, 1, name, |_| column)?,
+        Encode::Fixed { .. } => {
+            values.iter_mut().filter(|value| number::objection(**value).is_some()).for_each(|value| *value = f64::NAN);
+        }
+    }
+    Ok(values)
+}
+
+fn check_weights(values: &[f64], name: &str, column: usize) -> Result<(), DataError> {
+    check(values, 1, name, |_| column)?;
+    match values.iter().position(|&weight| weight < 0.0) {
+        None => Ok(()),
+        Some(row) => Err(DataError::element(name, row, column, "a weight ≥ 0", values[row])),
+    }
+}
+
+fn check_width(name: &str, columns: usize, encode: &Encode) -> Result<(), DataError> {
+    match encode {
+        Encode::Fixed { encoding, .. } if encoding.columns != columns => {
+            let message =
+                format!("expected {} feature columns, as the model was trained on, got {columns}", encoding.columns);
+            Err(DataError::input(name, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write};
+
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    /// A `.npy` file of bytes, whose header claims `shape`.
+    fn npy(shape: &str, values: &[u8]) -> Vec<u8> {
+        let header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n");
+        let length = (header.len() as u16).to_le_bytes();
+        [&b"\x93NUMPY\x01\x00"[..], &length, header.as_bytes(), values].concat()
+    }
+
+    fn read(arrays: &[(&str, Vec<u8>)], target: Option<&str>, weight: Option<&str>) -> Result<Raw, String> {
+        let mut bytes = Cursor::new(Vec::new());
+        let mut writer = zip::ZipWriter::new(&mut bytes);
+        for (name, array) in arrays {
+            let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+            writer.start_file(format!("{name}.npy"), options).expect("a new entry");
+            writer.write_all(array).expect("memory");
+        }
+        writer.finish().expect("memory");
+        let request = Request {
+            target: target.map(str::to_string),
+            sample_weight: weight.map(str::to_string),
+            ..Request::default()
+        };
+        let npz = Npz::from_bytes("rows.npz", bytes.into_inner()).map_err(|error| error.to_string())?;
+        read_npz(npz, String::new(), &request, &Encode::Fresh).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn arrays_of_an_archive_have_one_use_each_and_fit() {
+        let x = || ("X", npy("(4, 2)", &[1, 2, 3, 4, 5, 6, 7, 8]));
+        let y = |shape: &str| ("y", npy(shape, &[0, 1, 0, 1]));
+        assert!(read(&[x(), y("(4,)")], None, None).is_ok());
+        assert!(read(&[x(), y("(4, 1)")], None, None).is_ok());
+        for (arrays, target, weight, expected) in [
+            (vec![x(), y("(2, 2)")], None, None, "expected one value for each of the 4 rows"),
+            (vec![x(), y("(1, 4)")], None, None, "got shape [1, 4]"),
+            (vec![x(), y("(3,)")], None, None, "got shape [3]"),
+            (vec![x(), y("(4,)")], None, Some("y"), "`y` cannot be both target and weights"),
+            (vec![x(), y("(4,)")], Some("X"), None, "`X` cannot be both features and target"),
+            (vec![x(), y("(4,)")], None, Some("X"), "`X` cannot be both features and weights"),
+            (vec![x()], None, None, "expected the target as array `y`; the file has: X"),
+            (vec![y("(4,)")], None, None, "expected the features as array `X`"),
+        ] {
+            let error = read(&arrays, target, weight).expect_err(expected);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn claimed_sizes_are_not_believed() {
+        for shape in ["(1152921504606846976, 1)", "(274877906944, 1)", "(4294967296, 4294967296)"] {
+            let error = read(&[("X", npy(shape, &[0; 100])), ("y", npy("(1,)", &[0]))], None, None).expect_err(shape);
+            assert!(error.contains("truncated"), "{error}");
+            let source = Source::from_bytes("rows.npy", npy(shape, &[0; 100])).expect("memory");
+            assert!(read_npy(source, &Request::default(), &Encode::Fresh).is_err());
+        }
+    }
+}

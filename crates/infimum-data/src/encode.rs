@@ -1,0 +1,192 @@
+//! Typed columns as a matrix: numbers as they are, text one-hot encoded.
+//!
+//! The table's buffers become the matrix's own, row by row from the last, so that no second copy of either is in memory.
+
+use infimum_problem::{DenseMatrix, Encoding, Feature, FeatureKind, Matrix, SparseMatrix};
+
+use crate::csv::{Dictionary, Layout, Table};
+use crate::error::one_line;
+use crate::number;
+
+/// One-hot encoded tables filled less than this are stored sparse.
+const SPARSE_BELOW: f64 = 0.3;
+/// The column of a category that the model does not know.
+const NONE: u32 = u32::MAX;
+
+/// How a feature is read from a row and which columns of the matrix it becomes.
+enum Plan {
+    /// The number at `from`, in column `to`.
+    Number { from: usize, to: u32 },
+    /// The code at `from`: 1 in column `to[code]`, if that is one.
+    Text { from: usize, to: Vec<u32> },
+}
+
+/// The encoding of a new model, and the names of the matrix's columns. `features` are the file's columns.
+pub(crate) fn fresh_encoding(
+    layout: &Layout,
+    features: &[usize],
+    text: &[Dictionary],
+    notes: &mut Vec<String>,
+) -> (Encoding, Vec<String>) {
+    let mut encoded = Vec::with_capacity(features.len());
+    let mut names = Vec::new();
+    let mut texts = text.iter();
+    for &column in features {
+        let name = layout.names.name(column).into_owned();
+        let Some(dictionary) = layout.text[column].then(|| texts.next()).flatten() else {
+            names.push(name.clone());
+            encoded.push(Feature { name, kind: FeatureKind::Numeric });
+            continue;
+        };
+        let mut categories: Vec<String> = dictionary.names.iter().map(|name| name.to_string()).collect();
+        categories.sort();
+        let shown = one_line(&name);
+        notes.push(format!("column `{shown}` is text: one-hot encoded as {} columns", categories.len()));
+        let missing =
+            dictionary.names.iter().zip(&dictionary.counts).filter(|entry| number::is_missing(entry.0.as_bytes()));
+        match missing.map(|entry| entry.1).sum::<u64>() {
+            0 => {}
+            1 => notes.push(format!("column `{shown}`: 1 missing value is a category of its own")),
+            count => notes.push(format!("column `{shown}`: {count} missing values are categories of their own")),
+        }
+        names.extend(categories.iter().map(|category| format!("{name}={category}")));
+        encoded.push(Feature { name, kind: FeatureKind::OneHot(categories) });
+    }
+    (Encoding { features: encoded, columns: names.len() }, names)
+}
+
+/// Lays a table out as `encoding` says; feature j stands in the file's column `features[j]`. Categories that are not in the
+/// encoding give zeros and a note.
+pub(crate) fn encode_matrix(
+    layout: &Layout,
+    features: &[usize],
+    table: Table,
+    encoding: &Encoding,
+    notes: &mut Vec<String>,
+) -> Matrix {
+    let Table { rows, numbers, codes, text, .. } = table;
+    let columns = encoding.columns;
+    let numbers_only = encoding.features.iter().all(|feature| feature.kind == FeatureKind::Numeric);
+    if numbers_only && features.is_sorted() {
+        return Matrix::Dense(DenseMatrix { rows, columns, values: numbers });
+    }
+    let mut sorted = features.to_vec();
+    sorted.sort_unstable();
+    let place = |column: usize| sorted.iter().filter(|&&c| c < column && layout.text[c] == layout.text[column]).count();
+    let mut to = 0u32;
+    let mut plans = Vec::with_capacity(features.len());
+    for (&column, feature) in features.iter().zip(&encoding.features) {
+        let from = place(column);
+        match &feature.kind {
+            FeatureKind::Numeric => {
+                plans.push(Plan::Number { from, to });
+                to += 1;
+            }
+            FeatureKind::OneHot(categories) => {
+                let dictionary = &text[from];
+                let known = |name: &str| categories.binary_search_by(|category| category.as_str().cmp(name)).ok();
+                let codes: Vec<u32> =
+                    dictionary.names.iter().map(|name| known(name).map_or(NONE, |place| to + place as u32)).collect();
+                note_unknown(&feature.name, dictionary, &codes, notes);
+                plans.push(Plan::Text { from, to: codes });
+                to += categories.len() as u32;
+            }
+        }
+    }
+    let encode = Rows { rows, numbers, codes, text_width: text.len(), plans };
+    if (features.len() as f64) < SPARSE_BELOW * columns as f64 {
+        Matrix::Sparse(encode.sparse(columns))
+    } else {
+        Matrix::Dense(encode.dense(columns))
+    }
+}
+
+fn note_unknown(name: &str, dictionary: &Dictionary, codes: &[u32], notes: &mut Vec<String>) {
+    let unknown: Vec<usize> = (0..codes.len()).filter(|&code| codes[code] == NONE).collect();
+    if let Some(&first) = unknown.first() {
+        let rows: u64 = unknown.iter().map(|&code| dictionary.counts[code]).sum();
+        notes.push(format!(
+            "column `{}`: {} categories that the model does not know (`{}` …), in {rows} rows; all columns of `{}` are 0 there",
+            one_line(name),
+            unknown.len(),
+            one_line(&dictionary.names[first]),
+            one_line(name)
+        ));
+    }
+}
+
+/// A table on its way to a matrix.
+struct Rows {
+    rows: usize,
+    numbers: Vec<f64>,
+    codes: Vec<u32>,
+    text_width: usize,
+    plans: Vec<Plan>,
+}
+
+impl Rows {
+    /// Calls `put` with the column and the value of every feature of row `row`; one-hot columns that are 0 are left out.
+    fn visit(&self, row: usize, number_width: usize, mut put: impl FnMut(u32, f64)) {
+        for plan in &self.plans {
+            match plan {
+                Plan::Number { from, to } => put(*to, self.numbers[row * number_width + from]),
+                Plan::Text { from, to } => match to[self.codes[row * self.text_width + from] as usize] {
+                    NONE => {}
+                    column => put(column, 1.0),
+                },
+            }
+        }
+    }
+
+    /// Every number has a column, so a row's place in the matrix is at or behind its place among the numbers.
+    fn dense(mut self, columns: usize) -> DenseMatrix {
+        let number_width = self.plans.len() - self.text_width;
+        resize(&mut self.numbers, self.rows * columns);
+        let mut values = vec![0.0; columns];
+        for row in (0..self.rows).rev() {
+            values.fill(0.0);
+            self.visit(row, number_width, |column, value| values[column as usize] = value);
+            self.numbers[row * columns..(row + 1) * columns].copy_from_slice(&values);
+        }
+        DenseMatrix { rows: self.rows, columns, values: self.numbers }
+    }
+
+    /// One entry a feature first, 0 where it has none; then zeros are dropped.
+    fn sparse(mut self, columns: usize) -> SparseMatrix {
+        let width = self.plans.len();
+        let number_width = width - self.text_width;
+        let rows = self.rows;
+        resize(&mut self.numbers, rows * width);
+        resize(&mut self.codes, rows * width);
+        let mut entries: Vec<(u32, f64)> = Vec::with_capacity(width);
+        for row in (0..rows).rev() {
+            entries.clear();
+            self.visit(row, number_width, |column, value| entries.push((column, value)));
+            entries.resize(width, (0, 0.0));
+            for (place, &(column, value)) in (row * width..).zip(&entries) {
+                (self.codes[place], self.numbers[place]) = (column, value);
+            }
+        }
+        let mut row_starts = Vec::with_capacity(rows + 1);
+        row_starts.push(0);
+        let mut end = 0;
+        for row in 0..rows {
+            for place in row * width..(row + 1) * width {
+                if self.numbers[place] != 0.0 {
+                    (self.codes[end], self.numbers[end]) = (self.codes[place], self.numbers[place]);
+                    end += 1;
+                }
+            }
+            row_starts.push(end);
+        }
+        self.codes.truncate(end);
+        self.numbers.truncate(end);
+        SparseMatrix { rows, columns, row_starts, column_indices: self.codes, values: self.numbers }
+    }
+}
+
+/// Grows to `length` without room to spare.
+fn resize<T: Clone + Default>(values: &mut Vec<T>, length: usize) {
+    values.reserve_exact(length.saturating_sub(values.len()));
+    values.resize(length, T::default());
+}

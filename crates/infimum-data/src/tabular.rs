@@ -1,0 +1,212 @@
+//! CSV and TSV files as features, target and weights.
+
+use std::collections::{HashMap, VecDeque};
+
+use infimum_problem::{ColumnNames, Encoding, FeatureKind, Format};
+
+use crate::canonical::Request;
+use crate::csv::{self, Beginning, Dictionary, Layout, Role};
+use crate::encode::{encode_matrix, fresh_encoding};
+use crate::error::DataError;
+use crate::fields::Fields;
+use crate::raw::{Encode, Raw, RawTarget};
+use crate::source::Source;
+use crate::stream::BLOCK;
+use crate::{infer, number};
+
+/// Records looked at to infer header and text columns.
+const SAMPLE: usize = 100;
+
+/// Reads a table; `open` opens it anew.
+pub(crate) fn read_table(
+    open: &dyn Fn() -> Result<Source, DataError>,
+    format: Format,
+    request: &Request,
+    encode: &Encode,
+) -> Result<Raw, DataError> {
+    let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
+    let mut source = open()?;
+    let path = source.name.clone();
+    let Beginning { text, whole, .. } = csv::beginning(&mut source, delimiter)?;
+    drop(source);
+    let mut sample = csv::sample(&text[..whole], delimiter, SAMPLE).map_err(|error| error.at(&path, 0))?;
+    let header = request.header.unwrap_or_else(|| infer::header(&sample));
+    let Some(first) = sample.first() else {
+        return Err(DataError::input(&path, "there are no rows; expected at least one"));
+    };
+    if first.len() == 1
+        && delimiter == b','
+        && sample.iter().all(|record| record.len() == 1 && record[0].contains(&b';'))
+    {
+        let message = "the fields seem to be separated by `;`; expected `,` (or tabs, with --format tsv): replace them";
+        return Err(DataError::input(&path, message));
+    }
+    let mut notes = Vec::new();
+    if request.header.is_none() && format != Format::Builtin {
+        notes.push(header_words(header).into());
+    }
+    let names = if header { column_names(&text, delimiter, first, &path)? } else { ColumnNames::numbered(first.len()) };
+    if header {
+        sample.remove(0);
+    }
+    let mut layout = Layout {
+        delimiter,
+        header,
+        roles: vec![Role::Feature; names.len()],
+        text: vec![false; names.len()],
+        fixed: matches!(encode, Encode::Fixed { .. }),
+        names,
+    };
+    // The file's column of each feature.
+    let features: Vec<usize> = match encode {
+        Encode::Fresh => {
+            choose_columns(&path, request, &mut layout)?;
+            for (column, text) in layout.text.iter_mut().enumerate() {
+                *text = sample.iter().any(|record| record.get(column).is_some_and(|field| number::is_word(field)));
+            }
+            (0..layout.roles.len()).filter(|&column| layout.roles[column] == Role::Feature).collect()
+        }
+        Encode::Fixed { encoding, labels } => {
+            let features = place_columns(&path, request, encoding, &mut layout)?;
+            for (&column, feature) in features.iter().zip(&encoding.features) {
+                layout.text[column] = feature.kind != FeatureKind::Numeric;
+            }
+            for (text, role) in layout.text.iter_mut().zip(&layout.roles) {
+                *text |= *labels && *role == Role::Target;
+            }
+            features
+        }
+    };
+    let (mut table, sha256) = csv::read(open, &mut layout, BLOCK)?;
+    if table.rows == 0 {
+        let message = if header { "there are no rows below the column names" } else { "there are no rows" };
+        return Err(DataError::input(&path, message));
+    }
+    let target = layout.roles.iter().position(|&role| role == Role::Target);
+    let weight = layout.roles.iter().position(|&role| role == Role::Weight);
+    if let (Encode::Fresh, Some(column), Some(text)) = (encode, target, &table.target_text) {
+        refuse_missing(&path, &layout.names.name(column), &text.dictionary)?;
+    }
+    let raw_target = match (target, table.target_text.take()) {
+        (None, _) => RawTarget::Absent,
+        (Some(_), Some(text)) => RawTarget::Text(text),
+        (Some(_), None) => RawTarget::Numeric(std::mem::take(&mut table.target)),
+    };
+    let weights = std::mem::take(&mut table.weights);
+    let (encoding, names) = match encode {
+        Encode::Fresh => fresh_encoding(&layout, &features, &table.text, &mut notes),
+        Encode::Fixed { encoding, .. } => ((*encoding).clone(), Vec::new()),
+    };
+    Ok(Raw {
+        matrix: encode_matrix(&layout, &features, table, &encoding, &mut notes),
+        names: ColumnNames::Named(names),
+        encoding,
+        target: raw_target,
+        weights: weight.map(|_| weights),
+        sha256,
+        format,
+        header,
+        target_name: target.map(|column| infer::reference(&layout.names, column)).unwrap_or_default(),
+        weight_name: weight.map(|column| infer::reference(&layout.names, column)),
+        notes,
+    })
+}
+
+/// Whether a header was taken, in words.
+pub(crate) fn header_words(header: bool) -> &'static str {
+    if header {
+        "header: the first line names the columns; --no-header overrides"
+    } else {
+        "header: none, columns are called 1, 2, …; --header overrides"
+    }
+}
+
+fn column_names(text: &[u8], delimiter: u8, first: &[Vec<u8>], path: &str) -> Result<ColumnNames, DataError> {
+    let mut fields = Fields::new(text, delimiter);
+    fields.at_record();
+    let name = |(column, field): (usize, &Vec<u8>)| {
+        csv::utf8(field, fields.line, &(column + 1).to_string()).map(String::from).map_err(|error| error.at(path, 0))
+    };
+    Ok(ColumnNames::Named(first.iter().enumerate().map(name).collect::<Result<_, _>>()?))
+}
+
+/// Marks target and weights as the user said, or by the rules.
+fn choose_columns(path: &str, request: &Request, layout: &mut Layout) -> Result<(), DataError> {
+    let target = match &request.target {
+        Some(wanted) => infer::column(path, wanted, &layout.names, "target")?,
+        None => infer::target(&layout.names),
+    };
+    layout.roles[target] = Role::Target;
+    if let Some(wanted) = &request.sample_weight {
+        let weight = infer::column(path, wanted, &layout.names, "weight")?;
+        if weight == target {
+            return Err(infer::both(path, wanted));
+        }
+        layout.roles[weight] = Role::Weight;
+    }
+    Ok(())
+}
+
+/// The file's columns of a model's features, whose roles are set: where there is a header by name, the first of a name that
+/// features share for the first of them and so on; else by position. Target and weights may stand where they stood, or be
+/// absent; other columns are read over.
+fn place_columns(
+    path: &str,
+    request: &Request,
+    encoding: &Encoding,
+    layout: &mut Layout,
+) -> Result<Vec<usize>, DataError> {
+    let Layout { names, roles, .. } = layout;
+    let extras = [(&request.target, Role::Target), (&request.sample_weight, Role::Ignored)];
+    let extras = extras.map(|(wanted, role)| {
+        let column = wanted.as_ref().and_then(|wanted| infer::column(path, wanted, names, "target").ok());
+        column.map(|column| (column, role))
+    });
+    roles.fill(Role::Ignored);
+    let features: Vec<usize> = match names {
+        ColumnNames::Named(names) => {
+            let mut places: HashMap<&str, VecDeque<usize>> = HashMap::new();
+            for (column, name) in names.iter().enumerate() {
+                places.entry(name).or_default().push_back(column);
+            }
+            for (column, role) in extras.into_iter().flatten() {
+                // One more of this name than the features need: so the target (or weight) is in this file.
+                let needed = encoding.features.iter().filter(|feature| feature.name == names[column]).count();
+                if let Some(places) = places.get_mut(names[column].as_str()).filter(|places| places.len() > needed) {
+                    places.retain(|&place| place != column);
+                    roles[column] = role;
+                }
+            }
+            let place = |feature: &infimum_problem::Feature| {
+                places.get_mut(feature.name.as_str()).and_then(VecDeque::pop_front).ok_or_else(|| {
+                    let message =
+                        format!("the model needs the column `{}`, which this file does not have", feature.name);
+                    DataError::input(path, message)
+                })
+            };
+            encoding.features.iter().map(place).collect::<Result<_, _>>()?
+        }
+        ColumnNames::Numbered { columns, .. } if *columns == encoding.features.len() => (0..*columns).collect(),
+        ColumnNames::Numbered { columns, .. } => {
+            extras.into_iter().flatten().for_each(|(column, role)| roles[column] = role);
+            let place = |name: &str| name.parse::<usize>().ok()?.checked_sub(1).filter(|column| column < columns);
+            let found: Option<Vec<usize>> = encoding.features.iter().map(|feature| place(&feature.name)).collect();
+            found.ok_or_else(|| {
+                let message = format!("expected {} feature columns, got rows of {columns}", encoding.features.len());
+                DataError::input(path, message)
+            })?
+        }
+    };
+    features.iter().for_each(|&column| roles[column] = Role::Feature);
+    Ok(features)
+}
+
+/// A missing value is no label.
+fn refuse_missing(path: &str, column: &str, target: &Dictionary) -> Result<(), DataError> {
+    let Some(code) = target.first(number::is_missing) else {
+        return Ok(());
+    };
+    let expected = "a label (remove the rows without one; rename the label if this is one)";
+    let (line, got) = (target.first_lines[code], target.names[code].as_bytes());
+    Err(DataError::field(line, Some(column), expected, got).at(path, 0))
+}
