@@ -98,9 +98,10 @@ pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdic
         Strength::PerExample { l1, l2 } => format!("l1 = {l1}, l2 = {l2}"),
     };
     text.push_str(&format!(
-        ". Objective: sum of the {} losses plus λ1 Σ s|w| + λ2/2 Σ s²w² with λ1 = {:?}, λ2 = {:?} ({strength}), {}, total weight {}; \
+        ". Objective: sum of the {}{} losses plus λ1 Σ s|w| + λ2/2 Σ s²w² with λ1 = {:?}, λ2 = {:?} ({strength}), {}, total weight {}; \
          intercept {}.",
         problem.objective.loss.name(),
+        problem.objective.loss.parameter().map_or(String::new(), |value| format!(" (parameter {value:?})")),
         problem.objective.lambda1,
         problem.objective.lambda2,
         if recipe.standardize { "s the columns' standard deviations" } else { "all s = 1" },

@@ -113,7 +113,10 @@ fn make_invalid() {
         Certificate::from_bytes(&bytes).expect("valid")
     };
     type Change = fn(&mut Certificate);
-    let changes: [(&str, &str, Change); 16] = [
+    let changes: [(&str, &str, Change); 19] = [
+        ("problem--other-parameter", "quantile-free", |c| c.claim.recipe.loss = Loss::Quantile(0.5)),
+        ("data--parameter-out-of-range", "epsilon-free", |c| c.claim.recipe.loss = Loss::Epsilon(-1.0)),
+        ("dual--beyond-the-quantile", "quantile-free", |c| c.dual[0] = 0.9f64.next_up()),
         ("problem--other-hash", "logistic-free", |c| c.claim.problem_sha256 = "0".repeat(64)),
         ("problem--other-loss", "logistic-free", |c| c.claim.recipe.loss = Loss::Hinge),
         ("problem--other-target", "hinge-free", |c| c.claim.recipe.target = "b".into()),

@@ -67,9 +67,16 @@ pub(crate) struct ReadArguments {
 pub(crate) struct FitArguments {
     #[command(flatten)]
     pub(crate) read: ReadArguments,
-    /// Loss: logistic, softmax, hinge, squared-hinge, squared [default: by task and number of classes]
+    /// Loss: logistic, softmax, hinge, squared-hinge for classes; squared, epsilon, squared-epsilon, quantile for numbers
+    /// [default: by task and number of classes]
     #[arg(long, value_parser = loss)]
     loss: Option<Loss>,
+    /// ε ≥ 0 of --loss epsilon and squared-epsilon: errors up to ε cost nothing [default: 0.1]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = non_negative)]
+    epsilon: Option<f64>,
+    /// τ of --loss quantile, between 0 and 1: the quantile that is fitted [default: 0.5]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = fraction)]
+    quantile: Option<f64>,
     /// L1 strength per example ≥ 0 [default: 0]
     #[arg(long, value_name = "X", conflicts_with = "c", allow_hyphen_values = true, value_parser = non_negative)]
     l1: Option<f64>,
@@ -334,6 +341,22 @@ impl NetArguments {
 }
 
 impl FitArguments {
+    /// The parameter given for this loss.
+    fn parameter(&self, loss: Loss) -> Option<f64> {
+        if matches!(loss, Loss::Quantile(_)) { self.quantile } else { self.epsilon }
+    }
+
+    /// Why a loss parameter does not go with the loss, if one does not.
+    pub(crate) fn misfit(&self) -> Option<String> {
+        let is_quantile = matches!(self.loss, Some(Loss::Quantile(_)));
+        let has_epsilon = matches!(self.loss, Some(Loss::Epsilon(_) | Loss::SquaredEpsilon(_)));
+        match (self.epsilon, self.quantile) {
+            (Some(_), _) if !has_epsilon => Some("--epsilon goes with --loss epsilon or squared-epsilon".into()),
+            (_, Some(_)) if !is_quantile => Some("--quantile goes with --loss quantile".into()),
+            _ => None,
+        }
+    }
+
     /// What the user said about the problem.
     pub(crate) fn request(&self) -> Request {
         let strength = match (self.c, self.l1, self.l2) {
@@ -342,7 +365,7 @@ impl FitArguments {
             (None, l1, l2) => Some(Strength::PerExample { l1: l1.unwrap_or(0.0), l2: l2.unwrap_or(0.0) }),
         };
         Request {
-            loss: self.loss,
+            loss: self.loss.map(|loss| self.parameter(loss).map_or(loss, |value| loss.with_parameter(value))),
             strength,
             class_weight: self.class_weight.clone(),
             standardize: self.standardize,

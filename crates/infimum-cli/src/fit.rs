@@ -35,9 +35,12 @@ pub(crate) fn run(arguments: &FitArguments) -> Result<i32, Failure> {
     let start = Instant::now();
     if let Some((name, value)) = arguments.nets.first() {
         return Err(Failure::input(format!(
-            "{name} {value}: this version trains models of one linear layer (losses logistic, softmax, hinge, squared-hinge, squared); \
+            "{name} {value}: this version trains models of one linear layer (losses: see --help); \
              leave {name} out"
         )));
+    }
+    if let Some(why) = arguments.misfit() {
+        return Err(Failure::input(why));
     }
     let interrupted = interrupt::install();
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);

@@ -177,7 +177,7 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     let (task, reason) = match request.task {
         Some(task) => (task, "asked for"),
         None => match request.loss {
-            Some(Loss::Squared) => (Task::Regression, "the loss is squared"),
+            Some(loss) if !loss.is_classification() => (Task::Regression, "the loss is for numbers"),
             Some(_) => (Task::Classification, "the loss is for classes"),
             None => infer_task(&raw.target),
         },
@@ -189,8 +189,18 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     if let Some(loss) = request.loss
         && loss.is_classification() != (task == Task::Classification)
     {
-        let can = if task == Task::Classification { "logistic, softmax, hinge, squared-hinge" } else { "squared" };
-        return fail(format!("the loss {} does not fit the task {word}; losses that do: {can}", loss.name()));
+        let can: Vec<&str> = (Loss::ALL.iter())
+            .filter(|other| other.is_classification() != loss.is_classification())
+            .map(|other| other.name())
+            .collect();
+        return fail(format!(
+            "the loss {} does not fit the task {word}; losses that do: {}",
+            loss.name(),
+            can.join(", ")
+        ));
+    }
+    if let Some(why) = request.loss.and_then(Loss::objection) {
+        return fail(why);
     }
     let class_weight = request.class_weight.clone().unwrap_or(ClassWeight::Uniform);
     if task == Task::Regression && class_weight != ClassWeight::Uniform {

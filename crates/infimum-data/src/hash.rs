@@ -108,6 +108,7 @@ pub fn problem_sha256(problem: &Problem) -> String {
     put_floats(&mut hasher, &data.weights);
     put_floats(&mut hasher, &[data.total_weight]);
     put_text(&mut hasher, objective.loss.name());
+    put_floats(&mut hasher, &[objective.loss.parameter().unwrap_or(0.0)]);
     put_text(&mut hasher, objective.intercept.name());
     put_floats(&mut hasher, &[objective.lambda1, objective.lambda2]);
     put(&mut hasher, usize::from(objective.scales.is_some()));

@@ -75,6 +75,9 @@ pub fn model_name(problem: &Problem) -> String {
         Loss::Hinge => "linear support vector machine",
         Loss::SquaredHinge => "linear support vector machine with squared hinge loss",
         Loss::Squared => "linear regression",
+        Loss::Epsilon(_) => "linear support vector regression",
+        Loss::SquaredEpsilon(_) => "linear support vector regression with squared loss",
+        Loss::Quantile(_) => "linear quantile regression",
     };
     let several = problem.objective.loss.is_margin() && problem.outputs() > 1;
     if several { format!("one-vs-rest {name}") } else { name.into() }

@@ -22,7 +22,7 @@ pub use fit::{Error, Fit, FitOptions, fit, model_name};
 pub use infimum_convex::Solver;
 pub use infimum_data::{
     DataError, KnownTarget, Loaded, Prediction, Request, ValidationTarget, builtin_names, describe, generate,
-    generator_names, one_line, read_for_prediction,
+    generator_names, read_for_prediction,
 };
 pub use infimum_problem::{
     Certificate, ClassWeight, Ending, Event, Format, Intercept, Loss, Matrix, Monitor, Silent, Split, Stop, Strength,

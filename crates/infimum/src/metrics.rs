@@ -23,6 +23,9 @@ pub struct Metrics {
     /// Mean of (z − y)².
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_squared_error: Option<f64>,
+    /// Mean of |z − y|.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_absolute_error: Option<f64>,
     /// 1 − Σ(z − y)² / Σ(y − ȳ)²; absent if y is constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r2: Option<f64>,
@@ -64,7 +67,9 @@ pub fn metrics(loss: Loss, model: &Model, matrix: &Matrix, target: &KnownTarget)
             let average = mean(known.iter().map(|(_, y)| y).sum());
             let spread: f64 = known.iter().map(|(_, y)| (y - average) * (y - average)).sum();
             let r2 = (spread > 0.0).then(|| 1.0 - error / spread);
-            Metrics { mean_squared_error: Some(mean(error)), r2, ..of(known.len()) }
+            let absolute: f64 = known.iter().map(|(z, y)| (z - y).abs()).sum();
+            let mean_absolute_error = Some(mean(absolute));
+            Metrics { mean_squared_error: Some(mean(error)), mean_absolute_error, r2, ..of(known.len()) }
         }
     }
 }
@@ -76,6 +81,7 @@ impl Metrics {
             ("accuracy", self.accuracy),
             ("log loss", self.log_loss),
             ("mean squared error", self.mean_squared_error),
+            ("mean absolute error", self.mean_absolute_error),
             ("R²", self.r2),
         ];
         let values = values.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value:.6}")));
@@ -104,6 +110,7 @@ mod tests {
         assert_eq!((classes.accuracy, classes.rows, classes.unknown), (Some(0.5), 3, 1));
         let real = metrics(Loss::Squared, &model, &matrix, &KnownTarget::Real(vec![-1.0, f64::NAN, 1.0]));
         assert_eq!((real.mean_squared_error, real.r2, real.unknown), (Some(2.0), Some(-1.0), 1));
+        assert_eq!(real.mean_absolute_error, Some(1.0));
         let nothing = metrics(Loss::Squared, &model, &matrix, &KnownTarget::Real(vec![f64::NAN; 3]));
         assert_eq!(nothing.words(), "none, 3 rows of unknown target left out");
     }

@@ -43,6 +43,6 @@ pub fn probabilities(loss: Loss, outputs: usize, decision: &[f64]) -> Option<Vec
             })
             .collect(),
         ),
-        Loss::Hinge | Loss::SquaredHinge | Loss::Squared => None,
+        _ => None,
     }
 }

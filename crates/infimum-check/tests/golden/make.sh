@@ -19,3 +19,6 @@ fit softmax-standardized "$infimum" classes.csv --target y --standardize --class
 fit softmax-l1 "$infimum" classes.csv --target y --l1 0.02 --intercept penalized
 fit squared-free "$infimum" numbers.csv --task regression
 fit lasso-split "$infimum" numbers.csv --task regression --l1 0.5 --valid 0.2 --seed 3
+fit epsilon-free "$infimum" numbers.csv --task regression --loss epsilon --epsilon 0.5
+fit squared-epsilon-l1 "$infimum" numbers.csv --task regression --loss squared-epsilon --l1 0.1
+fit quantile-free "$infimum" numbers.csv --task regression --loss quantile --quantile 0.9
