@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Ending, Error, Fit, FitOptions, Loaded, ModelFile, Strength, Task, fit, gap_reached, model_name, relative_gap,
+    Ending, Error, Fit, FitOptions, Loaded, Loss, ModelFile, Strength, Task, fit, gap_reached, model_name, relative_gap,
 };
 use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
@@ -34,9 +34,10 @@ struct Run<'a> {
 pub(crate) fn run(arguments: &FitArguments) -> Result<i32, Failure> {
     let start = Instant::now();
     if let Some((name, value)) = arguments.nets.first() {
+        let losses: Vec<&str> = Loss::ALL.iter().map(|loss| loss.name()).collect();
         return Err(Failure::input(format!(
-            "{name} {value}: this version trains models of one linear layer (losses: see --help); \
-             leave {name} out"
+            "{name} {value}: this version trains models of one linear layer (losses {}); leave {name} out",
+            losses.join(", ")
         )));
     }
     if let Some(why) = arguments.misfit() {

@@ -83,7 +83,7 @@ impl<'m> Tracker<'m> {
 
     /// Whether the gap has shrunk by a hundredth since this last said so: improvements in the last places are none.
     pub(crate) fn progressed(&mut self) -> bool {
-        let gap = self.upper - self.lower;
+        let gap = (self.upper - self.lower).max(0.0);
         let progressed = gap < 0.99 * self.mark || !self.mark.is_finite();
         if progressed {
             self.mark = gap;
@@ -109,7 +109,7 @@ impl<'m> Tracker<'m> {
     /// Whether the gap asked for is reached, with room for the rounding margin of the claim.
     pub(crate) fn reached(&self) -> bool {
         let room = 1e-13 * self.upper.abs();
-        let gap = self.upper - self.lower;
+        let gap = (self.upper - self.lower).max(0.0);
         gap <= 0.95 * self.gap * self.upper.abs() - room || gap <= 0.95 * self.abs_gap - room
     }
 
