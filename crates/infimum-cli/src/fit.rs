@@ -122,7 +122,10 @@ impl Run<'_> {
             target: loaded.recipe.target.clone(),
             task: if loaded.recipe.task == Task::Regression { "regression" } else { "classification" }.into(),
             labels: data.labels().to_vec(),
-            loss: objective.loss.name().into(),
+            loss: match objective.loss.parameter() {
+                Some(value) => format!("{} ({value})", objective.loss.name()),
+                None => objective.loss.name().into(),
+            },
             penalty: format!("{strength}{standardized}"),
             intercept: objective.intercept.name().into(),
             notes: loaded.notes.clone(),

@@ -49,7 +49,7 @@ impl Summary {
             "rung": 1,
             "ending": outcome.ending.name(),
             "objective": {
-                "loss": objective.loss.name(), "lambda1": objective.lambda1, "lambda2": objective.lambda2,
+                "loss": objective.loss.name(), "parameter": objective.loss.parameter(), "lambda1": objective.lambda1, "lambda2": objective.lambda2,
                 "l1": objective.lambda1 / data.total_weight, "l2": objective.lambda2 / data.total_weight,
                 "strength": recipe.strength, "intercept": objective.intercept.name(), "standardize": recipe.standardize,
                 "class_weight": recipe.class_weight, "total_weight": data.total_weight,

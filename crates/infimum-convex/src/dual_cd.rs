@@ -33,6 +33,10 @@ const SUBSPACE_STEPS: usize = 60;
 /// ρ of a free intercept against the mean curvature of a row. Measured on text-like rows, hinge: 67 epochs at 1, 26 at
 /// 0.01 to 0.03 (30 without intercept), 26 at 0.001; on logistic 0.001 is too little.
 const MULTIPLIER_SCALE: f64 = 0.02;
+/// Relative gap from which on the free rows are known well enough for a subspace phase, and how many times the gap asked for it
+/// must still be.
+const NEAR: f64 = 1e-5;
+const FAR: f64 = 50.0;
 /// Gap evaluations without a better bound on either side after which `f64` has met its limit.
 const PATIENCE: u32 = 60;
 
@@ -41,6 +45,8 @@ struct State<'a, L> {
     losses: &'a ScalarLosses<'a, L>,
     l1: Vec<f64>,
     inverse_l2: Vec<f64>,
+    /// The one number in `inverse_l2` where no column has a scale of its own.
+    uniform: Option<f64>,
     alpha: Vec<f64>,
     /// Xᵀα; kept only for λ1 > 0.
     v: Vec<f64>,
@@ -100,8 +106,10 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
             active = n;
             last_largest = f64::INFINITY;
         }
-        if !L::SMOOTH && frame.penalty.lambda1 == 0.0 && tracker.explored > 20 && tracker.relative_gap() > 0.3 * before
-        {
+        // Worth its price where sweeps crawl, or where they would still need many: near the end of a long way.
+        let now = tracker.relative_gap();
+        let crawls = now > 0.5 * before || (now < NEAR && tracker.remaining() > FAR);
+        if !L::SMOOTH && frame.penalty.lambda1 == 0.0 && tracker.explored > 20 && crawls {
             state.subspace(tracker);
         }
     }
@@ -136,6 +144,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
             frame,
             losses,
             l1: (0..d).map(|j| frame.penalty.l1(j)).collect(),
+            uniform: frame.penalty.scales.is_none().then(|| 1.0 / frame.penalty.lambda2),
             inverse_l2,
             alpha: vec![0.0; n],
             v: if frame.penalty.lambda1 > 0.0 { vec![0.0; d] } else { Vec::new() },
@@ -171,7 +180,10 @@ impl<'a, L: ScalarLoss> State<'a, L> {
     #[inline]
     fn add(&mut self, i: usize, change: f64) {
         let (weights, inverse) = (&mut self.weights, &self.inverse_l2);
-        if self.v.is_empty() {
+        if let (true, Some(uniform)) = (self.v.is_empty(), self.uniform) {
+            let step = change * uniform;
+            for_each(self.frame.matrix, i, |j, x| weights[j] += step * x);
+        } else if self.v.is_empty() {
             for_each(self.frame.matrix, i, |j, x| weights[j] += change * x * inverse[j]);
         } else {
             let (v, l1) = (&mut self.v, &self.l1);

@@ -27,8 +27,6 @@ const CHANGING_WORTH: f64 = 30.0;
 const SMALL_SYSTEM: usize = 300;
 /// Relative promise from which on steps are whole ones: the model is accurate and the line search would see rounding.
 const NEAR_OPTIMAL: f64 = 1e-7;
-/// Share of the largest possible curvature below which a coordinate counts as flat.
-const FLAT: f64 = 1e-10;
 /// A best length this near 1 is taken to be 1.
 const WHOLE: f64 = 0.1;
 /// Cycles of sweeps for the model of a quadratic loss, which is solved once, and of another, which is solved again.
@@ -99,7 +97,7 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         for _ in 0..NEWTON_STEPS {
             losses.derivatives(z, &mut alpha, &mut curvature);
             modelled.copy_from_slice(&alpha);
-            let terms = self.terms(point, &alpha, &curvature, damping);
+            let terms = self.terms(point, &alpha, damping);
             if !terms.gradient.iter().all(|slope| slope.is_finite()) {
                 tracker.trouble = Some("the gradient is not finite: rescale the columns".into());
                 return Improved::NotFinite;
@@ -175,37 +173,28 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         if (t - 1.0).abs() < WHOLE { 1.0 } else { t }
     }
 
-    /// The separable part of the model at `point`. A coordinate along which the losses have next to no curvature
-    /// is damped so that the model lies above the objective.
-    fn terms(&self, point: &Point, alpha: &[f64], curvature: &[f64], damping: f64) -> Terms {
+    /// The separable part of the model at `point`.
+    fn terms(&self, point: &Point, alpha: &[f64], damping: f64) -> Terms {
         let (frame, d, outputs) = (self.frame, self.frame.columns(), self.frame.outputs);
         let penalised = frame.intercept == Intercept::Penalized;
         let taken = |position: usize| self.columns.taken[position];
-        let moments = |k: usize, position: usize| {
-            let (mut slope, mut bend) = (0.0, 0.0);
-            self.columns.column(position).for_each(|i, x| {
-                slope += x * alpha[i * outputs + k];
-                bend += x * x * self.losses.diagonal(curvature, i, k);
-            });
-            (slope, bend, self.majorant[taken(position)])
+        let product = |k: usize, position: usize| {
+            let mut sum = 0.0;
+            self.columns.column(position).for_each(|i, x| sum += x * alpha[i * outputs + k]);
+            sum
         };
-        let constants = |k: usize| {
-            let slope = alpha.iter().skip(k).step_by(outputs).sum();
-            let bend = (0..frame.rows()).map(|i| self.losses.diagonal(curvature, i, k)).sum();
-            (slope, bend, self.intercept_majorant)
-        };
-        let moments = self.coordinates(moments, constants);
-        let damped =
-            |&(_, bend, majorant): &(f64, f64, f64)| if bend > FLAT * majorant { damping } else { 1.0 } * majorant;
         Terms {
             l1: self.coordinates(
                 |_, position| frame.penalty.l1(taken(position)),
                 |_| if penalised { frame.penalty.lambda1 } else { 0.0 },
             ),
             l2: self.coordinates(|_, position| frame.curvature(taken(position)), |_| frame.curvature(d)),
-            damping: moments.iter().map(damped).collect(),
+            damping: self.coordinates(
+                |_, position| damping * self.majorant[taken(position)],
+                |_| damping * self.intercept_majorant,
+            ),
             start: self.coordinates(|k, position| point.weights[k * d + taken(position)], |k| point.intercepts[k]),
-            gradient: moments.iter().map(|moments| moments.0).collect(),
+            gradient: self.coordinates(product, |k| alpha.iter().skip(k).step_by(outputs).sum()),
         }
     }
 

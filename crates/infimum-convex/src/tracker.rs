@@ -106,6 +106,11 @@ impl<'m> Tracker<'m> {
         relative_gap(self.upper, self.lower)
     }
 
+    /// How many times the gap asked for the relative gap is.
+    pub(crate) fn remaining(&self) -> f64 {
+        self.relative_gap() / self.gap.max(f64::MIN_POSITIVE)
+    }
+
     /// Whether the gap asked for is reached, with room for the rounding margin of the claim.
     pub(crate) fn reached(&self) -> bool {
         let room = 1e-13 * self.upper.abs();

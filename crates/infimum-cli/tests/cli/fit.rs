@@ -1,6 +1,6 @@
 //! The main job: a file in, a certified model out.
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, numbers};
 
 #[test]
 fn the_main_job_to_1e_9_with_certificate() {
@@ -111,4 +111,28 @@ fn the_same_table_in_every_format_is_the_same_problem() {
     let csv = hash("d.csv --no-header");
     assert_eq!(hash("d.tsv --no-header"), csv);
     assert_eq!(hash("d.npy"), csv);
+}
+
+#[test]
+fn losses_of_regression() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.file("prices.csv", numbers());
+    for (options, parameter) in [
+        ("--loss epsilon", 0.1),
+        ("--loss epsilon --epsilon 2", 2.0),
+        ("--loss squared-epsilon --epsilon 0", 0.0),
+        ("--loss quantile", 0.5),
+        ("--loss quantile --quantile 0.9 --l1 0.01", 0.9),
+    ] {
+        let result = sandbox.certified(&format!("{file} --gap 1e-9 {options}"), "run");
+        assert_eq!((&result["ending"], &result["objective"]["parameter"]), (&"Optimal".into(), &parameter.into()));
+        assert!(result["train"]["mean_absolute_error"].as_f64().unwrap() > 0.0, "{options}");
+    }
+    // With nothing but an intercept the fit of the quantile loss is a quantile: 9 of 10 values lie at or below it.
+    let column: String = (0..10).map(|value| format!("0,{value}\n")).collect();
+    sandbox.file("column.csv", format!("x,y\n{column}"));
+    sandbox.certified("column.csv --task regression --loss quantile --quantile 0.85 --gap 1e-9", "run");
+    let fitted = sandbox.good("predict run column.csv").stdout;
+    let value: f64 = fitted.lines().nth(1).unwrap().parse().unwrap();
+    assert!((value - 8.0).abs() < 1e-6, "{fitted}");
 }

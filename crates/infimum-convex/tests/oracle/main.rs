@@ -5,8 +5,8 @@ mod clarabel;
 
 use infimum_convex::{Options, Solver, solve};
 use infimum_problem::{
-    Certificate, Claim, ClassWeight, ColumnNames, Dataset, DenseMatrix, Ending, Format, Intercept, Loss, Matrix,
-    Objective, Outcome, Problem, Recipe, Silent, Source, SparseMatrix, Strength, Target, Task,
+    Certificate, Claim, ClassWeight, ColumnNames, Dataset, DenseMatrix, Ending, Event, Format, Intercept, Loss, Matrix,
+    Monitor, Objective, Outcome, Problem, Recipe, Silent, Source, SparseMatrix, Stop, Strength, Target, Task,
 };
 use proptest::prelude::*;
 
@@ -174,4 +174,45 @@ combinations! {
     softmax_free: Loss::Softmax, Intercept::Free;
     softmax_penalized: Loss::Softmax, Intercept::Penalized;
     softmax_none: Loss::Softmax, Intercept::None;
+}
+
+/// A monitor that stops at once.
+struct Hurry;
+
+impl Monitor for Hurry {
+    fn report(&self, _event: Event) {}
+
+    fn stop(&self) -> Option<Stop> {
+        Some(Stop::TimeLimit)
+    }
+}
+
+/// Sums of many equal terms, each rounded the same way, must not drift beyond the margin of a claim.
+#[test]
+fn claims_about_many_equal_rows_hold() {
+    let rows = 300_000;
+    for loss in Loss::ALL {
+        let target = if loss.is_classification() {
+            let labels = ["a", "b", "c"].map(String::from).to_vec();
+            Target::Class { labels, classes: (0..rows as u32).map(|i| i % 3).collect() }
+        } else {
+            Target::Real(vec![0.3; rows])
+        };
+        let problem = Problem {
+            data: Dataset {
+                matrix: Matrix::Dense(DenseMatrix { rows, columns: 1, values: vec![0.7; rows] }),
+                column_names: ColumnNames::numbered(1),
+                target,
+                weights: vec![1.0; rows],
+                total_weight: rows as f64,
+            },
+            objective: Objective { loss, intercept: Intercept::Free, lambda1: 0.0, lambda2: 1.0, scales: None },
+        };
+        for monitor in [&Hurry as &dyn Monitor, &Silent] {
+            let options = Options { gap: 1e-6, abs_gap: 0.0, solver: None, threads: 1, seed: 1 };
+            let outcome = solve(&problem, &options, monitor).expect("a solver takes it");
+            let verdict = infimum_check::check_problem(&problem, &certificate(&problem, &outcome, &options));
+            assert!(verdict.is_ok(), "{}: {}", loss.name(), verdict.unwrap_err());
+        }
+    }
 }
