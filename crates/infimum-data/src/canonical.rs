@@ -174,6 +174,9 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     if rows == 0 {
         return fail("there are no rows".into());
     }
+    if u32::try_from(raw.matrix.columns()).is_err() {
+        return fail(format!("{} columns; expected fewer than 4294967296", raw.matrix.columns()));
+    }
     let (task, reason) = match request.task {
         Some(task) => (task, "asked for"),
         None => match request.loss {

@@ -28,14 +28,15 @@ fn put_floats(hasher: &mut Sha256, values: &[f64]) {
     hasher.update(&bytes);
 }
 
+/// Columns and lengths are below 2^32: `canonical.rs` refuses more.
 fn push(bytes: &mut Vec<u8>, value: usize) {
-    bytes.extend_from_slice(&(value as u64).to_le_bytes());
+    bytes.extend_from_slice(&(value as u32).to_le_bytes());
 }
 
 /// The maximal runs of consecutive columns with non-zero values: how many, then each one's first column, length, values.
 fn put_row(bytes: &mut Vec<u8>, row: Row) {
     let count = bytes.len();
-    let (mut runs, mut start) = (0u64, 0);
+    let (mut runs, mut start) = (0u32, 0);
     push(bytes, 0);
     let mut run = |bytes: &mut Vec<u8>, first: usize, values: &[f64]| {
         runs += 1;
@@ -63,7 +64,7 @@ fn put_row(bytes: &mut Vec<u8>, row: Row) {
             }
         }
     }
-    bytes[count..count + 8].copy_from_slice(&runs.to_le_bytes());
+    bytes[count..count + 4].copy_from_slice(&runs.to_le_bytes());
 }
 
 /// SHA-256 of the canonical problem, lower-case hex.
