@@ -27,8 +27,13 @@ pub(crate) fn grid_unit(largest: f64) -> f64 {
 /// matrix products as accurate as the checker's. Falls back to alpha = 0, whose value is 0, whenever the result would be
 /// worse.
 pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha: &[f64]) -> Witness {
-    let z = margins(rows(frame), 0, frame.rows(), &point.weights, &point.intercepts);
-    let z: Vec<f64> = z.iter().map(|z| 0.5 * (z.lower + z.upper)).collect();
+    let z: Vec<f64> = if point.weights.iter().all(|&w| w == 0.0) {
+        // Told to stop before the first step: the outputs are the intercepts.
+        point.intercepts.repeat(frame.rows())
+    } else {
+        let z = margins(rows(frame), 0, frame.rows(), &point.weights, &point.intercepts);
+        z.iter().map(|z| 0.5 * (z.lower + z.upper)).collect()
+    };
     let upper = losses.value(&z) + frame.penalty_value(point);
     let upper = upper + MARGIN * upper.abs() + losses.rounding(&z);
     let mut alpha = alpha.to_vec();
