@@ -9,6 +9,9 @@ use crate::frame::{Frame, Losses, Point};
 /// margin makes claims pass, it does not make them true: only the checker does.
 const MARGIN: f64 = 2e-14;
 
+/// The same for outputs in plain double precision.
+const HURRIED_MARGIN: f64 = 1e-9;
+
 /// What a solve claims: `lower ≤ U(θ)` for all θ with the exactly feasible dual point, `upper ≥ U(point)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Witness {
@@ -27,15 +30,15 @@ pub(crate) fn grid_unit(largest: f64) -> f64 {
 /// matrix products as accurate as the checker's. Falls back to alpha = 0, whose value is 0, whenever the result would be
 /// worse.
 pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha: &[f64]) -> Witness {
-    let z: Vec<f64> = if point.weights.iter().all(|&w| w == 0.0) {
-        // Told to stop before the first step: the outputs are the intercepts.
-        point.intercepts.repeat(frame.rows())
+    // A run that was told to stop has no time for enclosures: it claims a little more than it reached.
+    let (upper, margin) = if frame.monitor.stop().is_some() {
+        (frame.upper(losses, point, &mut vec![0.0; frame.rows() * frame.outputs]), HURRIED_MARGIN)
     } else {
         let z = margins(rows(frame), 0, frame.rows(), &point.weights, &point.intercepts);
-        z.iter().map(|z| 0.5 * (z.lower + z.upper)).collect()
+        let z: Vec<f64> = z.iter().map(|z| 0.5 * (z.lower + z.upper)).collect();
+        (losses.value(&z) + frame.penalty_value(point) + losses.rounding(&z), MARGIN)
     };
-    let upper = losses.value(&z) + frame.penalty_value(point);
-    let upper = upper + MARGIN * upper.abs() + losses.rounding(&z);
+    let upper = upper + margin * upper.abs();
     let mut alpha = alpha.to_vec();
     match settled_value(frame, losses, &mut alpha) {
         Some(lower) if lower > 0.0 => Witness { upper, lower, alpha },
