@@ -54,7 +54,6 @@ struct Columns {
 /// A direction in all variables.
 struct Step {
     weights: Vec<f64>,
-    margins: Vec<f64>,
     duals: Duals,
     columns: Columns,
 }
@@ -156,6 +155,17 @@ impl<'a> Solver<'a> {
         Solver { frame, terms, l1, l2, constant, weights, margins, duals, columns, least: f64::INFINITY, stalls: 0 }
     }
 
+    /// Makes the margins those of the weights: added up step by step they would keep the rounding of the first, large steps.
+    fn refresh_margins(&mut self) {
+        let (n, d) = (self.frame.rows(), self.frame.columns());
+        let mut z = vec![0.0; n];
+        let constant = if self.constant { self.weights[d] } else { 0.0 };
+        design::multiply(self.frame.matrix, &self.weights[..d], &[constant], &mut z);
+        for (t, margin) in self.margins.iter_mut().enumerate() {
+            *margin = self.terms[t].sign * z[t % n];
+        }
+    }
+
     /// Adds `value(t)` of every term to its row.
     fn add_to_rows(&self, rows: &mut [f64], value: impl Fn(usize) -> f64) {
         let n = rows.len();
@@ -222,7 +232,7 @@ impl<'a> Solver<'a> {
         let (duals, columns) = self.moved(&corrector, length);
         (self.duals, self.columns) = (duals, columns);
         self.weights.iter_mut().zip(&corrector.weights).for_each(|(w, step)| *w += length * step);
-        self.margins.iter_mut().zip(&corrector.margins).for_each(|(m, step)| *m += length * step);
+        self.refresh_margins();
         Some(length > 1e-10)
     }
 
@@ -277,7 +287,7 @@ impl<'a> Solver<'a> {
             columns.p[j] = (toward_p(j) + p[j] * columns.g[j]) / minus - p[j];
             columns.q[j] = (toward_q(j) - q[j] * columns.g[j]) / plus - q[j];
         }
-        Step { weights: right, margins, duals, columns }
+        Step { weights: right, duals, columns }
     }
 
     /// Longest step that keeps all variables positive.
