@@ -59,10 +59,11 @@ struct State<'a, L> {
     curvatures: Vec<f64>,
 }
 
-/// Minimises a one-output problem from the dual point 0.
+/// Minimises a one-output problem from the tracker's dual point and intercept.
 pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tracker: &mut Tracker) {
     let n = frame.rows();
     let mut state = State::new(frame, losses);
+    state.start(tracker);
     let mut order: Vec<u32> = (0..n as u32).collect();
     let mut active = n;
     let mut random = seed;
@@ -153,6 +154,15 @@ impl<'a, L: ScalarLoss> State<'a, L> {
             center: 0.0,
             rho,
             curvatures,
+        }
+    }
+
+    /// Moves to the tracker's dual point; a free intercept starts at its incumbent's.
+    fn start(&mut self, tracker: &Tracker) {
+        self.center = tracker.point.intercepts[0];
+        for (i, &alpha) in tracker.alpha.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+            self.alpha[i] = alpha;
+            self.add(i, alpha);
         }
     }
 

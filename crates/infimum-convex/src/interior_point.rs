@@ -19,6 +19,7 @@ use infimum_problem::Intercept;
 
 use crate::cholesky::Cholesky;
 use crate::design;
+use crate::dual_cd;
 use crate::frame::{Frame, Losses, Point};
 use crate::gram::weighted_gram;
 use crate::losses::{HingeTerm, ScalarLoss};
@@ -75,7 +76,7 @@ struct Solver<'a> {
 }
 
 /// Minimises a problem whose losses are hinges from zero.
-pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, tracker: &mut Tracker) {
+pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tracker: &mut Tracker) {
     let (n, d) = (frame.rows(), frame.columns());
     let part = |part: usize| (0..n).filter_map(move |i| losses.loss.hinge(part, losses.targets[i], frame.weights[i]));
     let mut solver = Solver::start(frame, part(0).chain(part(1)).collect());
@@ -110,11 +111,18 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, trac
             return;
         }
         idle = if tracker.progressed() { 0 } else { idle + 1 };
-        if idle == PATIENCE || !progress {
+        if idle < PATIENCE && progress {
+            continue;
+        }
+        if frame.penalty.lambda2 > 0.0 {
+            // The system's condition grows like 1/μ; where the optimum is degenerate the last places are lost to it. Coordinate
+            // descent has no system.
+            dual_cd::solve(frame, losses, seed, tracker);
+        } else {
             tracker.trouble =
                 Some("interior-point steps improve neither bound any more (limit of double precision)".into());
-            return;
         }
+        return;
     }
 }
 
@@ -204,6 +212,9 @@ impl<'a> Solver<'a> {
             return None;
         };
         let mu = self.complementarity(&self.duals, &self.columns);
+        if !(mu > f64::MIN_POSITIVE) {
+            return Some(false);
+        }
         let predictor = self.direction(&factor, &theta, 0.0, None);
         if tracker.stop().is_some() {
             return None;

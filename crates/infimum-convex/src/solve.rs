@@ -159,7 +159,7 @@ fn solve_scalar<L: ScalarLoss>(
         Solver::NewtonCg => newton_cg::solve(frame, losses, tracker),
         Solver::DualCd => dual_cd::solve(frame, losses, options.seed, tracker),
         Solver::WorkingSet => working_set::solve(frame, losses, losses.loss.max_curvature(), tracker),
-        Solver::InteriorPoint => interior_point::solve(frame, losses, tracker),
+        Solver::InteriorPoint => interior_point::solve(frame, losses, options.seed, tracker),
         Solver::Newton => newton::solve(frame, losses, tracker),
     }
 }
