@@ -32,6 +32,8 @@ const REACH: f64 = 0.995;
 const CYCLES: u32 = 4;
 /// Steps shorter than this are replaced by centring steps.
 const JAMMED: f64 = 0.2;
+/// Relative gap below which directions are refined.
+const NEAR: f64 = 1e-5;
 /// Iterations without a better bound on either side after which the method has met the limit of `f64`.
 const PATIENCE: u32 = 25;
 
@@ -73,6 +75,8 @@ struct Solver<'a> {
     /// Smallest μ so far, and iterations that did not lower it.
     least: f64,
     stalls: u32,
+    /// Whether the gap is so small that directions are refined.
+    near: bool,
 }
 
 /// Minimises a problem whose losses are hinges from zero.
@@ -101,6 +105,7 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
         tracker.offer_point(upper, &point);
         tracker.offer_dual(lower, &alpha);
+        solver.near = tracker.relative_gap() < NEAR;
         tracker.explored += 1;
         tracker.report("interior-point");
         if frame.penalty.lambda1 == 0.0
@@ -160,15 +165,26 @@ impl<'a> Solver<'a> {
         let start: Vec<f64> = l1.iter().map(|&l1| if l1 > 0.0 { mu / l1 } else { 1.0 }).collect();
         let columns = Columns { p: start.clone(), q: start, g: vec![0.0; order] };
         let (weights, margins) = (vec![0.0; order], vec![0.0; terms.len()]);
-        Solver { frame, terms, l1, l2, constant, weights, margins, duals, columns, least: f64::INFINITY, stalls: 0 }
+        Solver {
+            frame,
+            terms,
+            l1,
+            l2,
+            constant,
+            weights,
+            margins,
+            duals,
+            columns,
+            least: f64::INFINITY,
+            stalls: 0,
+            near: false,
+        }
     }
 
     /// Makes the margins those of the weights: added up step by step they would keep the rounding of the first, large steps.
     fn refresh_margins(&mut self) {
-        let (n, d) = (self.frame.rows(), self.frame.columns());
-        let mut z = vec![0.0; n];
-        let constant = if self.constant { self.weights[d] } else { 0.0 };
-        design::multiply(self.frame.matrix, &self.weights[..d], &[constant], &mut z);
+        let n = self.frame.rows();
+        let z = self.outputs_of(&self.weights);
         for (t, margin) in self.margins.iter_mut().enumerate() {
             *margin = self.terms[t].sign * z[t % n];
         }
@@ -252,9 +268,28 @@ impl<'a> Solver<'a> {
         self.columns.p[j] / (self.l1[j] - self.columns.g[j]) + self.columns.q[j] / (self.l1[j] + self.columns.g[j])
     }
 
+    /// `X̃·change` of all rows, weights first and then the constant.
+    fn outputs_of(&self, change: &[f64]) -> Vec<f64> {
+        let (n, d) = (self.frame.rows(), self.frame.columns());
+        let mut z = vec![0.0; n];
+        design::multiply(self.frame.matrix, &change[..d], &[if self.constant { change[d] } else { 0.0 }], &mut z);
+        z
+    }
+
+    /// `X̃ᵀ Σ s·value(t)`: what the values of the terms add up to for each weight and the constant.
+    fn pull_of(&self, value: impl Fn(usize) -> f64) -> Vec<f64> {
+        let mut rows = vec![0.0; self.frame.rows()];
+        self.add_to_rows(&mut rows, |t| self.terms[t].sign * value(t));
+        let mut pull = vec![0.0; self.frame.columns()];
+        let mut sums = [0.0];
+        design::transpose_multiply(self.frame.matrix, &rows, &mut pull, &mut sums);
+        pull.extend(self.constant.then_some(sums[0]));
+        pull
+    }
+
     /// Solves the Newton equations for complementarity `mu` minus the second-order terms of `predictor`.
     fn direction(&self, factor: &Cholesky, theta: &[f64], mu: f64, predictor: Option<&Step>) -> Step {
-        let (n, count, d) = (self.frame.rows(), self.terms.len(), self.frame.columns());
+        let (n, count) = (self.frame.rows(), self.terms.len());
         let Duals { a, u, t, xi } = &self.duals;
         let Columns { p, q, g } = &self.columns;
         // Right-hand sides of the complementarity equations: `toward_t` for a t, `toward_xi` for u ξ.
@@ -262,14 +297,7 @@ impl<'a> Solver<'a> {
         let toward_xi = |i: usize| mu - predictor.map_or(0.0, |step| step.duals.u[i] * step.duals.xi[i]);
         let gap = |i: usize| self.terms[i].offset - self.margins[i];
         let rho: Vec<f64> = (0..count).map(|i| gap(i) + toward_t(i) / a[i] - toward_xi(i) / u[i]).collect();
-        let mut signed = vec![0.0; n];
-        self.add_to_rows(&mut signed, |i| self.terms[i].sign * (a[i] + theta[i] * rho[i]));
-        let mut right = vec![0.0; d];
-        let mut sums = [0.0];
-        design::transpose_multiply(self.frame.matrix, &signed, &mut right, &mut sums);
-        if self.constant {
-            right.push(sums[0]);
-        }
+        let mut right = self.pull_of(|i| a[i] + theta[i] * rho[i]);
         let toward_p = |j: usize| mu + predictor.map_or(0.0, |step| step.columns.p[j] * step.columns.g[j]);
         let toward_q = |j: usize| mu - predictor.map_or(0.0, |step| step.columns.q[j] * step.columns.g[j]);
         let omega = |j: usize| toward_p(j) / (self.l1[j] - g[j]) - toward_q(j) / (self.l1[j] + g[j]);
@@ -280,11 +308,24 @@ impl<'a> Solver<'a> {
             }
         }
         factor.solve(&mut right);
-        let mut z = vec![0.0; n];
-        let constant = if self.constant { right[d] } else { 0.0 };
-        design::multiply(self.frame.matrix, &right[..d], &[constant], &mut z);
-        let margins: Vec<f64> = (0..count).map(|i| self.terms[i].sign * z[i % n]).collect();
-        let step_a: Vec<f64> = (0..count).map(|i| theta[i] * (rho[i] - margins[i])).collect();
+        let z = self.outputs_of(&right);
+        let mut step_a: Vec<f64> = (0..count).map(|i| theta[i] * (rho[i] - self.terms[i].sign * z[i % n])).collect();
+        let step_g = |right: &[f64], j: usize| (self.weights[j] + right[j] - omega(j)) / self.stretch(j);
+        if self.near && mu > 0.0 {
+            // Θ(ρ − Δm) has lost places to cancellation where Θ is large. The same system for what that leaves of the equation
+            // X̃ᵀ s(a + Δa) = l2 (w + Δw) + g + Δg has no such cancellation.
+            let mut rest = self.pull_of(|i| a[i] + step_a[i]);
+            for j in 0..rest.len() {
+                rest[j] -= self.l2[j] * (self.weights[j] + right[j]);
+                if self.l1[j] > 0.0 {
+                    rest[j] -= g[j] + step_g(&right, j);
+                }
+            }
+            factor.solve(&mut rest);
+            let z = self.outputs_of(&rest);
+            (0..count).for_each(|i| step_a[i] -= theta[i] * (self.terms[i].sign * z[i % n]));
+            right.iter_mut().zip(&rest).for_each(|(right, rest)| *right += rest);
+        }
         let duals = Duals {
             t: (0..count).map(|i| (toward_t(i) - t[i] * step_a[i]) / a[i] - t[i]).collect(),
             xi: (0..count).map(|i| (toward_xi(i) + xi[i] * step_a[i]) / u[i] - xi[i]).collect(),
@@ -294,7 +335,7 @@ impl<'a> Solver<'a> {
         let mut columns = Columns { p: vec![0.0; right.len()], q: vec![0.0; right.len()], g: vec![0.0; right.len()] };
         for j in (0..right.len()).filter(|&j| self.l1[j] > 0.0) {
             let (minus, plus) = (self.l1[j] - g[j], self.l1[j] + g[j]);
-            columns.g[j] = (self.weights[j] + right[j] - omega(j)) / self.stretch(j);
+            columns.g[j] = step_g(&right, j);
             columns.p[j] = (toward_p(j) + p[j] * columns.g[j]) / minus - p[j];
             columns.q[j] = (toward_q(j) - q[j] * columns.g[j]) / plus - q[j];
         }

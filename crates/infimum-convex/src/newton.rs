@@ -17,7 +17,7 @@ use crate::smooth::{SmoothLosses, line_search};
 use crate::tracker::Tracker;
 
 /// Iterations without progress on either bound after which `f64` has met its limit.
-const PATIENCE: u32 = 4;
+const PATIENCE: u32 = 20;
 
 /// Minimises a smooth problem from the tracker's point.
 pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tracker) {

@@ -15,7 +15,7 @@ use crate::tracker::Tracker;
 /// Most conjugate-gradient steps per Newton step.
 const MOST_STEPS: usize = 2_000;
 /// Newton steps without progress on either bound after which `f64` has met its limit.
-const PATIENCE: u32 = 5;
+const PATIENCE: u32 = 20;
 
 /// Minimises a smooth problem from the tracker's point.
 pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tracker) {
