@@ -5,6 +5,7 @@
 //! order, so results do not depend on timing.
 
 use infimum_problem::{DenseMatrix, Matrix, SparseMatrix};
+use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
 /// Stored values above which a product is split over threads.
@@ -47,10 +48,10 @@ fn multiply_rows(matrix: &Matrix, range: std::ops::Range<usize>, weights: &[f64]
     let outputs = intercepts.len();
     let columns = matrix.columns();
     match matrix {
-        Matrix::Dense(dense) => pulp::Arch::new().dispatch(
+        Matrix::Dense(dense) => vectorized(
             #[inline(always)]
             || {
-                for (i, z) in range.zip(z.chunks_exact_mut(outputs)) {
+                for (i, z) in range.clone().zip(z.chunks_exact_mut(outputs)) {
                     for k in 0..outputs {
                         z[k] = intercepts[k] + dot(dense.row(i), &weights[k * columns..(k + 1) * columns]);
                     }
@@ -135,10 +136,10 @@ fn accumulate_rows(matrix: &Matrix, range: std::ops::Range<usize>, alpha: &[f64]
 }
 
 fn accumulate_dense(dense: &DenseMatrix, range: std::ops::Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
-    pulp::Arch::new().dispatch(
+    vectorized(
         #[inline(always)]
         || {
-            for i in range {
+            for i in range.clone() {
                 let row = dense.row(i);
                 for k in 0..outputs {
                     let a = alpha[i * outputs + k];

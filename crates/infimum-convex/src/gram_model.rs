@@ -6,6 +6,8 @@ use faer::{Accum, Mat, MatMut, MatRef, Par};
 use infimum_problem::Matrix;
 use rayon::prelude::*;
 
+use infimum_rigor::vectorized;
+
 use crate::columns::{Column, Columns};
 use crate::design;
 use crate::quadratic::{Curved, Terms};
@@ -65,7 +67,7 @@ impl Curved for GramModel<'_> {
 
 /// `slopes −= change·column`.
 fn subtract(slopes: &mut [f64], change: f64, column: &[f64]) {
-    pulp::Arch::new().dispatch(
+    vectorized(
         #[inline(always)]
         || slopes.iter_mut().zip(column).for_each(|(slope, g)| *slope -= change * g),
     );

@@ -8,6 +8,7 @@
 
 use faer::Mat;
 use infimum_problem::Intercept;
+use infimum_rigor::vectorized;
 
 use crate::columns::{Column, Columns};
 use crate::design;
@@ -168,7 +169,7 @@ impl<S: SmoothLosses> Curved for ResidualModel<'_, S> {
         let mut moved = 0.0f64;
         let mut work = 0;
         self.follow(terms, u);
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || {
                 for &index in which {
@@ -204,7 +205,7 @@ impl<S: SmoothLosses> Curved for ResidualModel<'_, S> {
     }
 
     fn slopes(&self) -> Vec<f64> {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || (0..self.diagonal.len()).map(|index| self.slope(index)).collect(),
         )
@@ -233,7 +234,7 @@ impl<S: SmoothLosses> Curved for ResidualModel<'_, S> {
             for (a, &other) in support.iter().enumerate().skip(b) {
                 let product = match self.coordinate(other).0 {
                     None => scaled.iter().sum(),
-                    Some(Column::Dense(values)) => pulp::Arch::new().dispatch(
+                    Some(Column::Dense(values)) => vectorized(
                         #[inline(always)]
                         || design::dot(values, &scaled),
                     ),

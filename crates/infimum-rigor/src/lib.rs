@@ -4,6 +4,7 @@
 //! * [`Sum`]: long sums and dot products with a rigorous enclosure about as narrow as twice the working precision gives.
 //! * [`ExactSum`]: sums of `f64` without any error, for conditions that must hold exactly.
 //! * [`exp`], [`ln`], [`ln_1p`]: enclosures with a proved relative error (the platform's functions guarantee nothing).
+//! * [`vectorized`]: loops compiled for the vector units of the machine.
 //! * [`margins`], [`transpose_product`]: enclosures of `W x_i + b` and `Σ_i α_i x_i` over a dense or sparse matrix.
 //!
 //! Nothing here ever returns a finite enclosure that is wrong: overflow and invalid operations give `[−∞, +∞]`, which
@@ -15,9 +16,11 @@ mod exact;
 mod interval;
 mod linear;
 mod sum;
+mod vector;
 
 pub use elementary::{exp, ln, ln_1p};
 pub use exact::ExactSum;
 pub use interval::Interval;
 pub use linear::{Rows, margins, transpose_product};
 pub use sum::Sum;
+pub use vector::vectorized;

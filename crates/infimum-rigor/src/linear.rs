@@ -1,13 +1,12 @@
 //! Enclosures of matrix products, row by row and column by column, as compensated sums ([`crate::Sum`]).
 //!
-//! The hot loops run inside `pulp::Arch::dispatch`, which compiles them for AVX2+FMA or AVX-512 and picks at run time; with FMA
-//! a TwoProduct is two instructions. Rows are split over the threads of the current rayon pool; parts are merged in
+//! The hot loops run inside [`vectorized`]; with FMA a TwoProduct is two instructions. Rows are split over the threads of the current rayon pool; parts are merged in
 //! order, so results do not depend on timing.
 
 use rayon::prelude::*;
 
 use crate::interval::two_sum;
-use crate::{Interval, Sum};
+use crate::{Interval, Sum, vectorized};
 
 /// Borrowed storage of a feature matrix with finite values.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +49,7 @@ pub fn margins(rows: Rows, first: usize, count: usize, weights: &[f64], intercep
     let outputs = intercepts.len();
     let mut z = vec![Interval::ZERO; count * outputs];
     z.par_chunks_mut((PIECE * outputs).max(1)).enumerate().for_each(|(piece, z)| {
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || margins_piece(rows, first + piece * PIECE, weights, intercepts, z),
         );
@@ -128,7 +127,7 @@ pub fn transpose_product(rows: Rows, alpha: &[f64], outputs: usize) -> Vec<Inter
         let range = count * part / parts..count * (part + 1) / parts;
         let zeros = || vec![0.0; size];
         let mut columns = Columns { high: zeros(), low: zeros(), absolute: zeros() };
-        pulp::Arch::new().dispatch(
+        vectorized(
             #[inline(always)]
             || transpose_piece(rows, range.clone(), alpha, outputs, &mut columns),
         );
