@@ -38,8 +38,10 @@ pub(crate) trait Losses: Sync {
     fn clip(&self, alpha: &mut [f64]);
     /// Makes `Σ_i alpha_ik` zero up to rounding, by small moves inside the domain.
     fn balance(&self, alpha: &mut [f64]);
-    /// `Σ_i g_i(alpha_i)` and the sum of its terms' magnitudes, for `alpha` in the domain.
-    fn gain(&self, alpha: &[f64]) -> (f64, f64);
+    /// `Σ_i g_i(alpha_i)`, for `alpha` in the domain.
+    fn gain(&self, alpha: &[f64]) -> f64;
+    /// Sum of the magnitudes of what `gain` adds up.
+    fn gain_magnitude(&self, alpha: &[f64]) -> f64;
     /// Rounds `alpha` to a dyadic grid inside its domain, with `Σ_i alpha_ik = 0` exactly if `balanced`.
     fn settle(&self, alpha: &mut [f64], balanced: bool);
     /// Smallest margin over the rows if all are positive: `y z`, or `z_y − max z_k`; `None` for regression.
@@ -138,6 +140,6 @@ impl<'a> Frame<'a> {
             }
         }
         let conjugate = if self.penalty.lambda2 > 0.0 { self.conjugate(v, &sums) } else { 0.0 };
-        (losses.gain(alpha).0 - conjugate, factor)
+        (losses.gain(alpha) - conjugate, factor)
     }
 }

@@ -15,6 +15,7 @@ mod columns;
 mod design;
 mod direction;
 mod dual_cd;
+mod elementary;
 mod frame;
 mod gram;
 mod gram_model;

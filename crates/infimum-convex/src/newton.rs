@@ -19,6 +19,12 @@ use crate::tracker::Tracker;
 /// Iterations without progress on either bound after which `f64` has met its limit.
 const PATIENCE: u32 = 20;
 
+/// A decrement `∇Uᵀ(∇²U)⁻¹∇U` above this share of the incumbent means that the model's dual point is not worth its two passes:
+/// it is far from feasible, and clipping leaves no bound above 0.
+const FAR: f64 = 1e-3;
+/// While the decrement is large, one iteration in so many makes a bound all the same.
+const FAR_EVERY: u64 = 4;
+
 /// Minimises a smooth problem from the tracker's point.
 pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tracker) {
     let (d, outputs) = (frame.columns(), frame.outputs);
@@ -58,13 +64,17 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
             return;
         }
 
-        losses.curve(&curvature, &dz, &mut curved);
-        alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
-        let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
-        tracker.offer_dual(lower, &alpha);
+        let decrement = direction.dot(&step);
+        if decrement <= FAR.max(tracker.wanted()) * tracker.upper.abs() || tracker.explored % FAR_EVERY == FAR_EVERY - 1
+        {
+            losses.curve(&curvature, &dz, &mut curved);
+            alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
+            let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
+            tracker.offer_dual(lower, &alpha);
+        }
 
         let (linear, quadratic) = step.penalty_along(frame, &point);
-        let t = line_search(losses, &z, &dz, |t| (linear + quadratic * t, quadratic), -direction.dot(&step), tracker);
+        let t = line_search(losses, &z, &dz, |t| (linear + quadratic * t, quadratic), -decrement, tracker);
         z.iter_mut().zip(&dz).for_each(|(z, dz)| *z += t * dz);
         step.apply(t, &mut point);
         let value = losses.value(&z) + frame.penalty_value(&point);

@@ -1,13 +1,14 @@
 //! One-output problems: a [`ScalarLoss`] with its targets, and the repair of their dual points.
 
 use faer::Mat;
+use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
 use crate::frame::{Frame, Losses};
 use crate::gram::weighted_gram;
 use crate::losses::ScalarLoss;
 use crate::smooth::{Derivatives, SmoothLosses};
-use crate::sums::sum;
+use crate::sums::{sum, sum_filled};
 
 /// Rows per parallel piece of an elementwise pass.
 const PIECE: usize = 8_192;
@@ -45,16 +46,26 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
 
 impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
     fn value(&self, z: &[f64]) -> f64 {
-        self.sum(|i| self.weights[i] * self.loss.value(self.targets[i], z[i]))
+        sum_filled(
+            z.len(),
+            0.0,
+            #[inline(always)]
+            |range, terms| {
+                let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]).zip(&z[range]);
+                for (term, ((&y, &c), &z)) in terms.iter_mut().zip(rows) {
+                    *term = c * self.loss.value(y, z);
+                }
+            },
+        )
     }
 
     fn rounding(&self, z: &[f64]) -> f64 {
         self.sum(|i| {
             let (y, z) = (self.targets[i], z[i]);
             let error = 4.0 * f64::EPSILON * (1.0 + y.abs() + z.abs());
-            // Convex: the largest value within the error is at one of its ends.
-            let largest = self.loss.value(y, z - error).max(self.loss.value(y, z + error));
-            self.weights[i] * (largest - self.loss.value(y, z) + error * error)
+            // Convex: within the error the value grows at most by the steeper slope at its ends.
+            let slope = self.loss.slope(y, z - error).abs().max(self.loss.slope(y, z + error).abs());
+            self.weights[i] * error * (slope + error)
         })
     }
 
@@ -110,10 +121,22 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         }
     }
 
-    fn gain(&self, alpha: &[f64]) -> (f64, f64) {
-        let gain = self.sum(|i| self.loss.gain(self.targets[i], self.weights[i], alpha[i]));
-        let magnitude = self.sum(|i| self.loss.gain_magnitude(self.targets[i], self.weights[i], alpha[i]));
-        (gain, magnitude)
+    fn gain(&self, alpha: &[f64]) -> f64 {
+        sum_filled(
+            alpha.len(),
+            0.0,
+            #[inline(always)]
+            |range, terms| {
+                let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]).zip(&alpha[range]);
+                for (term, ((&y, &c), &a)) in terms.iter_mut().zip(rows) {
+                    *term = self.loss.gain(y, c, a);
+                }
+            },
+        )
+    }
+
+    fn gain_magnitude(&self, alpha: &[f64]) -> f64 {
+        self.sum(|i| self.loss.gain_magnitude(self.targets[i], self.weights[i], alpha[i]))
     }
 
     /// The grid's unit is 2^-52 of the power of two at or above the largest |alpha|; truncation towards 0 stays in
@@ -173,12 +196,24 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
 
 impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
     fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {
-        (alpha.par_iter_mut().with_min_len(PIECE).zip(curvature).enumerate()).for_each(|(i, (a, h))| {
-            let (y, c) = (self.targets[i], self.weights[i]);
-            let (_, slope, curvature) = self.loss.all(y, z[i]);
-            let (low, high) = self.loss.domain(y, c);
-            *a = (-c * slope).clamp(low, high);
-            *h = c * curvature;
+        let pieces = alpha.par_chunks_mut(PIECE).zip(curvature.par_chunks_mut(PIECE)).zip(z.par_chunks(PIECE));
+        let rows = self.targets.par_chunks(PIECE).zip(self.weights.par_chunks(PIECE));
+        pieces.zip(rows).for_each(|(((alpha, curvature), z), (targets, weights))| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    let rows = alpha.iter_mut().zip(curvature.iter_mut()).zip(z).zip(targets).zip(weights);
+                    for ((((a, h), &z), &y), &c) in rows {
+                        let (_, slope, curvature) = self.loss.all(y, z);
+                        let (low, high) = self.loss.domain(y, c);
+                        // Like `clamp`, but without its check of the bounds, and NaN stays NaN.
+                        let natural = -c * slope;
+                        let natural = if natural < low { low } else { natural };
+                        *a = if natural > high { high } else { natural };
+                        *h = c * curvature;
+                    }
+                },
+            );
         });
     }
 
@@ -201,11 +236,20 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
     }
 
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
-        let sums = sum(self.targets.len(), Derivatives(0.0, 0.0), |i| {
-            let (_, slope, curvature) = self.loss.all(self.targets[i], z[i] + t * dz[i]);
-            let moved = self.weights[i] * dz[i];
-            Derivatives(slope * moved, curvature * moved * dz[i])
-        });
+        let sums = sum_filled(
+            z.len(),
+            Derivatives(0.0, 0.0),
+            #[inline(always)]
+            |range, terms| {
+                let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]);
+                let rows = rows.zip(&z[range.clone()]).zip(&dz[range]);
+                for (term, (((&y, &c), &z), &dz)) in terms.iter_mut().zip(rows) {
+                    let (_, slope, curvature) = self.loss.all(y, z + t * dz);
+                    let moved = c * dz;
+                    *term = Derivatives(slope * moved, curvature * moved * dz);
+                }
+            },
+        );
         (sums.0, sums.1)
     }
 

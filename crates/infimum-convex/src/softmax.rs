@@ -161,9 +161,13 @@ impl Losses for SoftmaxLosses<'_> {
         }
     }
 
-    fn gain(&self, alpha: &[f64]) -> (f64, f64) {
-        let gain = self.sum(|i| Softmax::gain(self.class(i), self.weights[i], self.row(alpha, i)));
-        (gain, gain)
+    fn gain(&self, alpha: &[f64]) -> f64 {
+        self.sum(|i| Softmax::gain(self.class(i), self.weights[i], self.row(alpha, i)))
+    }
+
+    /// All terms are ≥ 0.
+    fn gain_magnitude(&self, alpha: &[f64]) -> f64 {
+        self.gain(alpha)
     }
 
     /// Off-class masses are truncated to the grid and α_y is their sum, all of it in integers: rows add up to exactly 0.

@@ -1,33 +1,85 @@
 //! Sums whose rounding error grows with the logarithm of the number of terms, and which do not depend on the number of
-//! threads: halves are added, down to a few terms one after the other (Higham, *The accuracy of floating point summation*,
+//! threads: halves are added, down to short pieces (Higham, *The accuracy of floating point summation*,
 //! SIAM J. Sci. Comput. 1993). Equal terms added one by one would all be rounded the same way.
 
 use std::ops::{Add, Range};
 
+use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
-/// Terms added one after the other.
-const SHORT: usize = 32;
+/// Terms that are computed together and then added in eight interleaved sums.
+const SHORT: usize = 64;
+/// Sums that a short piece is added in.
+const LANES: usize = 8;
 /// Terms per parallel piece: a power of two times `SHORT`.
 const PIECE: usize = 8_192;
 
 /// `Σ_{i<n} term(i)`; `zero` is the empty sum.
 pub(crate) fn sum<T: Copy + Send + Sync + Add<Output = T>>(n: usize, zero: T, term: impl Fn(usize) -> T + Sync) -> T {
-    let pieces = n.div_ceil(PIECE);
-    let piece = |piece: usize| halves(piece * PIECE..((piece + 1) * PIECE).min(n), zero, &term);
-    if pieces < 4 {
-        return halves(0..pieces, zero, &piece);
-    }
-    let sums: Vec<T> = (0..pieces).into_par_iter().map(piece).collect();
-    halves(0..pieces, zero, &|piece| sums[piece])
+    sum_filled(
+        n,
+        zero,
+        #[inline(always)]
+        |range, terms| {
+            for (slot, i) in terms.iter_mut().zip(range) {
+                *slot = term(i);
+            }
+        },
+    )
 }
 
-fn halves<T: Copy + Add<Output = T>>(range: Range<usize>, zero: T, term: &impl Fn(usize) -> T) -> T {
-    if range.len() <= SHORT {
-        return range.fold(zero, |sum, i| sum + term(i));
+/// The same with terms that `fill` writes for a range of at most 64 rows at a time: from slices of that range, so that the loop
+/// can be compiled for vector units.
+#[inline(always)]
+pub(crate) fn sum_filled<T: Copy + Send + Sync + Add<Output = T>>(
+    n: usize,
+    zero: T,
+    fill: impl Fn(Range<usize>, &mut [T]) + Sync,
+) -> T {
+    let pieces = n.div_ceil(PIECE);
+    let piece = |piece: usize| {
+        vectorized(
+            #[inline(always)]
+            || {
+                let range = piece * PIECE..((piece + 1) * PIECE).min(n);
+                let mut sums = [zero; PIECE / SHORT];
+                for (block, sum) in sums.iter_mut().enumerate().take(range.len().div_ceil(SHORT)) {
+                    let start = range.start + block * SHORT;
+                    let short = start..(start + SHORT).min(range.end);
+                    let mut terms = [zero; SHORT];
+                    fill(short.clone(), &mut terms[..short.len()]);
+                    *sum = interleaved(&terms, zero);
+                }
+                halves(&sums)
+            },
+        )
+    };
+    let sums: Vec<T> =
+        if pieces < 4 { (0..pieces).map(piece).collect() } else { (0..pieces).into_par_iter().map(piece).collect() };
+    if sums.is_empty() { zero } else { halves(&sums) }
+}
+
+/// Sum of a short piece.
+#[inline(always)]
+fn interleaved<T: Copy + Add<Output = T>>(terms: &[T; SHORT], zero: T) -> T {
+    let mut lanes = [zero; LANES];
+    for terms in terms.as_chunks::<LANES>().0 {
+        for (lane, &term) in lanes.iter_mut().zip(terms) {
+            *lane = *lane + term;
+        }
     }
-    let middle = range.start + (range.len() / 2).next_multiple_of(SHORT);
-    halves(range.start..middle, zero, term) + halves(middle..range.end, zero, term)
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+}
+
+/// Sum of a non-empty slice, half by half.
+fn halves<T: Copy + Add<Output = T>>(terms: &[T]) -> T {
+    match terms {
+        [only] => *only,
+        _ => {
+            let (left, right) = terms.split_at(terms.len() / 2);
+            halves(left) + halves(right)
+        }
+    }
 }
 
 #[cfg(test)]

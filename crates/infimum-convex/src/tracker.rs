@@ -111,6 +111,11 @@ impl<'m> Tracker<'m> {
         self.relative_gap() / self.gap.max(f64::MIN_POSITIVE)
     }
 
+    /// The relative gap asked for.
+    pub(crate) fn wanted(&self) -> f64 {
+        self.gap
+    }
+
     /// Whether the gap asked for is reached, with room for the rounding margin of the claim.
     pub(crate) fn reached(&self) -> bool {
         let room = 1e-13 * self.upper.abs();

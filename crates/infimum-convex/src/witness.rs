@@ -79,7 +79,7 @@ fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Opti
                 sum.enclose().magnitude()
             })
             .collect();
-        let (gain, magnitude) = losses.gain(alpha);
+        let (gain, magnitude) = (losses.gain(alpha), losses.gain_magnitude(alpha));
         if frame.penalty.lambda2 > 0.0 {
             let conjugate = frame.conjugate(&v, &sums);
             return Some(gain - conjugate - MARGIN * (magnitude + conjugate));

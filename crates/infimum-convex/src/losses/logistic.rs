@@ -1,6 +1,7 @@
 //! Logistic loss `ln(1 + exp(−m))`, m = y·z.
 
 use super::ScalarLoss;
+use crate::elementary::{exp, ln, ln_1p};
 
 /// Logistic loss.
 #[derive(Debug, Clone, Copy)]
@@ -9,18 +10,18 @@ pub(crate) struct Logistic;
 /// `exp(−|m|)`, which never overflows.
 #[inline(always)]
 fn decay(m: f64) -> f64 {
-    (-m.abs()).exp()
+    exp(-m.abs())
 }
 
 /// `−a ln(a/c) − (c − a) ln((c − a)/c)` for 0 ≤ a ≤ c.
+#[inline(always)]
 fn entropy(a: f64, c: f64) -> f64 {
     // The two terms are symmetric; working from the smaller part keeps ln_1p accurate.
     let small = a.min(c - a);
-    if small <= 0.0 {
-        return 0.0;
-    }
     let share = small / c;
-    -(small * share.ln()) - (c - small) * (-share).ln_1p()
+    let entropy = -(small * ln(share)) - (c - small) * ln_1p(-share);
+    // At the ends 0·ln 0 is not a number; a share that underflows counts as none.
+    if share > 0.0 { entropy } else { 0.0 }
 }
 
 impl ScalarLoss for Logistic {
@@ -34,7 +35,7 @@ impl ScalarLoss for Logistic {
     #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
         let m = y * z;
-        decay(m).ln_1p() + (-m).max(0.0)
+        ln_1p(decay(m)) + (-m).max(0.0)
     }
 
     #[inline(always)]
@@ -54,7 +55,7 @@ impl ScalarLoss for Logistic {
         let inverse = 1.0 / (1.0 + e);
         // Probability of the wrong label, 1/(1 + exp(m)).
         let wrong = if m > 0.0 { e * inverse } else { inverse };
-        (e.ln_1p() + (-m).max(0.0), -y * wrong, e * inverse * inverse)
+        (ln_1p(e) + (-m).max(0.0), -y * wrong, e * inverse * inverse)
     }
 
     #[inline(always)]
@@ -85,7 +86,7 @@ impl ScalarLoss for Logistic {
         let slope = y * slope;
         // Root of t + slope + q·(c·sigmoid(t) − start): increasing in t with derivative ≥ 1.
         let residual = |t: f64| {
-            let e = (-t.abs()).exp();
+            let e = decay(t);
             let inverse = 1.0 / (1.0 + e);
             let p = if t > 0.0 { inverse } else { e * inverse };
             (t + slope + curvature * (c * p - start), 1.0 + curvature * c * e * inverse * inverse, p)
