@@ -79,7 +79,8 @@ struct Solver<'a> {
     near: bool,
 }
 
-/// Minimises a problem whose losses are hinges from zero.
+/// Minimises a problem whose losses are hinges. The path starts in the middle of the boxes wherever the tracker's point is: near
+/// the boundary an interior point method is slow.
 pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tracker: &mut Tracker) {
     let (n, d) = (frame.rows(), frame.columns());
     let part = |part: usize| (0..n).filter_map(move |i| losses.loss.hinge(part, losses.targets[i], frame.weights[i]));

@@ -32,12 +32,13 @@ mod scalar;
 mod smooth;
 mod softmax;
 mod solve;
+mod start;
 mod sums;
 mod tracker;
 mod witness;
 mod working_set;
 
-pub use options::{Options, Solver};
+pub use options::{Options, Solver, Start};
 pub use solve::solve;
 
 /// Why a problem cannot be solved at all.

@@ -1,5 +1,7 @@
 //! What a caller can choose.
 
+use infimum_problem::Model;
+
 /// A solver of this rung, by its `--solver` name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Solver {
@@ -28,6 +30,18 @@ pub struct Options {
     pub threads: usize,
     /// Seed of everything random.
     pub seed: u64,
+    /// Where to start; `None` starts from zero.
+    pub start: Option<Start>,
+}
+
+/// A point to start from, e.g. the solution of a similar problem. Its model becomes the first incumbent if it is better than
+/// zero, its dual point the first bound once it has been made feasible; nothing that is proven depends on either.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// Weights outputs × d, and intercepts.
+    pub model: Model,
+    /// Dual point, rows × outputs, if there is one for these rows.
+    pub dual: Option<Vec<f64>>,
 }
 
 impl Solver {

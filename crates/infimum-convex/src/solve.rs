@@ -13,12 +13,16 @@ use crate::scalar::ScalarLosses;
 use crate::softmax::SoftmaxLosses;
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
+use crate::start::{First, offer};
 use crate::{Error, Options, Solver, dual_cd, interior_point, newton, newton_cg, working_set};
 
 /// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
 /// improved.
 pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Result<Outcome, Error> {
     let (solver, reason) = choose(problem, options.solver)?;
+    if let Some(why) = options.start.as_ref().and_then(|start| start.objection(problem)) {
+        return Err(Error::Unsupported(why));
+    }
     monitor.report(Event::Solver { name: solver.name(), reason });
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads.max(1))
@@ -54,6 +58,7 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
         outputs: 1,
         monitor,
     };
+    let first = || options.start.as_ref().map(|start| start.part(None));
     let parts: Vec<Part> = match (&problem.data.target, objective.loss) {
         (Target::Class { classes, .. }, Loss::Softmax) => {
             let frame = Frame { outputs, ..frame };
@@ -68,12 +73,12 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
                     center(&mut tracker.point.intercepts);
                 }
             };
-            vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), monitor, solve)]
+            vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), first(), monitor, solve)]
         }
         (Target::Class { classes, .. }, _) => one_vs_rest(problem, &frame, classes, outputs, options, solver, monitor),
         (Target::Real(values), loss) => {
             let offset = Offset::default();
-            vec![scalar(loss, &frame, values, options, options.abs_gap, offset, 0, solver, monitor)]
+            vec![scalar(loss, &frame, values, options, options.abs_gap, offset, 0, first(), solver, monitor)]
         }
     };
     assemble(problem, options, solver, monitor, parts)
@@ -104,7 +109,8 @@ fn one_vs_rest(
         let abs_gap = options.abs_gap / outputs as f64;
         let rest = outputs - output - 1;
         let loss = problem.objective.loss;
-        let part = scalar(loss, frame, &targets, options, abs_gap, offset, rest, solver, monitor);
+        let first = options.start.as_ref().map(|start| start.part((outputs > 1).then_some(output)));
+        let part = scalar(loss, frame, &targets, options, abs_gap, offset, rest, first, solver, monitor);
         offset.upper += part.witness.upper;
         offset.lower += part.witness.lower;
         offset.explored += part.explored;
@@ -122,6 +128,7 @@ fn scalar(
     abs_gap: f64,
     offset: Offset,
     rest: usize,
+    first: Option<First>,
     solver: Solver,
     monitor: &dyn Monitor,
 ) -> Part {
@@ -131,7 +138,7 @@ fn scalar(
             let losses = ScalarLosses { loss: $loss, targets, weights: frame.weights, is_margin };
             let at_zero = losses.value(&vec![0.0; frame.rows()]);
             let offset = Offset { upper: offset.upper + rest as f64 * at_zero, ..offset };
-            run_part(frame, &losses, options, abs_gap, offset, monitor, |tracker| {
+            run_part(frame, &losses, options, abs_gap, offset, first, monitor, |tracker| {
                 solve_scalar(frame, &losses, options, solver, tracker)
             })
         }};
@@ -170,6 +177,7 @@ fn run_part<S: Losses>(
     options: &Options,
     abs_gap: f64,
     offset: Offset,
+    first: Option<First>,
     monitor: &dyn Monitor,
     solve: impl Fn(&mut Tracker),
 ) -> Part {
@@ -177,6 +185,9 @@ fn run_part<S: Losses>(
     let length = frame.rows() * frame.outputs;
     let upper = losses.value(&vec![0.0; length]);
     let mut tracker = Tracker::new(monitor, options.gap, abs_gap, offset, start, upper, length);
+    if let Some(first) = first {
+        offer(frame, losses, first, &mut tracker);
+    }
     tracker.report("start");
     if !tracker.done() {
         solve(&mut tracker);

@@ -23,11 +23,12 @@ const NEARLY: f64 = 0.1;
 /// Rounds without progress on either bound after which `f64` has met its limit.
 const PATIENCE: u32 = 10;
 
-/// Minimises a smooth problem with an ℓ1 term from zero; `curvature` bounds the loss's second derivative.
+/// Minimises a smooth problem with an ℓ1 term from the tracker's point; `curvature` bounds the loss's second derivative.
 pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, tracker: &mut Tracker) {
     let (n, d, outputs) = (frame.rows(), frame.columns(), frame.outputs);
-    let mut point = Point::zeros(frame);
+    let mut point = tracker.point.clone();
     let mut z = vec![0.0; n * outputs];
+    frame.upper(losses, &point, &mut z);
     let mut modelled = vec![0.0; n * outputs];
     let mut v = vec![0.0; d * outputs];
     let squares = weighted_squares(frame);
@@ -37,8 +38,14 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
     let mut proximal = Proximal::new(frame, losses, &majorant, typical);
     // Columns that are taken or whose weight is proven to be 0.
     let mut closed = vec![false; d];
-    let (mut idle, mut nearly_final) = (0, false);
-    // The best intercept alone comes first: at λ1 ≥ λmax that is the optimum.
+    // The columns of the start come first; from zero the best intercept alone: at λ1 ≥ λmax that is the optimum.
+    let support = |point: &Point| -> Vec<usize> {
+        (0..d).filter(|&j| (0..outputs).any(|k| point.weights[k * d + j] != 0.0)).collect()
+    };
+    let first = support(&point);
+    first.iter().for_each(|&j| closed[j] = true);
+    proximal.columns.take(&first);
+    let (mut idle, mut nearly_final) = (0, !first.is_empty());
     loop {
         let improved = proximal.improve(&mut point, &mut z, &mut modelled, nearly_final, tracker);
         if matches!(improved, Improved::NotFinite) {
@@ -78,7 +85,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
                 worst[j] = 0.0;
             }
         }
-        let support = (0..d).filter(|&j| (0..outputs).any(|k| point.weights[k * d + j] != 0.0)).count();
+        let support = support(&point).len();
         let mut more: Vec<usize> = (0..d).filter(|&j| worst[j] > 0.0).collect();
         more.sort_by(|&a, &b| worst[b].total_cmp(&worst[a]));
         more.truncate((GROWTH * support).max(FEWEST));

@@ -117,7 +117,7 @@ fn certificate(problem: &Problem, outcome: &Outcome, options: &Options) -> Certi
 fn verify(problem: &Problem) -> Result<(), TestCaseError> {
     let optimum = clarabel::optimum(problem);
     for solver in std::iter::once(None).chain(Solver::ALL.map(Some)) {
-        let options = Options { gap: 1e-9, abs_gap: 1e-11, solver, threads: 1, seed: 1 };
+        let options = Options { gap: 1e-9, abs_gap: 1e-11, solver, threads: 1, seed: 1, start: None };
         let outcome = match (solve(problem, &options, &Silent), solver) {
             (Ok(outcome), _) => outcome,
             (Err(_), Some(_)) => continue,
@@ -209,7 +209,7 @@ fn claims_about_many_equal_rows_hold() {
             objective: Objective { loss, intercept: Intercept::Free, lambda1: 0.0, lambda2: 1.0, scales: None },
         };
         for monitor in [&Hurry as &dyn Monitor, &Silent] {
-            let options = Options { gap: 1e-6, abs_gap: 0.0, solver: None, threads: 1, seed: 1 };
+            let options = Options { gap: 1e-6, abs_gap: 0.0, solver: None, threads: 1, seed: 1, start: None };
             let outcome = solve(&problem, &options, monitor).expect("a solver takes it");
             let verdict = infimum_check::check_problem(&problem, &certificate(&problem, &outcome, &options));
             assert!(verdict.is_ok(), "{}: {}", loss.name(), verdict.unwrap_err());
