@@ -32,6 +32,10 @@ pub(crate) fn row_ranges(matrix: &Matrix, parts: usize) -> Vec<std::ops::Range<u
 /// `z[i·K + k] = x_i · W_k + b_k`.
 pub(crate) fn multiply(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
     let outputs = intercepts.len();
+    if weights.iter().all(|&w| w == 0.0) {
+        z.chunks_exact_mut(outputs).for_each(|z| z.copy_from_slice(intercepts));
+        return;
+    }
     let ranges = row_ranges(matrix, parts(matrix));
     let mut rest = z;
     let mut jobs = Vec::with_capacity(ranges.len());

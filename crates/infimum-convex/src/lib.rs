@@ -28,6 +28,7 @@ mod penalty;
 mod proximal;
 mod quadratic;
 mod residual_model;
+mod sample;
 mod scalar;
 mod smooth;
 mod softmax;

@@ -9,12 +9,13 @@ use crate::choose::choose;
 use crate::frame::{Frame, Losses, Point};
 use crate::losses::{Epsilon, Hinge, Logistic, Quantile, ScalarLoss, Squared, SquaredEpsilon, SquaredHinge};
 use crate::penalty::Penalty;
+use crate::sample::sample;
 use crate::scalar::ScalarLosses;
 use crate::softmax::SoftmaxLosses;
+use crate::start::{First, offer};
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
-use crate::start::{First, offer};
-use crate::{Error, Options, Solver, dual_cd, interior_point, newton, newton_cg, working_set};
+use crate::{Error, Options, Solver, Start, dual_cd, interior_point, newton, newton_cg, working_set};
 
 /// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
 /// improved.
@@ -28,7 +29,35 @@ pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Res
         .num_threads(options.threads.max(1))
         .build()
         .map_err(|error| Error::Unsupported(format!("{} threads cannot be started: {error}", options.threads)))?;
-    Ok(pool.install(|| run(problem, options, solver, monitor)))
+    Ok(pool.install(|| {
+        let first = (options.start.is_none() && solver == Solver::Newton).then(|| guess(problem, options, monitor));
+        match first.flatten() {
+            Some(start) => run(problem, &Options { start: Some(start), ..options.clone() }, solver, monitor),
+            None => run(problem, options, solver, monitor),
+        }
+    }))
+}
+
+/// Relative gap to which the problem over a sample of the rows is solved.
+const SAMPLE_GAP: f64 = 1e-4;
+
+/// The solution over a sample of the rows, where that is worth it.
+fn guess(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Option<Start> {
+    let sample = sample(problem)?;
+    let options = Options { gap: SAMPLE_GAP, ..options.clone() };
+    let model = run(&sample, &options, Solver::Newton, &Unheard(monitor)).model;
+    Some(Start { model, dual: None })
+}
+
+/// A monitor that is asked whether to stop, but not told anything.
+struct Unheard<'m>(&'m dyn Monitor);
+
+impl Monitor for Unheard<'_> {
+    fn report(&self, _event: Event) {}
+
+    fn stop(&self) -> Option<Stop> {
+        self.0.stop()
+    }
 }
 
 /// A gap that is more than a matter of rounding.
@@ -58,7 +87,7 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
         outputs: 1,
         monitor,
     };
-    let first = || options.start.as_ref().map(|start| start.part(None));
+    let first = || options.start.as_ref().map(|start| start.part(None, solver != Solver::Newton));
     let parts: Vec<Part> = match (&problem.data.target, objective.loss) {
         (Target::Class { classes, .. }, Loss::Softmax) => {
             let frame = Frame { outputs, ..frame };
@@ -109,7 +138,8 @@ fn one_vs_rest(
         let abs_gap = options.abs_gap / outputs as f64;
         let rest = outputs - output - 1;
         let loss = problem.objective.loss;
-        let first = options.start.as_ref().map(|start| start.part((outputs > 1).then_some(output)));
+        let first =
+            options.start.as_ref().map(|start| start.part((outputs > 1).then_some(output), solver != Solver::Newton));
         let part = scalar(loss, frame, &targets, options, abs_gap, offset, rest, first, solver, monitor);
         offset.upper += part.witness.upper;
         offset.lower += part.witness.lower;

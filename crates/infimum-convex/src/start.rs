@@ -2,7 +2,8 @@
 //!
 //! What is given is only offered: the tracker takes the model if its value, evaluated here, is below that of zero, and a dual
 //! point after clipping, balancing and scaling into the domain ([`Frame::lower`]), so that incumbent and bound mean what they
-//! always mean. Two dual points are offered, the given one and `−c·loss′(z)` at the given model.
+//! always mean. Two dual points are offered, the given one and, for solvers whose first step makes no better one, `−c·loss′(z)` at
+//! the given model.
 
 use infimum_problem::{Intercept, Problem};
 
@@ -14,6 +15,8 @@ use crate::tracker::Tracker;
 pub(crate) struct First {
     point: Point,
     dual: Option<Vec<f64>>,
+    /// Whether to offer the dual point that belongs to the model as well.
+    natural: bool,
 }
 
 impl Start {
@@ -35,17 +38,18 @@ impl Start {
     }
 
     /// The whole start (`None`), or its share in the problem of one output of several.
-    pub(crate) fn part(&self, output: Option<usize>) -> First {
+    pub(crate) fn part(&self, output: Option<usize>, natural: bool) -> First {
         let model = &self.model;
         match output {
             None => First {
                 point: Point { weights: model.weights.clone(), intercepts: model.intercepts.clone() },
                 dual: self.dual.clone(),
+                natural,
             },
             Some(k) => First {
                 point: Point { weights: model.row(k).to_vec(), intercepts: vec![model.intercepts[k]] },
-                dual: (self.dual.as_ref())
-                    .map(|dual| dual.iter().skip(k).step_by(model.outputs).copied().collect()),
+                dual: (self.dual.as_ref()).map(|dual| dual.iter().skip(k).step_by(model.outputs).copied().collect()),
+                natural,
             },
         }
     }
@@ -64,7 +68,7 @@ pub(crate) fn offer(frame: &Frame, losses: &impl Losses, mut first: First, track
     }
     let mut z = vec![0.0; size];
     let upper = frame.upper(losses, &first.point, &mut z);
-    if tracker.offer_point(upper, &first.point) && tracker.stop().is_none() {
+    if tracker.offer_point(upper, &first.point) && first.natural && tracker.stop().is_none() {
         let mut alpha = vec![0.0; size];
         losses.natural_dual(&z, &mut alpha);
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);

@@ -60,8 +60,14 @@ pub fn fit<'m>(
     let loaded = load(source, request)?;
     let monitor = monitor(&loaded);
     let abs_gap = options.abs_gap * loaded.problem.data.total_weight;
-    let solver_options =
-        Options { gap: options.gap, abs_gap, solver: options.solver, threads: options.threads, seed: options.seed, start: None };
+    let solver_options = Options {
+        gap: options.gap,
+        abs_gap,
+        solver: options.solver,
+        threads: options.threads,
+        seed: options.seed,
+        start: None,
+    };
     let outcome = solve(&loaded.problem, &solver_options, &*monitor)?;
     drop(monitor);
     Ok(Fit { loaded, outcome, gap: options.gap, abs_gap })
