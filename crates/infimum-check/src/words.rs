@@ -2,7 +2,7 @@
 
 use infimum_data::Loaded;
 use infimum_problem::{
-    Certificate, Claim, ClassWeight, Ending, Intercept, Loss, Problem, Strength, Target, relative_gap,
+    Certificate, Claim, ClassWeight, Ending, Intercept, Loss, Problem, Strength, Subset, Target, relative_gap,
 };
 
 use crate::steps::Verdict;
@@ -69,8 +69,21 @@ pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdic
         problem.data.rows(),
         problem.data.columns()
     );
-    if let (Some(split), Some(validation)) = (recipe.split, &loaded.validation) {
-        text.push_str(&format!(", {} rows held out (seed {})", validation.matrix.rows(), split.seed));
+    match (recipe.split, &loaded.validation, recipe.subset) {
+        (Some(split), Some(validation), None | Some(Subset::Share { .. })) => {
+            text.push_str(&format!(", {} rows held out (seed {})", validation.matrix.rows(), split.seed));
+        }
+        (Some(split), ..) => text.push_str(&format!(", {} of the rows held out (seed {})", split.fraction, split.seed)),
+        (None, ..) => {}
+    }
+    match recipe.subset {
+        Some(Subset::WithoutFold { folds, fold, seed }) => {
+            text.push_str(&format!(", those of fold {fold} of the folds 0 to {} left out (seed {seed})", folds - 1));
+        }
+        Some(Subset::Share { rows, seed }) => {
+            text.push_str(&format!(", the first {rows} of a stratified random order (seed {seed})"));
+        }
+        None => {}
     }
     let target = if recipe.target.is_empty() { "the label of each row" } else { &recipe.target };
     text.push_str(&format!(". Target: {target}"));

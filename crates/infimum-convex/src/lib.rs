@@ -16,6 +16,7 @@ mod design;
 mod direction;
 mod dual_cd;
 mod elementary;
+mod evaluate;
 mod frame;
 mod gram;
 mod gram_model;
@@ -34,13 +35,16 @@ mod smooth;
 mod softmax;
 mod solve;
 mod start;
+mod strengths;
 mod sums;
 mod tracker;
 mod witness;
 mod working_set;
 
+pub use evaluate::{Observed, row_loss};
 pub use options::{Options, Solver, Start};
 pub use solve::solve;
+pub use strengths::{l1_max, l2_start};
 
 /// Why a problem cannot be solved at all.
 #[derive(Debug, thiserror::Error)]

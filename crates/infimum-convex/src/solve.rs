@@ -7,7 +7,7 @@ use infimum_problem::{
 
 use crate::choose::choose;
 use crate::frame::{Frame, Losses, Point};
-use crate::losses::{Epsilon, Hinge, Logistic, Quantile, ScalarLoss, Squared, SquaredEpsilon, SquaredHinge};
+use crate::losses::{ScalarLoss, with_scalar_loss};
 use crate::penalty::Penalty;
 use crate::sample::sample;
 use crate::scalar::ScalarLosses;
@@ -163,25 +163,14 @@ fn scalar(
     monitor: &dyn Monitor,
 ) -> Part {
     let is_margin = loss.is_margin();
-    macro_rules! with {
-        ($loss:expr) => {{
-            let losses = ScalarLosses { loss: $loss, targets, weights: frame.weights, is_margin };
-            let at_zero = losses.value(&vec![0.0; frame.rows()]);
-            let offset = Offset { upper: offset.upper + rest as f64 * at_zero, ..offset };
-            run_part(frame, &losses, options, abs_gap, offset, first, monitor, |tracker| {
-                solve_scalar(frame, &losses, options, solver, tracker)
-            })
-        }};
-    }
-    match loss {
-        Loss::Logistic => with!(Logistic),
-        Loss::Hinge => with!(Hinge),
-        Loss::SquaredHinge => with!(SquaredHinge),
-        Loss::Epsilon(epsilon) => with!(Epsilon(epsilon)),
-        Loss::SquaredEpsilon(epsilon) => with!(SquaredEpsilon(epsilon)),
-        Loss::Quantile(tau) => with!(Quantile(tau)),
-        Loss::Squared | Loss::Softmax => with!(Squared),
-    }
+    with_scalar_loss!(loss, |loss| {
+        let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin };
+        let at_zero = losses.value(&vec![0.0; frame.rows()]);
+        let offset = Offset { upper: offset.upper + rest as f64 * at_zero, ..offset };
+        run_part(frame, &losses, options, abs_gap, offset, first, monitor, |tracker| {
+            solve_scalar(frame, &losses, options, solver, tracker)
+        })
+    })
 }
 
 /// Runs a solver for a one-output loss.

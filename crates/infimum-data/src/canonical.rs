@@ -1,16 +1,17 @@
 //! From a file to the canonical problem, by docs/canonical-problem.md, section 2.
 
 use infimum_problem::{
-    ClassWeight, Dataset, Encoding, Format, Intercept, Loss, Matrix, Objective, Problem, Recipe, Source, Split,
-    Strength, Target, Task,
+    ClassWeight, Dataset, Encoding, Format, Intercept, Loss, Matrix, Problem, Recipe, Source, Split, Strength, Subset,
+    Target, Task,
 };
 
 use crate::csv::TextColumn;
 use crate::error::DataError;
-use crate::hash::problem_sha256;
+use crate::hash::DataHash;
 use crate::number;
 use crate::raw::{Encode, Raw, RawTarget, read};
 use crate::rows::{split_rows, split_values};
+use crate::variant::Rows;
 
 /// Integer targets with at most this many distinct values are classes.
 const MOST_CLASSES: usize = 20;
@@ -32,6 +33,8 @@ pub struct Request {
     pub class_weight: Option<ClassWeight>,
     /// Held-out rows; default none.
     pub split: Option<Split>,
+    /// Which of the training rows are used; default all.
+    pub subset: Option<Subset>,
     /// Whether the penalty is weighted by standard deviations.
     pub standardize: bool,
     /// Loss; default by task and number of classes.
@@ -77,6 +80,8 @@ pub struct Loaded {
     pub problem_sha256: String,
     /// Remarks for the user about what was inferred or changed.
     pub notes: Vec<String>,
+    /// Hash of the rows alone.
+    pub(crate) data_hash: DataHash,
 }
 
 /// Reads `source` (a path or `builtin:NAME`) and builds the problem that the request asks for.
@@ -96,6 +101,7 @@ pub fn rebuild(source: &str, recipe: &Recipe) -> Result<Loaded, DataError> {
         task: Some(recipe.task),
         class_weight: Some(recipe.class_weight.clone()),
         split: recipe.split,
+        subset: recipe.subset,
         standardize: recipe.standardize,
         loss: Some(recipe.loss),
         intercept: Some(recipe.intercept),
@@ -292,9 +298,6 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         _ => Loss::Softmax,
     });
     let total_weight: f64 = weights.iter().sum();
-    let strength = request.strength.unwrap_or(Strength::C(1.0));
-    let (lambda1, lambda2) = lambdas(path, strength, total_weight)?;
-    let scales = request.standardize.then(|| standard_deviations(&raw.matrix));
     let recipe = Recipe {
         format: raw.format,
         header: raw.header,
@@ -303,28 +306,25 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         task,
         class_weight,
         split: request.split,
+        subset: None,
         standardize: request.standardize,
         loss,
         intercept,
-        strength,
+        strength: request.strength.unwrap_or(Strength::C(1.0)),
     };
-    let problem = Problem {
+    let rows = Rows {
         data: Dataset { matrix: raw.matrix, column_names: raw.names, target, weights, total_weight },
-        objective: Objective { loss, intercept, lambda1, lambda2, scales },
-    };
-    let problem_sha256 = problem_sha256(&problem);
-    Ok(Loaded {
         validation: held_matrix.map(|matrix| Validation { matrix, target: held_target }),
-        problem,
-        recipe,
-        encoding: raw.encoding,
-        source: Source { path: path.into(), sha256: raw.sha256 },
-        problem_sha256,
-        notes,
-    })
+    };
+    let rows = match request.subset {
+        Some(subset) => rows.cut(path, subset)?,
+        None => rows,
+    };
+    let recipe = Recipe { subset: request.subset, ..recipe };
+    Loaded::new(rows, recipe, raw.encoding, Source { path: path.into(), sha256: raw.sha256 }, notes)
 }
 
-fn split_targets(codes: &mut Vec<u32>, real: &mut Vec<f64>, keep: &[bool]) -> (Vec<u32>, Vec<f64>) {
+pub(crate) fn split_targets(codes: &mut Vec<u32>, real: &mut Vec<f64>, keep: &[bool]) -> (Vec<u32>, Vec<f64>) {
     let held_codes = if codes.is_empty() { Vec::new() } else { split_values(codes, keep) };
     let held_real = if real.is_empty() { Vec::new() } else { split_values(real, keep) };
     (held_codes, held_real)
@@ -413,7 +413,7 @@ fn class_factors(
     }
 }
 
-fn lambdas(path: &str, strength: Strength, total: f64) -> Result<(f64, f64), DataError> {
+pub(crate) fn lambdas(path: &str, strength: Strength, total: f64) -> Result<(f64, f64), DataError> {
     let (lambda1, lambda2) = match strength {
         Strength::C(c) => {
             if !(c > 0.0 && c.is_finite()) {
@@ -441,7 +441,7 @@ fn lambdas(path: &str, strength: Strength, total: f64) -> Result<(f64, f64), Dat
 }
 
 /// Population standard deviations in row order, 1 for columns that are constant.
-fn standard_deviations(matrix: &Matrix) -> Vec<f64> {
+pub(crate) fn standard_deviations(matrix: &Matrix) -> Vec<f64> {
     let (n, d) = (matrix.rows() as f64, matrix.columns());
     let mut mean = vec![0.0; d];
     let mut stored = vec![0usize; d];

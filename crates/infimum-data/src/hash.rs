@@ -1,6 +1,6 @@
 //! The hash of the canonical problem (docs/canonical-problem.md, section 4).
 
-use infimum_problem::{Problem, Row, Target};
+use infimum_problem::{Dataset, Objective, Problem, Row, Target};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -69,7 +69,33 @@ fn put_row(bytes: &mut Vec<u8>, row: Row) {
 
 /// SHA-256 of the canonical problem, lower-case hex.
 pub fn problem_sha256(problem: &Problem) -> String {
-    let (data, objective) = (&problem.data, &problem.objective);
+    DataHash::of(&problem.data).with(&problem.objective)
+}
+
+/// The hash up to the data; one for all objectives over the same rows.
+#[derive(Debug, Clone)]
+pub(crate) struct DataHash(Sha256);
+
+impl DataHash {
+    /// Items 1 to 4.
+    pub(crate) fn of(data: &Dataset) -> DataHash {
+        DataHash(hashed(data))
+    }
+
+    /// Item 5, and the hash of the whole.
+    pub(crate) fn with(&self, objective: &Objective) -> String {
+        let mut hasher = self.0.clone();
+        put_text(&mut hasher, objective.loss.name());
+        put_floats(&mut hasher, &[objective.loss.parameter().unwrap_or(0.0)]);
+        put_text(&mut hasher, objective.intercept.name());
+        put_floats(&mut hasher, &[objective.lambda1, objective.lambda2]);
+        put(&mut hasher, usize::from(objective.scales.is_some()));
+        objective.scales.iter().for_each(|scales| put_floats(&mut hasher, scales));
+        hex(&hasher.finalize())
+    }
+}
+
+fn hashed(data: &Dataset) -> Sha256 {
     let (n, d) = (data.rows(), data.columns());
     let blocks: Vec<[u8; 32]> = (0..n.div_ceil(BLOCK))
         .into_par_iter()
@@ -108,11 +134,5 @@ pub fn problem_sha256(problem: &Problem) -> String {
     }
     put_floats(&mut hasher, &data.weights);
     put_floats(&mut hasher, &[data.total_weight]);
-    put_text(&mut hasher, objective.loss.name());
-    put_floats(&mut hasher, &[objective.loss.parameter().unwrap_or(0.0)]);
-    put_text(&mut hasher, objective.intercept.name());
-    put_floats(&mut hasher, &[objective.lambda1, objective.lambda2]);
-    put(&mut hasher, usize::from(objective.scales.is_some()));
-    objective.scales.iter().for_each(|scales| put_floats(&mut hasher, scales));
-    hex(&hasher.finalize())
+    hasher
 }

@@ -26,7 +26,9 @@ mod raw;
 mod rows;
 mod source;
 mod stream;
+mod subset;
 mod tabular;
+mod variant;
 
 pub use builtin::builtin_names;
 pub use canonical::{Loaded, Request, Validation, ValidationTarget, load, rebuild};
@@ -35,6 +37,8 @@ pub use error::{DataError, Unit, one_line};
 pub use generate::{generate, generator_names};
 pub use hash::problem_sha256;
 pub use predict::{KnownTarget, Prediction, read_for_prediction};
+pub use subset::{smallest_share, subset_rows};
+pub use variant::Change;
 
 #[doc(hidden)]
 pub mod fuzzing {

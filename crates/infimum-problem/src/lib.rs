@@ -31,5 +31,5 @@ pub use monitor::{Event, Monitor, Silent, Stop};
 pub use names::ColumnNames;
 pub use objective::{Intercept, Loss, Objective};
 pub use outcome::{Ending, Outcome, absolute_gap, gap_reached, relative_gap};
-pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Task};
+pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Subset, Task};
 pub use text::one_line;

@@ -68,6 +68,28 @@ pub struct Split {
     pub seed: u64,
 }
 
+/// Which of the training rows are used, by a fixed rule (docs/canonical-problem.md, section 2, step 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Subset {
+    /// All but one of the folds of cross-validation.
+    WithoutFold {
+        /// Number of folds, ≥ 2.
+        folds: usize,
+        /// The fold left out, from 0.
+        fold: usize,
+        /// Seed of the folds.
+        seed: u64,
+    },
+    /// So many rows of every class in proportion; a smaller share is part of every larger one with the same seed.
+    Share {
+        /// Number of rows.
+        rows: usize,
+        /// Seed of the order.
+        seed: u64,
+    },
+}
+
 /// The whole recipe with every choice resolved (nothing left to be inferred a second time), except what is computed
 /// from the training rows by a fixed rule: label list, one-hot categories, balanced class weights, scales, Σ c_i.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -87,6 +109,9 @@ pub struct Recipe {
     pub class_weight: ClassWeight,
     /// Held-out rows, if any.
     pub split: Option<Split>,
+    /// Which of the training rows are used; all if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subset: Option<Subset>,
     /// Whether the penalty is weighted by the columns' standard deviations.
     pub standardize: bool,
     /// Loss.

@@ -22,6 +22,28 @@ pub(crate) use squared::Squared;
 pub(crate) use squared_epsilon::SquaredEpsilon;
 pub(crate) use squared_hinge::SquaredHinge;
 
+/// `$body` with `$loss` bound to the one-output loss that `$name` means. Softmax is none: callers take it out before.
+macro_rules! with_scalar_loss {
+    ($name:expr, |$loss:ident| $body:expr) => {{
+        macro_rules! with {
+            ($value:expr) => {{
+                let $loss = $value;
+                $body
+            }};
+        }
+        match $name {
+            infimum_problem::Loss::Logistic => with!($crate::losses::Logistic),
+            infimum_problem::Loss::Hinge => with!($crate::losses::Hinge),
+            infimum_problem::Loss::SquaredHinge => with!($crate::losses::SquaredHinge),
+            infimum_problem::Loss::Epsilon(epsilon) => with!($crate::losses::Epsilon(epsilon)),
+            infimum_problem::Loss::SquaredEpsilon(epsilon) => with!($crate::losses::SquaredEpsilon(epsilon)),
+            infimum_problem::Loss::Quantile(tau) => with!($crate::losses::Quantile(tau)),
+            infimum_problem::Loss::Squared | infimum_problem::Loss::Softmax => with!($crate::losses::Squared),
+        }
+    }};
+}
+pub(crate) use with_scalar_loss;
+
 /// `weight·max(0, offset − sign·z)`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HingeTerm {
