@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use infimum_problem::{Certificate, one_line, relative_gap};
 
-use crate::steps::{Refusal, Step, Verdict, check};
+use crate::steps::{Checker, Refusal, Step, Verdict};
 
 /// What to check and how to print it.
 #[derive(Debug, Clone, Default)]
@@ -20,42 +20,75 @@ pub struct Options {
     pub quiet: bool,
 }
 
-/// The certificate file of a run folder, or the path itself if it is a file.
-pub fn certificate_path(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("certificate.safetensors") } else { path.to_path_buf() }
+/// The certificate's name in a run folder.
+const CERTIFICATE: &str = "certificate.safetensors";
+
+/// Folders in a run folder whose numbered folders hold a certificate each.
+pub const SERIES: [&str; 3] = ["path", "curve", "study"];
+
+/// The certificates that a path names: a file itself; of a run folder its own and those of its series, in order, each with its
+/// name in the run. A folder without any names the certificate that it should have.
+pub fn certificates(path: &Path) -> Vec<(String, PathBuf)> {
+    if !path.is_dir() {
+        return vec![(String::new(), path.to_path_buf())];
+    }
+    let own = path.join(CERTIFICATE);
+    let mut found = Vec::new();
+    for series in SERIES {
+        let entries = std::fs::read_dir(path.join(series)).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        found.extend(names.into_iter().map(|name| {
+            let file = path.join(series).join(&name).join(CERTIFICATE);
+            (format!("{series}/{name}"), file)
+        }));
+    }
+    if own.exists() || found.is_empty() {
+        found.insert(0, (String::new(), own));
+    }
+    found
 }
 
-/// Checks and prints: one line on `out`, the claim in words on `explain`. Returns the exit code: 0 verified, 1 not
-/// verified, 2 if the certificate cannot be read or the verdict cannot be printed. An `out` whose reader has gone away has
-/// been read as far as anybody wanted, and is no failure.
+/// Checks and prints: one line on `out`, the claims in words on `explain`. Returns the exit code: 0 verified, 1 not
+/// verified, 2 if a certificate cannot be read or the verdict cannot be printed. Of several certificates the first that is
+/// refused decides. An `out` whose reader has gone away has been read as far as anybody wanted, and is no failure.
 pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i32 {
     let mut say = |line: &str| {
         let _ = writeln!(explain, "{}", one_line(line));
     };
-    let path = certificate_path(&options.certificate);
-    let bytes = match std::fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let path = path.display();
-            say(&format!("error: {path}: cannot be read: {error}; expected a run folder or a certificate"));
-            return 2;
-        }
-    };
-    let named = || Certificate::from_bytes(&bytes).map(|certificate| certificate.claim.source.path).unwrap_or_default();
-    let data = options.data.clone().unwrap_or_else(named);
-    let (code, line) = match check(&bytes, &data) {
-        Ok(verdict) => {
-            if !options.quiet {
-                say(&verdict.claim);
+    let found = certificates(&options.certificate);
+    let mut checker = Checker::default();
+    let mut verdicts = Vec::new();
+    let mut refusal = None;
+    for (name, path) in &found {
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                let path = path.display();
+                say(&format!("error: {path}: cannot be read: {error}; expected a run folder or a certificate"));
+                return 2;
             }
-            (0, if options.json { verified(&verdict) } else { verdict.line() })
-        }
-        Err(mut refusal) => {
-            if options.data.is_none() && refusal.step == Step::Data && !Path::new(&data).exists() {
-                refusal.reason.push_str("; the certificate names this path: give the training file with --data");
+        };
+        match check_one(&mut checker, &bytes, options) {
+            Ok(verdict) => {
+                if !options.quiet {
+                    say(&if name.is_empty() { verdict.claim.clone() } else { format!("{name}: {}", verdict.claim) });
+                }
+                verdicts.push((name.as_str(), verdict));
             }
-            (1, if options.json { refused(&refusal) } else { format!("s NOT VERIFIED {refusal}") })
+            Err(mut refused) => {
+                if !name.is_empty() {
+                    refused.reason = format!("{name}: {}", refused.reason);
+                }
+                refusal = Some(refused);
+                break;
+            }
         }
+    }
+    let (code, line) = match (&refusal, verdicts.as_slice()) {
+        (Some(refusal), _) => (1, if options.json { refused(refusal) } else { format!("s NOT VERIFIED {refusal}") }),
+        (None, [(_, verdict)]) => (0, if options.json { verified(verdict).to_string() } else { verdict.line() }),
+        (None, verdicts) => (0, if options.json { all_verified(verdicts) } else { line_of_all(verdicts) }),
     };
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -66,14 +99,50 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
     }
 }
 
+/// Checks one certificate against the data asked for, or else those that it names.
+fn check_one(checker: &mut Checker, bytes: &[u8], options: &Options) -> Result<Verdict, Refusal> {
+    let named = || Certificate::from_bytes(bytes).map(|certificate| certificate.claim.source.path).unwrap_or_default();
+    let data = options.data.clone().unwrap_or_else(named);
+    checker.check(bytes, &data).map_err(|mut refusal| {
+        if options.data.is_none() && refusal.step == Step::Data && !Path::new(&data).exists() {
+            refusal.reason.push_str("; the certificate names this path: give the training file with --data");
+        }
+        refusal
+    })
+}
+
+/// The largest relative gap of several verdicts.
+fn largest_gap(verdicts: &[(&str, Verdict)]) -> f64 {
+    verdicts.iter().map(|(_, verdict)| relative_gap(verdict.upper, verdict.lower)).fold(0.0, f64::max)
+}
+
+/// The one line of several certificates; bounds are those of the run's own, if it has one.
+fn line_of_all(verdicts: &[(&str, Verdict)]) -> String {
+    let (count, gap) = (verdicts.len(), largest_gap(verdicts));
+    match verdicts.first() {
+        Some(("", verdict)) => format!("{} certificates={count} largest-gap={gap:?}", verdict.line()),
+        _ => format!("s VERIFIED certificates={count} largest-gap={gap:?}"),
+    }
+}
+
+/// The same as JSON.
+fn all_verified(verdicts: &[(&str, Verdict)]) -> String {
+    let each = |(name, verdict): &(&str, Verdict)| {
+        let mut value = verified(verdict);
+        value["name"] = (*name).into();
+        value
+    };
+    let each: Vec<serde_json::Value> = verdicts.iter().map(each).collect();
+    serde_json::json!({ "verified": true, "largest_gap": largest_gap(verdicts), "certificates": each }).to_string()
+}
+
 /// The verdict as JSON.
-fn verified(verdict: &Verdict) -> String {
-    let value = serde_json::json!({
+fn verified(verdict: &Verdict) -> serde_json::Value {
+    serde_json::json!({
         "verified": true, "lower": verdict.mean_lower, "upper": verdict.mean_upper,
         "gap": relative_gap(verdict.upper, verdict.lower), "ending": verdict.ending.name(),
         "sum": { "lower": verdict.lower, "upper": verdict.upper }, "claim": verdict.claim,
-    });
-    value.to_string()
+    })
 }
 
 /// The refusal as JSON.

@@ -19,5 +19,5 @@ mod steps;
 mod upper;
 mod words;
 
-pub use command::{Options, certificate_path, run};
-pub use steps::{Refusal, Step, Verdict, check, check_problem};
+pub use command::{Options, SERIES, certificates, run};
+pub use steps::{Checker, Refusal, Step, Verdict, check, check_problem};

@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use infimum_data::{DataError, rebuild};
+use infimum_data::{Change, DataError, Loaded, rebuild};
 use infimum_problem::{
-    Certificate, Ending, Intercept, Loss, Problem, Target, absolute_gap, gap_reached, one_line, relative_gap,
+    Certificate, Ending, Intercept, Loss, Problem, Recipe, Target, absolute_gap, gap_reached, one_line, relative_gap,
 };
 
 use crate::lower::{feasible, lower};
@@ -81,17 +81,51 @@ fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refusal> {
 /// Checks a certificate's bytes against a data file (or `builtin:NAME`): all steps. Whatever names the certificate and the
 /// data hold, claim and refusal are single lines.
 pub fn check(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
-    match verify(bytes, data) {
-        Ok(verdict) => Ok(Verdict { claim: one_line(&verdict.claim).into(), ..verdict }),
-        Err(refusal) => Err(Refusal { reason: one_line(&refusal.reason).into(), ..refusal }),
+    Checker::default().check(bytes, data)
+}
+
+/// Checks several certificates; the rows of the last one are kept, so that a path over one set of rows reads them once.
+#[derive(Debug, Default)]
+pub struct Checker {
+    last: Option<(String, Loaded)>,
+}
+
+impl Checker {
+    /// As [`check`](fn@check).
+    pub fn check(&mut self, bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
+        match self.verify(bytes, data) {
+            Ok(verdict) => Ok(Verdict { claim: one_line(&verdict.claim).into(), ..verdict }),
+            Err(refusal) => Err(Refusal { reason: one_line(&refusal.reason).into(), ..refusal }),
+        }
+    }
+
+    fn verify(&mut self, bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
+        let certificate = Certificate::from_bytes(bytes)
+            .map_err(|error| Refusal { step: Step::Container, reason: error.to_string() })?;
+        let loaded = self
+            .problem(data, &certificate.claim.recipe)
+            .map_err(|error: DataError| Refusal { step: Step::Data, reason: error.to_string() })?;
+        let verdict = verify_loaded(&loaded, &certificate);
+        self.last = Some((data.into(), loaded));
+        verdict
+    }
+
+    /// The problem of a recipe: from the rows at hand where only the objective differs, else from the file.
+    fn problem(&mut self, data: &str, recipe: &Recipe) -> Result<Loaded, DataError> {
+        if let Some((source, mut loaded)) = self.last.take() {
+            let Recipe { loss, strength, standardize, .. } = *recipe;
+            let other = Recipe { loss, strength, standardize, ..loaded.recipe.clone() };
+            if source == data && other == *recipe {
+                let change = Change { loss: Some(loss), strength: Some(strength), standardize: Some(standardize) };
+                loaded.set(change)?;
+                return Ok(loaded);
+            }
+        }
+        rebuild(data, recipe)
     }
 }
 
-fn verify(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
-    let certificate =
-        Certificate::from_bytes(bytes).map_err(|error| Refusal { step: Step::Container, reason: error.to_string() })?;
-    let loaded = rebuild(data, &certificate.claim.recipe)
-        .map_err(|error: DataError| Refusal { step: Step::Data, reason: error.to_string() })?;
+fn verify_loaded(loaded: &Loaded, certificate: &Certificate) -> Result<Verdict, Refusal> {
     if loaded.problem_sha256 != certificate.claim.problem_sha256 {
         return refuse(
             Step::Problem,
@@ -102,8 +136,8 @@ fn verify(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
             ),
         );
     }
-    let mut verdict = check_problem(&loaded.problem, &certificate)?;
-    verdict.claim = words::claim(&loaded, &certificate, &verdict);
+    let mut verdict = check_problem(&loaded.problem, certificate)?;
+    verdict.claim = words::claim(loaded, certificate, &verdict);
     Ok(verdict)
 }
 

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use infimum::{ClassWeight, Format, Intercept, Loss, Request, Solver, Split, Strength, Task};
+use infimum::{ClassWeight, Format, Intercept, Loss, Penalty, Request, Solver, Split, Strength, Task};
+
+use crate::selection::{Given, SelectionArguments};
 
 /// More threads than any machine has; a larger number is a slip.
 const MOST_THREADS: usize = 4_096;
@@ -57,7 +59,7 @@ pub(crate) struct ReadArguments {
     sample_weight: Option<String>,
     /// Fraction of rows held out for validation, in (0, 1) [default: none]
     #[arg(long, value_name = "FRACTION", allow_hyphen_values = true, value_parser = fraction)]
-    valid: Option<f64>,
+    pub(crate) valid: Option<f64>,
     /// Seed of the split and of randomised solvers, an integer ≥ 0
     #[arg(long, default_value = "0", allow_hyphen_values = true, value_parser = seed)]
     pub(crate) seed: u64,
@@ -122,6 +124,8 @@ pub(crate) struct FitArguments {
     /// No log on stderr
     #[arg(long)]
     pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) selection: SelectionArguments,
     #[command(flatten)]
     pub(crate) nets: NetArguments,
 }
@@ -249,11 +253,11 @@ fn number(text: &str, range: &str, fits: impl Fn(f64) -> bool) -> Result<f64, St
     }
 }
 
-fn non_negative(text: &str) -> Result<f64, String> {
+pub(crate) fn non_negative(text: &str) -> Result<f64, String> {
     number(text, "≥ 0", |value| value >= 0.0)
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(crate) fn positive(text: &str) -> Result<f64, String> {
     number(text, "> 0", |value| value > 0.0)
 }
 
@@ -353,8 +357,18 @@ impl FitArguments {
         match (self.epsilon, self.quantile) {
             (Some(_), _) if !has_epsilon => Some("--epsilon goes with --loss epsilon or squared-epsilon".into()),
             (_, Some(_)) if !is_quantile => Some("--quantile goes with --loss quantile".into()),
-            _ => None,
+            _ => self.selection.misfit(&Given { c: self.c, l1: self.l1, l2: self.l2, valid: self.read.valid }),
         }
+    }
+
+    /// Whether a strength was asked for.
+    pub(crate) fn has_strength(&self) -> bool {
+        self.c.is_some() || self.l1.is_some() || self.l2.is_some()
+    }
+
+    /// The strength asked for of the penalty that a path does not vary.
+    pub(crate) fn other_strength(&self, varied: Penalty) -> f64 {
+        if varied == Penalty::L1 { self.l2 } else { self.l1 }.unwrap_or(0.0)
     }
 
     /// What the user said about the problem.

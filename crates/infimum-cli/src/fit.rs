@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Ending, Error, Fit, FitOptions, Loaded, Loss, ModelFile, Strength, Task, fit, gap_reached, model_name, relative_gap,
+    Ending, Fit, FitOptions, Loaded, Loss, ModelFile, Request, Start, Strength, Task, fit_loaded, load, model_name,
+    relative_gap, warm_start,
 };
 use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
@@ -14,63 +15,47 @@ use crate::arguments::FitArguments;
 use crate::failure::{Failure, print as print_result, say};
 use crate::folder::{Folder, same_file};
 use crate::interrupt;
+use crate::path;
 use crate::result::Summary;
 
 /// Name of the certificate in the run folder.
 const CERTIFICATE: &str = "certificate.safetensors";
 
-/// Relative difference between what the checker proves and what is claimed on its word: other machines add in another order.
-const ROOM: f64 = 4.0 * f64::EPSILON;
-
 /// What every step of a run needs.
-struct Run<'a> {
-    arguments: &'a FitArguments,
-    folder: Folder,
-    threads: usize,
+pub(crate) struct Run<'a> {
+    pub(crate) arguments: &'a FitArguments,
+    pub(crate) folder: Folder,
+    pub(crate) threads: usize,
+    pub(crate) log: Log,
     start: Instant,
-    log: Log,
+}
+
+/// How the strength of a fit was chosen.
+pub(crate) struct Selection {
+    /// For `result.json`.
+    pub(crate) value: Value,
+    /// For the closing block.
+    pub(crate) lines: Vec<String>,
+    /// Whether what led to the choice could be written.
+    pub(crate) stored: Result<(), Failure>,
+}
+
+/// Data as read, before anything is solved.
+pub(crate) struct Data {
+    pub(crate) loaded: Loaded,
+    /// Seconds of reading.
+    pub(crate) read: f64,
 }
 
 pub(crate) fn run(arguments: &FitArguments) -> Result<i32, Failure> {
-    let start = Instant::now();
-    if let Some((name, value)) = arguments.nets.first() {
-        let losses: Vec<&str> = Loss::ALL.iter().map(|loss| loss.name()).collect();
-        return Err(Failure::input(format!(
-            "{name} {value}: this version trains models of one linear layer (losses {}); leave {name} out",
-            losses.join(", ")
-        )));
+    let (run, Data { loaded, read }) = Run::prepare(arguments, arguments.request())?;
+    if let Some(series) = path::asked(arguments, &loaded)? {
+        return path::run(&run, loaded, read, &series);
     }
-    if let Some(why) = arguments.misfit() {
-        return Err(Failure::input(why));
-    }
-    let interrupted = interrupt::install();
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = arguments.threads.unwrap_or_else(cores);
-    // The readers, the hash and the checker use the global pool.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    let folder = Folder::take(arguments.out.as_deref(), &arguments.read.data)?;
-    let out: Box<dyn Write + Send> = if arguments.quiet { Box::new(io::sink()) } else { Box::new(io::stderr()) };
-    let watch = interrupt::watch_reading(start, arguments.time_limit, folder.traces());
-    let run = Run { arguments, folder, threads, start, log: Log::new(start, interrupted, out, log_copy(arguments)?) };
-    let options = FitOptions {
-        gap: arguments.gap,
-        abs_gap: arguments.abs_gap,
-        solver: arguments.solver,
-        threads,
-        seed: arguments.read.seed,
-    };
-    let mut read = 0.0;
-    let fitted = fit(&arguments.read.data, &arguments.request(), &options, |loaded| {
-        drop(watch);
-        read = run.seconds();
-        run.begin(loaded);
-        Box::new(&run.log)
-    })
-    .map_err(|error| match error {
-        Error::Data(error) => Failure::input(error),
-        Error::Solve(error) => Failure::input(error),
-    })?;
-    run.finish(fitted, read)
+    let start = run.warm_start(&loaded)?;
+    run.begin(&loaded, None);
+    let fitted = fit_loaded(loaded, &run.options(), start, &run.log).map_err(Failure::input)?;
+    run.finish(fitted, read, None)
 }
 
 /// The file of `--log-json`.
@@ -88,17 +73,65 @@ fn log_copy(arguments: &FitArguments) -> Result<Option<Box<dyn Write + Send>>, F
 }
 
 /// A number as short as can be read back, in scientific notation where it would be long otherwise.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     if value == 0.0 || (1e-4..1e7).contains(&value) { format!("{value}") } else { format!("{value:e}") }
 }
 
-impl Run<'_> {
-    fn seconds(&self) -> f64 {
+impl<'a> Run<'a> {
+    /// Refuses what does not go together, takes the run folder and reads the data.
+    pub(crate) fn prepare(arguments: &'a FitArguments, request: Request) -> Result<(Run<'a>, Data), Failure> {
+        let start = Instant::now();
+        if let Some((name, value)) = arguments.nets.first() {
+            let losses: Vec<&str> = Loss::ALL.iter().map(|loss| loss.name()).collect();
+            return Err(Failure::input(format!(
+                "{name} {value}: this version trains models of one linear layer (losses {}); leave {name} out",
+                losses.join(", ")
+            )));
+        }
+        if let Some(why) = arguments.misfit() {
+            return Err(Failure::input(why));
+        }
+        let interrupted = interrupt::install();
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = arguments.threads.unwrap_or_else(cores);
+        // The readers, the hash and the checker use the global pool.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        let folder = Folder::take(arguments.out.as_deref(), &arguments.read.data)?;
+        let out: Box<dyn Write + Send> = if arguments.quiet { Box::new(io::sink()) } else { Box::new(io::stderr()) };
+        let watch = interrupt::watch_reading(start, arguments.time_limit, folder.traces());
+        let log = Log::new(start, interrupted, out, log_copy(arguments)?);
+        let run = Run { arguments, folder, threads, start, log };
+        let loaded = load(&arguments.read.data, &request).map_err(Failure::input)?;
+        drop(watch);
+        let read = run.seconds();
+        Ok((run, Data { loaded, read }))
+    }
+
+    /// What the solver is asked for.
+    pub(crate) fn options(&self) -> FitOptions {
+        FitOptions {
+            gap: self.arguments.gap,
+            abs_gap: self.arguments.abs_gap,
+            solver: self.arguments.solver,
+            threads: self.threads,
+            seed: self.arguments.read.seed,
+        }
+    }
+
+    /// The model of `--warm-start`.
+    pub(crate) fn warm_start(&self, loaded: &Loaded) -> Result<Option<Start>, Failure> {
+        let folder = self.arguments.selection.warm_start.as_deref();
+        let start = folder.map(|folder| warm_start(folder, loaded)).transpose();
+        start.map_err(|error| Failure::input(format!("--warm-start {error}")))
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
 
     /// Prints the header and tells the log what the solver needs: Σc and the deadline, which leaves time to write.
-    fn begin(&self, loaded: &Loaded) {
+    /// `penalty` says which strengths, if there are several.
+    pub(crate) fn begin(&self, loaded: &Loaded, penalty: Option<String>) {
         let (data, objective) = (&loaded.problem.data, &loaded.problem.objective);
         self.log.set_total_weight(data.total_weight);
         if let Some(limit) = self.arguments.time_limit {
@@ -126,7 +159,7 @@ impl Run<'_> {
                 Some(value) => format!("{} ({value})", objective.loss.name()),
                 None => objective.loss.name().into(),
             },
-            penalty: format!("{strength}{standardized}"),
+            penalty: format!("{}{standardized}", penalty.unwrap_or(strength)),
             intercept: objective.intercept.name().into(),
             notes: loaded.notes.clone(),
             threads: self.threads,
@@ -135,33 +168,31 @@ impl Run<'_> {
         self.log.print(|out| print::header(out, &header));
     }
 
-    /// A claim keeps a margin for the rounding of the solver's own evaluation. Where that margin alone keeps the gap asked for
-    /// from being claimed, what the checker's arithmetic proves is claimed instead, if the limit leaves time for it.
+    /// Lets a claim be sharpened if the limit leaves time for it.
     fn sharpen(&self, fitted: &mut Fit) {
-        let left = self.arguments.time_limit.is_none_or(|limit| self.start.elapsed() + reserve(&fitted.loaded) < limit);
-        if fitted.outcome.ending != Ending::Stalled || !left {
-            return;
-        }
-        let Ok(verdict) = infimum_check::check_problem(&fitted.loaded.problem, &fitted.certificate()) else {
-            return;
-        };
-        let (upper, lower) = (verdict.upper * (1.0 + ROOM), verdict.lower * (1.0 - ROOM));
-        if gap_reached(upper, lower, fitted.gap, fitted.abs_gap) {
-            let outcome = &mut fitted.outcome;
-            (outcome.upper, outcome.lower, outcome.ending) = (upper, lower, Ending::Optimal);
-            outcome.message.clear();
+        if self.arguments.time_limit.is_none_or(|limit| self.start.elapsed() + reserve(&fitted.loaded) < limit) {
+            fitted.sharpen();
         }
     }
 
     /// Writes the run folder, checks the certificate as written, and reports. If the folder cannot be written the result
     /// is still told, and `--json` still prints it.
-    fn finish(&self, mut fitted: Fit, read: f64) -> Result<i32, Failure> {
+    /// What a `selection` of the strength wrote is kept.
+    pub(crate) fn finish(&self, mut fitted: Fit, read: f64, selection: Option<Selection>) -> Result<i32, Failure> {
         self.sharpen(&mut fitted);
         let solved = self.seconds();
         self.log.finish();
-        let stored = self.folder.clear().and_then(|()| write_model(&self.folder, &fitted));
+        let (stored, selected) = match selection {
+            None => (self.folder.clear(), None),
+            Some(selection) => (selection.stored, Some((selection.value, selection.lines))),
+        };
+        let stored = stored.and_then(|()| write_model(&self.folder, "", &fitted));
         let written = self.seconds();
         let mut summary = Summary::new(self.arguments, &fitted, self.threads);
+        if let Some((value, lines)) = selected {
+            summary.set("selection", value);
+            summary.metric_lines.extend(lines);
+        }
         let (model, total_weight) = (model_name(&fitted.loaded.problem), fitted.loaded.problem.data.total_weight);
         let Fit { loaded, outcome, .. } = fitted;
         let source = loaded.source.path.clone();
@@ -221,18 +252,19 @@ impl Run<'_> {
 
 /// Time to keep for what follows the solver: making the witness and the metrics (some passes over the matrix; 2.2e-8 s for
 /// each value measured on one core of a busy machine), and writing the certificate, 8 bytes for each dual value.
-fn reserve(loaded: &Loaded) -> Duration {
+pub(crate) fn reserve(loaded: &Loaded) -> Duration {
     let (data, outputs) = (&loaded.problem.data, loaded.problem.outputs() as f64);
     let passes = 2e-8 * data.matrix.stored() as f64 * outputs;
     let write = 5e-8 * (data.rows() + data.columns()) as f64 * outputs;
     Duration::from_secs_f64(0.01 + passes + write)
 }
 
-/// Everything of a run folder but the log and `result.json`.
-fn write_model(folder: &Folder, fitted: &Fit) -> Result<(), Failure> {
+/// Certificate and model, under names that begin with `prefix`.
+pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &Fit) -> Result<(), Failure> {
     let problem = &fitted.loaded.problem;
-    folder.write(CERTIFICATE, &fitted.certificate().to_bytes().map_err(Failure::internal)?)?;
-    folder.write("model.safetensors", &ModelFile::tensors(&fitted.outcome.model).map_err(Failure::internal)?)?;
+    let name = |file: &str| format!("{prefix}{file}");
+    folder.write(&name(CERTIFICATE), &fitted.certificate().to_bytes().map_err(Failure::internal)?)?;
+    folder.write(&name("model.safetensors"), &ModelFile::tensors(&fitted.outcome.model).map_err(Failure::internal)?)?;
     let description = ModelFile {
         version: 1,
         loss: problem.objective.loss,
@@ -242,7 +274,7 @@ fn write_model(folder: &Folder, fitted: &Fit) -> Result<(), Failure> {
         encoding: fitted.loaded.encoding.clone(),
     };
     let text = serde_json::to_string_pretty(&description).map_err(Failure::internal)?;
-    folder.write("model.json", text.as_bytes())
+    folder.write(&name("model.json"), text.as_bytes())
 }
 
 /// Adds to `result.json` what is known only at the end.

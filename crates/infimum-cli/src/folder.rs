@@ -7,10 +7,45 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use infimum_check::SERIES;
+
 use crate::failure::{Failure, say};
 
-/// Files of a run folder; only these are ever replaced.
-const FILES: [&str; 5] = ["result.json", "certificate.safetensors", "model.safetensors", "model.json", "log.jsonl"];
+/// Files of a run folder, and of the folders of its points; only these are ever replaced.
+const FILES: [&str; 10] = [
+    "result.json",
+    "certificate.safetensors",
+    "model.safetensors",
+    "model.json",
+    "log.jsonl",
+    "path.csv",
+    "cv.csv",
+    "curve.csv",
+    "curve.svg",
+    "study.csv",
+];
+
+/// Whether a run calls a file of its folder so.
+fn is_ours(name: &str) -> bool {
+    FILES.contains(&name.trim_end_matches(".partial"))
+}
+
+/// Numbered folders of the points of a run's series, and what lies beside them.
+fn points_of(series: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let entries = fs::read_dir(series).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.partition(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        path.is_dir() && name.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// What lies in a series of points and is none of ours, if anything does.
+fn foreign(series: &Path) -> Option<PathBuf> {
+    let (points, beside) = points_of(series);
+    let inside = points.iter().flat_map(|point| fs::read_dir(point).into_iter().flatten().flatten());
+    let mut odd = inside.filter(|entry| !is_ours(&entry.file_name().to_string_lossy())).map(|entry| entry.path());
+    beside.into_iter().next().or_else(|| odd.next())
+}
 
 /// The file whose lock (the operating system's, gone with the process) says that a run is writing here.
 const LOCK: &str = ".infimum-lock";
@@ -92,7 +127,16 @@ impl Folder {
             for entry in fs::read_dir(path).map_err(failed)? {
                 let entry = entry.map_err(failed)?;
                 let name = entry.file_name().to_string_lossy().into_owned();
-                if name != LOCK && !FILES.contains(&name.trim_end_matches(".partial")) {
+                let is_series = SERIES.contains(&name.as_str()) && entry.path().is_dir();
+                if is_series && let Some(odd) = foreign(&entry.path()) {
+                    let message = format!(
+                        "{}: expected a new or empty folder or an earlier run, but it holds `{}`; choose another with --out",
+                        path.display(),
+                        odd.display()
+                    );
+                    return Err(Failure::input(message));
+                }
+                if name != LOCK && !is_series && !is_ours(&name) {
                     let message = format!(
                         "{}: expected a new or empty folder or an earlier run, but it holds `{name}`; choose another with --out",
                         path.display()
@@ -172,15 +216,28 @@ impl Folder {
 
     /// Removes an earlier run, `result.json` first, so that at no time an old and a new file look like one run.
     pub(crate) fn clear(&self) -> Result<(), Failure> {
-        FILES.iter().try_for_each(|name| match fs::remove_file(self.path.join(name)) {
+        let failed = |result: io::Result<()>| match result {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(unwritable(&self.path, &error)),
             _ => Ok(()),
-        })
+        };
+        FILES.iter().try_for_each(|name| failed(fs::remove_file(self.path.join(name))))?;
+        for series in SERIES.map(|name| self.path.join(name)) {
+            for point in points_of(&series).0 {
+                let names = FILES.iter().flat_map(|name| [(*name).to_string(), format!("{name}.partial")]);
+                names.map(|name| point.join(name)).try_for_each(|file| failed(fs::remove_file(file)))?;
+                failed(fs::remove_dir(&point))?;
+            }
+            failed(fs::remove_dir(&series))?;
+        }
+        Ok(())
     }
 
-    /// Writes one file, whole or not at all.
+    /// Writes one file, whole or not at all; `name` may begin with folders, which are made.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let target = self.path.join(name);
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).map_err(|error| unwritable(&self.path, &error))?;
+        }
         let partial = self.path.join(format!("{name}.partial"));
         let written = File::create(&partial)
             .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))

@@ -9,8 +9,11 @@ mod failure;
 mod fit;
 mod folder;
 mod interrupt;
+mod path;
+mod points;
 mod predict;
 mod result;
+mod selection;
 mod tools;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! `result.json`, and the metrics in it.
 
-use infimum::{Fit, KnownTarget, Metrics, Target, ValidationTarget, metrics};
+use infimum::{Fit, KnownTarget, Loaded, Metrics, Target, held_out, metrics};
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
@@ -15,60 +15,72 @@ pub(crate) struct Summary {
     pub(crate) metric_lines: Vec<String>,
 }
 
+/// The training rows' targets, all of them known.
+pub(crate) fn training_target(target: &Target) -> KnownTarget {
+    match target {
+        Target::Real(values) => KnownTarget::Real(values.clone()),
+        Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
+    }
+}
+
 /// Metrics on the training rows and, if there are any, the held-out rows.
 fn both_metrics(fitted: &Fit) -> (Metrics, Option<Metrics>) {
     let (problem, model) = (&fitted.loaded.problem, &fitted.outcome.model);
     let loss = problem.objective.loss;
-    let known = match &problem.data.target {
-        Target::Real(values) => KnownTarget::Real(values.clone()),
-        Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
-    };
-    let train = metrics(loss, model, &problem.data.matrix, &known);
-    let valid = fitted.loaded.validation.as_ref().map(|validation| {
-        let known = match &validation.target {
-            ValidationTarget::Real(values) => KnownTarget::Real(values.clone()),
-            ValidationTarget::Classes(classes) => KnownTarget::Classes(classes.clone()),
-        };
-        metrics(loss, model, &validation.matrix, &known)
-    });
+    let train = metrics(loss, model, &problem.data.matrix, &training_target(&problem.data.target));
+    let valid = held_out(&fitted.loaded).map(|(matrix, known)| metrics(loss, model, matrix, &known));
     (train, valid)
+}
+
+/// What was asked for and of which data, for every command that trains.
+pub(crate) fn asked(command: &str, arguments: &FitArguments, loaded: &Loaded, threads: usize) -> Value {
+    let (data, objective, recipe) = (&loaded.problem.data, &loaded.problem.objective, &loaded.recipe);
+    let held_out = loaded.validation.as_ref().map_or(0, |validation| validation.matrix.rows());
+    json!({
+        "version": VERSION,
+        "command": command,
+        "rung": 1,
+        "objective": {
+            "loss": objective.loss.name(), "parameter": objective.loss.parameter(), "lambda1": objective.lambda1, "lambda2": objective.lambda2,
+            "l1": objective.lambda1 / data.total_weight, "l2": objective.lambda2 / data.total_weight,
+            "strength": recipe.strength, "intercept": objective.intercept.name(), "standardize": recipe.standardize,
+            "class_weight": recipe.class_weight, "total_weight": data.total_weight,
+        },
+        "threads": threads,
+        "seed": arguments.read.seed,
+        "data": {
+            "path": loaded.source.path, "sha256": loaded.source.sha256, "problem_sha256": loaded.problem_sha256,
+            "rows": data.rows(), "columns": data.columns(), "stored": data.matrix.stored(),
+            "held_out": held_out, "target": recipe.target, "labels": data.labels(),
+        },
+    })
 }
 
 impl Summary {
     pub(crate) fn new(arguments: &FitArguments, fitted: &Fit, threads: usize) -> Summary {
         let (train, valid) = both_metrics(fitted);
-        let (loaded, outcome) = (&fitted.loaded, &fitted.outcome);
-        let (data, objective, recipe) = (&loaded.problem.data, &loaded.problem.objective, &loaded.recipe);
+        let outcome = &fitted.outcome;
         let mut metric_lines = vec![format!("training    {} ({} rows)", train.words(), train.rows)];
         if let Some(valid) = &valid {
             metric_lines.push(format!("validation  {} ({} rows)", valid.words(), valid.rows));
         }
-        let value = json!({
-            "version": VERSION,
-            "command": "fit",
-            "rung": 1,
-            "ending": outcome.ending.name(),
-            "objective": {
-                "loss": objective.loss.name(), "parameter": objective.loss.parameter(), "lambda1": objective.lambda1, "lambda2": objective.lambda2,
-                "l1": objective.lambda1 / data.total_weight, "l2": objective.lambda2 / data.total_weight,
-                "strength": recipe.strength, "intercept": objective.intercept.name(), "standardize": recipe.standardize,
-                "class_weight": recipe.class_weight, "total_weight": data.total_weight,
-            },
-            "solver": outcome.solver,
-            "threads": threads,
-            "seed": arguments.read.seed,
-            "data": {
-                "path": loaded.source.path, "sha256": loaded.source.sha256, "problem_sha256": loaded.problem_sha256,
-                "rows": data.rows(), "columns": data.columns(), "stored": data.matrix.stored(),
-                "held_out": valid.as_ref().map_or(0, |valid| valid.rows), "target": recipe.target, "labels": data.labels(),
-            },
-            "model": "model.safetensors",
-            "certificate": "certificate.safetensors",
-            "train": train,
-            "valid": valid,
-            "explored": { "iterations": outcome.explored },
-        });
-        Summary { value, metric_lines }
+        let mut summary = Summary { value: asked("fit", arguments, &fitted.loaded, threads), metric_lines };
+        let fields = [
+            ("ending", json!(outcome.ending.name())),
+            ("solver", json!(outcome.solver)),
+            ("model", json!("model.safetensors")),
+            ("certificate", json!("certificate.safetensors")),
+            ("train", json!(train)),
+            ("valid", json!(valid)),
+            ("explored", json!({ "iterations": outcome.explored })),
+        ];
+        fields.into_iter().for_each(|(name, value)| summary.set(name, value));
+        summary
+    }
+
+    /// A result without a model of its own.
+    pub(crate) fn of(value: Value) -> Summary {
+        Summary { value, metric_lines: Vec::new() }
     }
 
     /// Adds `name`.

@@ -1,13 +1,17 @@
 //! The log of a run: what happened ([`Header`], [`Row`], [`Closing`]), how it is printed ([`print`](mod@crate::print)), and the
 //! [`Log`], a [`Monitor`](infimum_problem::Monitor) that prints it while a solver runs and tells the solver when to stop.
 //!
+//! Series of fits are tables of [`Point`]s.
+//!
 //! Values are shown as means F = U / Σc. Bounds in the rows are the solver's `f64` evaluations; only the closing block,
 //! written after the certificate was checked, says "proven".
 #![forbid(unsafe_code)]
 
 mod info;
 mod log;
+mod points;
 pub mod print;
 
 pub use info::{Closing, Header, Proof, Row};
 pub use log::Log;
+pub use points::{Point, SeriesClosing, point, points_csv, points_head, series_closing};

@@ -1,8 +1,12 @@
 //! From a source and a request to a fitted model with its certificate.
 
-use infimum_convex::{Options, Solver, solve};
-use infimum_data::{DataError, Loaded, Request, load};
-use infimum_problem::{CERTIFICATE_VERSION, Certificate, Claim, Loss, Monitor, Outcome, Problem};
+use infimum_check::{Refusal, Verdict, check_problem};
+use infimum_convex::{Options, Solver, Start, solve};
+use infimum_data::{Change, DataError, Loaded, Request, load};
+use infimum_problem::{CERTIFICATE_VERSION, Certificate, Claim, Ending, Loss, Monitor, Outcome, Problem, gap_reached};
+
+/// Relative difference between what the checker proves and what is claimed on its word: other machines add in another order.
+const ROOM: f64 = 4.0 * f64::EPSILON;
 
 /// Why nothing could be fitted.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +53,9 @@ pub struct Fit {
     pub abs_gap: f64,
 }
 
+/// What the checker says of a fit's certificate.
+pub type Proof = Result<Verdict, Refusal>;
+
 /// Loads, solves, and returns what the run folder is made of. `monitor` is called with the loaded data before the solver
 /// starts.
 pub fn fit<'m>(
@@ -59,18 +66,30 @@ pub fn fit<'m>(
 ) -> Result<Fit, Error> {
     let loaded = load(source, request)?;
     let monitor = monitor(&loaded);
+    fit_loaded(loaded, options, None, &*monitor)
+}
+
+/// Solves what is loaded, from `start` if there is one.
+pub fn fit_loaded(
+    loaded: Loaded,
+    options: &FitOptions,
+    start: Option<Start>,
+    monitor: &dyn Monitor,
+) -> Result<Fit, Error> {
     let abs_gap = options.abs_gap * loaded.problem.data.total_weight;
-    let solver_options = Options {
-        gap: options.gap,
-        abs_gap,
-        solver: options.solver,
-        threads: options.threads,
-        seed: options.seed,
-        start: None,
-    };
-    let outcome = solve(&loaded.problem, &solver_options, &*monitor)?;
-    drop(monitor);
+    let outcome = minimise(&loaded.problem, options, start, monitor)?;
     Ok(Fit { loaded, outcome, gap: options.gap, abs_gap })
+}
+
+fn minimise(
+    problem: &Problem,
+    options: &FitOptions,
+    start: Option<Start>,
+    monitor: &dyn Monitor,
+) -> Result<Outcome, Error> {
+    let FitOptions { gap, solver, threads, seed, .. } = *options;
+    let abs_gap = options.abs_gap * problem.data.total_weight;
+    Ok(solve(problem, &Options { gap, abs_gap, solver, threads, seed, start }, monitor)?)
 }
 
 /// What a model with this problem's loss is called in sentences.
@@ -90,6 +109,41 @@ pub fn model_name(problem: &Problem) -> String {
 }
 
 impl Fit {
+    /// This solution as a start for other problems over the same rows.
+    pub fn start(&self) -> Start {
+        Start { model: self.outcome.model.clone(), dual: Some(self.outcome.dual.clone()) }
+    }
+
+    /// Solves the same rows with another objective, from this solution where it fits.
+    pub fn refit(&mut self, change: Change, options: &FitOptions, monitor: &dyn Monitor) -> Result<(), Error> {
+        self.loaded.set(change)?;
+        let fits = self.outcome.model.outputs == self.loaded.problem.outputs();
+        let start = fits.then(|| self.start());
+        self.outcome = minimise(&self.loaded.problem, options, start, monitor)?;
+        Ok(())
+    }
+
+    /// A claim keeps a margin for the rounding of the solver's own evaluation. Where that margin alone keeps the gap asked for
+    /// from being claimed, what the checker's arithmetic proves is claimed instead.
+    pub fn sharpen(&mut self) {
+        if self.outcome.ending != Ending::Stalled {
+            return;
+        }
+        let Ok(verdict) = check_problem(&self.loaded.problem, &self.certificate()) else {
+            return;
+        };
+        let (upper, lower) = (verdict.upper * (1.0 + ROOM), verdict.lower * (1.0 - ROOM));
+        if gap_reached(upper, lower, self.gap, self.abs_gap) {
+            (self.outcome.upper, self.outcome.lower, self.outcome.ending) = (upper, lower, Ending::Optimal);
+            self.outcome.message.clear();
+        }
+    }
+
+    /// Checks the certificate against the problem in memory: all steps but those that read the file again.
+    pub fn proof(&self) -> Proof {
+        check_problem(&self.loaded.problem, &self.certificate())
+    }
+
     /// The certificate of this fit.
     pub fn certificate(&self) -> Certificate {
         let (problem, outcome) = (&self.loaded.problem, &self.outcome);

@@ -13,21 +13,29 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod cross_validation;
 mod fit;
 mod metrics;
 mod model_file;
+mod path;
 mod predict;
+mod score;
+mod warm_start;
 
-pub use fit::{Error, Fit, FitOptions, fit, model_name};
-pub use infimum_convex::Solver;
+pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
+pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
+pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
-    DataError, KnownTarget, Loaded, Prediction, Request, ValidationTarget, builtin_names, describe, generate,
-    generator_names, read_for_prediction,
+    Change, DataError, KnownTarget, Loaded, Prediction, Request, ValidationTarget, builtin_names, describe, generate,
+    generator_names, load, read_for_prediction, smallest_share, subset_rows,
 };
 pub use infimum_problem::{
     Certificate, ClassWeight, Ending, Event, Format, Intercept, Loss, Matrix, Monitor, Silent, Split, Stop, Strength,
-    Target, Task, gap_reached, one_line, relative_gap,
+    Subset, Target, Task, gap_reached, one_line, relative_gap,
 };
 pub use metrics::{Metrics, metrics};
 pub use model_file::{ModelFile, ModelFileError};
+pub use path::{Path, Penalty, Range, path};
 pub use predict::{decision_values, labels, probabilities};
+pub use score::{Score, held_out, mean_and_error};
+pub use warm_start::warm_start;

@@ -1,0 +1,71 @@
+//! Starting from the model of a saved run.
+
+use std::path::Path;
+
+use infimum_convex::Start;
+use infimum_data::Loaded;
+use infimum_problem::{Certificate, Encoding, Model, Recipe};
+
+use crate::model_file::{ModelFile, ModelFileError};
+
+/// The certificate of a run folder.
+const CERTIFICATE: &str = "certificate.safetensors";
+
+/// The model of the run in `folder` as a start for `loaded`, with its dual point if the run was trained on the same rows of the
+/// same file. Columns, labels and outputs must be those of `loaded`.
+pub fn warm_start(folder: &Path, loaded: &Loaded) -> Result<Start, ModelFileError> {
+    let (file, model) = ModelFile::read(folder)?;
+    if let Some(message) = misfit(&file, &model, loaded) {
+        return Err(ModelFileError { path: folder.display().to_string(), message });
+    }
+    // A certificate that cannot be read costs the dual point only: nothing rests on it.
+    let certificate =
+        std::fs::read(folder.join(CERTIFICATE)).ok().and_then(|bytes| Certificate::from_bytes(&bytes).ok());
+    let dual =
+        certificate.filter(|certificate| is_of_same_rows(certificate, loaded)).map(|certificate| certificate.dual);
+    Ok(Start { model, dual })
+}
+
+/// Why the model is none of this problem, if it is none.
+fn misfit(file: &ModelFile, model: &Model, loaded: &Loaded) -> Option<String> {
+    let expected = |what: &str, expected: String, got: String| {
+        Some(format!("the run's model does not fit the data: expected {what} {expected}, got {got}"))
+    };
+    if file.encoding.columns != loaded.encoding.columns {
+        return expected("columns", loaded.encoding.columns.to_string(), file.encoding.columns.to_string());
+    }
+    let name = |encoding: &Encoding, place: usize| {
+        encoding.features.get(place).map_or("none".to_string(), |feature| format!("`{}`", feature.name))
+    };
+    let (ours, theirs) = (&loaded.encoding, &file.encoding);
+    let longest = ours.features.len().max(theirs.features.len());
+    if let Some(place) = (0..longest).find(|&place| ours.features.get(place) != theirs.features.get(place)) {
+        let (ours, theirs) = (name(ours, place), name(theirs, place));
+        let theirs = if ours == theirs { format!("{theirs} with other categories") } else { theirs };
+        return expected(&format!("feature {}", place + 1), ours, theirs);
+    }
+    let labels = loaded.problem.data.labels();
+    if file.labels != labels {
+        return expected("labels", labels.join(", "), file.labels.join(", "));
+    }
+    let outputs = loaded.problem.outputs();
+    (model.outputs != outputs).then(|| {
+        let (loss, other) = (loaded.problem.objective.loss.name(), file.loss.name());
+        format!(
+            "the run's model does not fit the loss {loss}: expected {outputs} outputs, got {} (loss {other})",
+            model.outputs
+        )
+    })
+}
+
+/// Whether a dual value of the certificate belongs to the same row here.
+fn is_of_same_rows(certificate: &Certificate, loaded: &Loaded) -> bool {
+    let claim = &certificate.claim;
+    let rows = |recipe: &Recipe| {
+        let Recipe { format, header, target, sample_weight, task, split, subset, .. } = recipe.clone();
+        (format, header, target, sample_weight, task, split, subset)
+    };
+    claim.source.sha256 == loaded.source.sha256
+        && rows(&claim.recipe) == rows(&loaded.recipe)
+        && (claim.rows, claim.outputs) == (loaded.problem.data.rows(), loaded.problem.outputs())
+}
