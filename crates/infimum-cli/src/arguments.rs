@@ -8,6 +8,8 @@ use infimum::{ClassWeight, Format, Intercept, Loss, Penalty, Request, Solver, Sp
 
 use crate::selection::{Given, SelectionArguments};
 
+/// Share of the rows that curves and studies hold out.
+const USUAL_VALIDATION: f64 = 0.2;
 /// More threads than any machine has; a larger number is a slip.
 const MOST_THREADS: usize = 4_096;
 
@@ -23,6 +25,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Train a model to a certified gap
     Fit(Box<FitArguments>),
+    /// Learning curve: training optimum, gap and validation score by amount of data
+    Curve(Box<CurveArguments>),
+    /// What data, loss and regularisation change: training optimum and validation score, each with its gap
+    Study(Box<StudyArguments>),
     /// Verify a certificate against the data
     Check(CheckArguments),
     /// Predict with a trained model; CSV out
@@ -128,6 +134,26 @@ pub(crate) struct FitArguments {
     pub(crate) selection: SelectionArguments,
     #[command(flatten)]
     pub(crate) nets: NetArguments,
+}
+
+/// Options of `infimum curve`.
+#[derive(Debug, Args)]
+pub(crate) struct CurveArguments {
+    #[command(flatten)]
+    pub(crate) fit: FitArguments,
+    /// Points ≥ 2, in geometric progression up to all training rows [default: 8]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = points, conflicts_with = "fractions")]
+    pub(crate) points: Option<usize>,
+    /// Fractions of the training rows, in (0, 1], e.g. 0.1,0.5,1
+    #[arg(long, value_name = "X,…", value_delimiter = ',', allow_hyphen_values = true, value_parser = share)]
+    pub(crate) fractions: Vec<f64>,
+}
+
+/// Options of `infimum study`.
+#[derive(Debug, Args)]
+pub(crate) struct StudyArguments {
+    #[command(flatten)]
+    pub(crate) fit: FitArguments,
 }
 
 /// Options of nets with hidden layers, known so that using them gives a sentence and not a guess.
@@ -265,6 +291,14 @@ fn fraction(text: &str) -> Result<f64, String> {
     number(text, "between 0 and 1, both excluded", |value| value > 0.0 && value < 1.0)
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    number(text, "above 0 and at most 1", |value| value > 0.0 && value <= 1.0)
+}
+
+fn points(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|points| (2..=1_000).contains(points)).ok_or("expected an integer from 2 to 1000".into())
+}
+
 fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected an integer ≥ 0".into())
 }
@@ -345,6 +379,16 @@ impl NetArguments {
 }
 
 impl FitArguments {
+    /// The problem of a series that has options of its own for what varies; a fifth of the rows is held out unless --valid says
+    /// otherwise.
+    pub(crate) fn series_request(&self, command: &str) -> Result<Request, String> {
+        if let Some(option) = self.selection.first() {
+            return Err(format!("{option} goes with `infimum fit`; leave it out of `infimum {command}`"));
+        }
+        let split = Split { fraction: self.read.valid.unwrap_or(USUAL_VALIDATION), seed: self.read.seed };
+        Ok(Request { split: Some(split), ..self.request() })
+    }
+
     /// The parameter given for this loss.
     fn parameter(&self, loss: Loss) -> Option<f64> {
         if matches!(loss, Loss::Quantile(_)) { self.quantile } else { self.epsilon }

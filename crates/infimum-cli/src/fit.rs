@@ -48,6 +48,9 @@ pub(crate) struct Data {
 }
 
 pub(crate) fn run(arguments: &FitArguments) -> Result<i32, Failure> {
+    if let Some(why) = arguments.selection.idle_score() {
+        return Err(Failure::input(why));
+    }
     let (run, Data { loaded, read }) = Run::prepare(arguments, arguments.request())?;
     if let Some(series) = path::asked(arguments, &loaded)? {
         return path::run(&run, loaded, read, &series);

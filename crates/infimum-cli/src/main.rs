@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod curve;
 mod failure;
 mod fit;
 mod folder;
@@ -14,6 +15,7 @@ mod points;
 mod predict;
 mod result;
 mod selection;
+mod study;
 mod tools;
 
 use std::process::ExitCode;
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
     interrupt::survive_file_limits();
     let result = failure::guarded(|| match &arguments.command {
         Command::Fit(options) => fit::run(options),
+        Command::Curve(options) => curve::run(options),
+        Command::Study(options) => study::run(options),
         Command::Check(options) => Ok(tools::check(options)),
         Command::Predict(options) => predict::run(options),
         Command::Data(command) => tools::data(command),

@@ -58,7 +58,7 @@ pub(crate) fn asked(arguments: &FitArguments, loaded: &Loaded) -> Result<Option<
     };
     let setting = if path.penalty == Penalty::L1 { "l1" } else { "l2" };
     let strengths = path.strengths(loaded).map_err(|why| Failure::input(format!("--{setting}-path: {why}")))?;
-    let value = |place: usize| short(varied(&strengths[place], setting));
+    let value = |place: usize| words(&strengths[place], setting);
     let chosen =
         if asked.is_none() { " (no strength given; --l1-path, --l2-path, --C, --l1 or --l2 say which)" } else { "" };
     let other = if path.other > 0.0 {
@@ -159,7 +159,8 @@ fn choose(
     rule: Rule,
 ) -> Result<i32, Failure> {
     let say = |line: String| run.log.print(|out| writeln!(out, "{}", infimum::one_line(&line)));
-    say(format!("\ncv         {} folds (seed {}), each along the path", cross.folds, cross.seed));
+    say(String::new());
+    say(format!("cv         {} folds (seed {}), each along the path", cross.folds, cross.seed));
     let done = |fold: usize, points: &[FoldPoint]| {
         let gap = points.iter().map(|point| point.gap).fold(0.0, f64::max);
         let proven = points.iter().filter(|point| point.proven).count();

@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use infimum::{Ending, Event, Fit, Monitor, Proof, Score, Stop, Strength, held_out, mean_and_error, relative_gap};
-use infimum_report::{Log, Point, SeriesClosing, point, points_csv, points_head, series_closing};
+use infimum_report::{Log, Point, SeriesClosing, points_csv, points_head, series_closing};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, print as print_result};
@@ -31,6 +31,7 @@ pub(crate) struct Series<'r> {
     setting: &'static str,
     pub(crate) score: Score,
     asked: usize,
+    left_out: Vec<String>,
     pub(crate) points: Vec<Point>,
     /// Scores of the last point on the held-out rows, row by row.
     pub(crate) valid_rows: Vec<f64>,
@@ -50,7 +51,18 @@ impl<'r> Series<'r> {
     ) -> Series<'r> {
         run.log.print(|out| points_head(out, setting, score.name()));
         let since = run.seconds();
-        Series { run, name, setting, score, asked, points: Vec::new(), valid_rows: Vec::new(), failure: None, since }
+        Series {
+            run,
+            name,
+            setting,
+            score,
+            asked,
+            left_out: Vec::new(),
+            points: Vec::new(),
+            valid_rows: Vec::new(),
+            failure: None,
+            since,
+        }
     }
 
     /// The folder of a point.
@@ -119,6 +131,12 @@ impl<'r> Series<'r> {
         }
     }
 
+    /// A point that cannot be had is not asked for any more; why is told in `result.json`.
+    pub(crate) fn leave_out(&mut self, why: String) {
+        self.asked -= 1;
+        self.left_out.push(why);
+    }
+
     /// Whether all points asked for are there and written.
     pub(crate) fn is_whole(&self) -> bool {
         self.points.len() == self.asked && self.failure.is_none()
@@ -133,7 +151,7 @@ impl<'r> Series<'r> {
 
     /// The points for `result.json`.
     pub(crate) fn json(&self) -> Value {
-        json!({ "score": self.score.name(), "asked": self.asked, "points": self.points })
+        json!({ "score": self.score.name(), "asked": self.asked, "left_out": self.left_out, "points": self.points })
     }
 
     /// Writes the CSV file.

@@ -98,9 +98,14 @@ impl SelectionArguments {
                 "--cv holds out rows of its own, fold by fold; leave --valid out",
             ),
             (self.cv.is_none() && self.cv_rule.is_some(), "--cv-rule goes with --cv"),
-            (self.cv.is_none() && !has_path && self.score.is_some(), "--score goes with --cv, --l1-path or --l2-path"),
         ];
         wrong.into_iter().find_map(|(is, why)| is.then(|| why.into()))
+    }
+
+    /// Why a score is of no use to `infimum fit`, if one is given and it is of none.
+    pub(crate) fn idle_score(&self) -> Option<String> {
+        let used = self.cv.is_some() || self.l1_path.is_some() || self.l2_path.is_some();
+        (self.score.is_some() && !used).then(|| "--score goes with --cv, --l1-path or --l2-path".into())
     }
 
     /// The option that a series of its own does not take, if one is given.

@@ -9,9 +9,11 @@
 
 mod info;
 mod log;
+mod plot;
 mod points;
 pub mod print;
 
 pub use info::{Closing, Header, Proof, Row};
 pub use log::Log;
+pub use plot::{Line, curve_svg};
 pub use points::{Point, SeriesClosing, point, points_csv, points_head, series_closing};

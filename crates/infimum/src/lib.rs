@@ -37,5 +37,5 @@ pub use metrics::{Metrics, metrics};
 pub use model_file::{ModelFile, ModelFileError};
 pub use path::{Path, Penalty, Range, path};
 pub use predict::{decision_values, labels, probabilities};
-pub use score::{Score, held_out, mean_and_error};
+pub use score::{Score, held_out, mean_and_error, paired_difference};
 pub use warm_start::warm_start;

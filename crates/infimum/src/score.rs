@@ -120,3 +120,9 @@ pub fn mean_and_error(values: &[f64]) -> (f64, f64) {
     let squares: f64 = values.iter().map(|value| (value - mean) * (value - mean)).sum();
     (mean, if n >= 2.0 { (squares / (n - 1.0) / n).sqrt() } else { f64::NAN })
 }
+
+/// Mean of `after − before`, row by row, and its standard error: what the same rows say about two models.
+pub fn paired_difference(before: &[f64], after: &[f64]) -> (f64, f64) {
+    let differences: Vec<f64> = after.iter().zip(before).map(|(after, before)| after - before).collect();
+    mean_and_error(&differences)
+}
