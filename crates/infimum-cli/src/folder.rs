@@ -39,6 +39,16 @@ fn points_of(series: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
     })
 }
 
+/// Removes the files of a point and its folder.
+fn remove_point(point: &Path) -> io::Result<()> {
+    let names = FILES.iter().flat_map(|name| [(*name).to_string(), format!("{name}.partial")]);
+    names.map(|name| point.join(name)).try_for_each(|file| match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    })?;
+    fs::remove_dir(point)
+}
+
 /// What lies in a series of points and is none of ours, if anything does.
 fn foreign(series: &Path) -> Option<PathBuf> {
     let (points, beside) = points_of(series);
@@ -222,14 +232,17 @@ impl Folder {
         };
         FILES.iter().try_for_each(|name| failed(fs::remove_file(self.path.join(name))))?;
         for series in SERIES.map(|name| self.path.join(name)) {
-            for point in points_of(&series).0 {
-                let names = FILES.iter().flat_map(|name| [(*name).to_string(), format!("{name}.partial")]);
-                names.map(|name| point.join(name)).try_for_each(|file| failed(fs::remove_file(file)))?;
-                failed(fs::remove_dir(&point))?;
-            }
+            points_of(&series).0.iter().try_for_each(|point| failed(remove_point(point)))?;
             failed(fs::remove_dir(&series))?;
         }
         Ok(())
+    }
+
+    /// Removes a point that could not be written whole.
+    pub(crate) fn discard(&self, point: &str) {
+        let point = self.path.join(point);
+        let _ = remove_point(&point);
+        let _ = point.parent().map(fs::remove_dir);
     }
 
     /// Writes one file, whole or not at all; `name` may begin with folders, which are made.

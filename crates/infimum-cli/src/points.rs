@@ -81,6 +81,7 @@ impl<'r> Series<'r> {
         match cleared.and_then(|()| write_model(&self.run.folder, &folder, fit)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(failure) => {
+                self.run.folder.discard(&folder);
                 self.failure = Some(failure);
                 ControlFlow::Break(())
             }

@@ -101,7 +101,8 @@ mod tests {
         let points = vec![(10.0, 0.5, 0.1), (100.0, 0.25, f64::NAN), (1000.0, f64::NAN, 0.0), (50.0, 0.25, 0.0)];
         let svg = curve_svg("loss < 1 & more", &[Line { name: "validation", color: "#c30", points }]);
         let attribute = |name: &str| -> Vec<f64> {
-            let parts = svg.split(&format!("{name}=\"")).skip(1);
+            let mark = format!("{name}=\"");
+            let parts = svg.split(&mark).skip(1);
             parts.map(|part| part.split('"').next().unwrap().parse().unwrap()).collect()
         };
         let (xs, ys) = (attribute("cx"), attribute("cy"));

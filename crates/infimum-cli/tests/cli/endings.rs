@@ -13,16 +13,16 @@ fn endless(sandbox: &Sandbox) -> &'static str {
     "fit text.svm --loss hinge --gap 0 --abs-gap 0 --out run"
 }
 
-/// Waits until the run has printed a first row of the table, i.e. until the solver is at work.
-fn wait_for_solver(sandbox: &Sandbox) {
+/// Waits until the run's log holds an event, e.g. the first row of the table: then the solver is at work.
+pub(crate) fn wait_for(sandbox: &Sandbox, event: &str) {
     let start = Instant::now();
-    while !std::fs::read_to_string(sandbox.path("log")).is_ok_and(|text| text.contains("\"progress\"")) {
+    while !std::fs::read_to_string(sandbox.path("log")).is_ok_and(|text| text.contains(&format!("\"{event}\""))) {
         assert!(start.elapsed() < Duration::from_secs(120), "the solver never started");
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-fn signal(child: &Child, name: &str) {
+pub(crate) fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status().unwrap().success());
 }
 
@@ -30,7 +30,7 @@ fn signal(child: &Child, name: &str) {
 pub(crate) fn started(sandbox: &Sandbox) -> Child {
     let arguments = endless(sandbox);
     let child = sandbox.command(&format!("{arguments} --json --log-json log")).spawn().unwrap();
-    wait_for_solver(sandbox);
+    wait_for(sandbox, "progress");
     child
 }
 

@@ -58,7 +58,7 @@ fn folders_that_cannot_be_written_are_said_before_the_work() {
 
 /// A shell that lets no file grow beyond `blocks` of 512 bytes and then becomes the binary.
 #[cfg(unix)]
-fn with_little_room(sandbox: &Sandbox, blocks: u32, arguments: &str) -> Command {
+pub(crate) fn with_little_room(sandbox: &Sandbox, blocks: u32, arguments: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", &format!("ulimit -f {blocks}; exec {BINARY} {arguments}")]);
     command.current_dir(sandbox.path("")).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -9,3 +9,4 @@ mod folder;
 mod predict;
 mod reading;
 mod sandbox;
+mod selection;
