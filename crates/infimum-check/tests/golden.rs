@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use infimum_problem::{Certificate, ClassWeight, Ending, Loss, Task};
+use infimum_problem::{Certificate, ClassWeight, Ending, Loss, Subset, Task};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -107,13 +107,18 @@ fn optimal_names_the_gap_that_it_means() {
     assert!(checked(&certificate, &[]).1.contains("Ending: Stalled, by the run's own account."));
 }
 
+/// The share of a certificate with so many rows more and another seed.
+fn share(certificate: &Certificate, more: usize, seed: u64) -> Option<Subset> {
+    Some(Subset::Share { rows: certificate.claim.rows + more, seed })
+}
+
 fn make_invalid() {
     let valid = |name: &str| {
         let bytes = std::fs::read(folder("valid_certificates").join(format!("{name}.safetensors"))).expect("bytes");
         Certificate::from_bytes(&bytes).expect("valid")
     };
     type Change = fn(&mut Certificate);
-    let changes: [(&str, &str, Change); 19] = [
+    let changes: [(&str, &str, Change); 22] = [
         ("problem--other-parameter", "quantile-free", |c| c.claim.recipe.loss = Loss::Quantile(0.5)),
         ("data--parameter-out-of-range", "epsilon-free", |c| c.claim.recipe.loss = Loss::Epsilon(-1.0)),
         ("dual--beyond-the-quantile", "quantile-free", |c| c.dual[0] = 0.9f64.next_up()),
@@ -121,6 +126,9 @@ fn make_invalid() {
         ("problem--other-loss", "logistic-free", |c| c.claim.recipe.loss = Loss::Hinge),
         ("problem--other-target", "hinge-free", |c| c.claim.recipe.target = "b".into()),
         ("problem--other-split", "lasso-split", |c| c.claim.recipe.split.as_mut().expect("a split").seed = 4),
+        ("problem--other-share", "logistic-share", |c| c.claim.recipe.subset = share(c, 0, 6)),
+        ("problem--no-share", "logistic-share", |c| c.claim.recipe.subset = None),
+        ("data--share-beyond-the-rows", "logistic-share", |c| c.claim.recipe.subset = share(c, 1_000, 5)),
         ("problem--lambda", "softmax-l1", |c| c.claim.lambda1 *= 0.5),
         ("data--task", "hinge-free", |c| c.claim.recipe.task = Task::Regression),
         ("data--no-column", "hinge-free", |c| c.claim.recipe.target = "z".into()),

@@ -171,6 +171,13 @@ impl<'a> Run<'a> {
         self.log.print(|out| print::header(out, &header));
     }
 
+    /// Says if the file of `--log-json` is incomplete.
+    pub(crate) fn warn_of_log_copy(&self) {
+        if let (Some(path), Some(error)) = (&self.arguments.log_json, self.log.copy_error()) {
+            say(&format!("warning: --log-json {}: {error}; the file is incomplete", path.display()));
+        }
+    }
+
     /// Lets a claim be sharpened if the limit leaves time for it.
     fn sharpen(&self, fitted: &mut Fit) {
         if self.arguments.time_limit.is_none_or(|limit| self.start.elapsed() + reserve(&fitted.loaded) < limit) {
@@ -240,9 +247,7 @@ impl<'a> Run<'a> {
             self.folder.write("result.json", result.as_bytes())
         });
         self.log.print(|out| print::closing(out, &closing));
-        if let (Some(path), Some(error)) = (&self.arguments.log_json, self.log.copy_error()) {
-            say(&format!("warning: --log-json {}: {error}; the file is incomplete", path.display()));
-        }
+        self.warn_of_log_copy();
         let printed = if self.arguments.json { print_result(&format!("{result}\n")) } else { Ok(()) };
         stored.and(printed)?;
         Ok(match (&closing.proof, closing.ending) {

@@ -102,7 +102,10 @@ fn words(strength: &Strength, setting: &str) -> String {
 pub(crate) fn run(run: &Run, loaded: Loaded, read: f64, asked: &Asked) -> Result<i32, Failure> {
     let start = run.warm_start(&loaded)?;
     run.begin(&loaded, Some(asked.words.clone()));
-    let base = result_of("fit", run.arguments, &loaded, run.threads);
+    let mut base = result_of("fit", run.arguments, &loaded, run.threads);
+    // Every point has strengths, and so a hash, of its own.
+    ["lambda1", "lambda2", "l1", "l2", "strength"].into_iter().for_each(|name| base["objective"][name] = Value::Null);
+    base["data"]["problem_sha256"] = Value::Null;
     let mut series = Series::begin(run, "path", asked.setting, asked.score, asked.strengths.len());
     let quiet = Quiet(&run.log);
     let mut each =
@@ -153,7 +156,7 @@ fn choose(
     mut loaded: Loaded,
     read: f64,
     asked: &Asked,
-    series: Series,
+    mut series: Series,
     base: Value,
     cross: CrossValidation,
     rule: Rule,
@@ -173,6 +176,7 @@ fn choose(
     let table = cross_validate(&loaded, &asked.strengths, cross, &run.options(), &Quiet(&run.log), &done)
         .map_err(Failure::input)?;
     let Some(chosen) = table.choose(rule) else {
+        series.cut_short = true;
         let answers = summary_of(&series, asked);
         return series.finish(base, answers, read);
     };

@@ -37,6 +37,8 @@ pub(crate) struct Series<'r> {
     pub(crate) valid_rows: Vec<f64>,
     /// Why a point could not be written.
     failure: Option<Failure>,
+    /// Whether what was to follow the points was cut short.
+    pub(crate) cut_short: bool,
     since: f64,
 }
 
@@ -61,6 +63,7 @@ impl<'r> Series<'r> {
             points: Vec::new(),
             valid_rows: Vec::new(),
             failure: None,
+            cut_short: false,
             since,
         }
     }
@@ -162,7 +165,7 @@ impl<'r> Series<'r> {
 
     /// How the series as a whole ended: what stopped it, else the first ending that is not `Optimal`.
     pub(crate) fn ending(&self) -> Ending {
-        let stopped = (self.points.len() < self.asked).then(|| self.run.log.stop()).flatten();
+        let stopped = (self.cut_short || self.points.len() < self.asked).then(|| self.run.log.stop()).flatten();
         match stopped {
             Some(Stop::TimeLimit) => Ending::TimeLimit,
             Some(Stop::Interrupted) => Ending::Interrupted,
@@ -237,6 +240,7 @@ impl<'r> Series<'r> {
             closing.folder = None;
         }
         run.log.print(|out| series_closing(out, &closing));
+        run.warn_of_log_copy();
         let printed = if run.arguments.json { print_result(&format!("{result}\n")) } else { Ok(()) };
         stored.and(printed)?;
         Ok(match closing.ending {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use infimum_check::SERIES;
 use infimum_data::one_line;
 use infimum_problem::{Encoding, FeatureKind, Format, Loss, Model, Recipe, Task};
 use safetensors::SafeTensors;
@@ -58,10 +59,14 @@ impl ModelFile {
 
     /// Reads both files of a run folder.
     pub fn read(folder: &Path) -> Result<(ModelFile, Model), ModelFileError> {
+        let series = SERIES.into_iter().find(|series| folder.join(series).is_dir());
+        let expected = series.map_or("a run folder of `infimum fit`".into(), |series| {
+            format!("a run folder with a model, such as {}", folder.join(series).join("000").display())
+        });
         let bytes = |name: &str| {
             std::fs::read(folder.join(name)).map_err(|error| ModelFileError {
                 path: folder.join(name).display().to_string(),
-                message: format!("cannot be read: {error}; expected a run folder of `infimum fit`"),
+                message: format!("cannot be read: {error}; expected {expected}"),
             })
         };
         let parsed = ModelFile::from_bytes(&bytes(DESCRIPTION)?, &bytes(TENSORS)?);

@@ -29,6 +29,7 @@ fn a_path_leaves_a_checked_model_at_every_point() {
     let result = certified_path(&sandbox, &format!("{file} --l1-path 6 --valid 0.25 --gap 1e-6"), "run");
     assert_eq!(sandbox.names("run"), ["log.jsonl", "path", "path.csv", "result.json"]);
     assert_eq!((result["ending"].as_str(), result["model"].is_null()), (Some("Optimal"), true));
+    assert!(result["objective"]["strength"].is_null() && result["objective"]["loss"] == "logistic", "{result:#}");
     let path = points(&result["path"]["points"]);
     assert_eq!((path.len(), &result["path"]["score"]), (6, &Value::from("loss")));
     assert_eq!(path[0]["nonzero"], 0, "the first strength is λmax");
@@ -47,6 +48,7 @@ fn a_path_leaves_a_checked_model_at_every_point() {
     assert_eq!(sandbox.read("run/path.csv").lines().count(), 7);
     let predicted = sandbox.good(&format!("predict run/path/003 {file}"));
     assert!(predicted.stdout.lines().count() == 61 && !predicted.stderr.contains("warning"), "{predicted:?}");
+    sandbox.refused(&format!("predict run {file}"), &["run/model.json", "such as run/path/000"]);
     let all = sandbox.good("check run --quiet");
     assert!(all.stdout.starts_with("s VERIFIED certificates=6 largest-gap="), "{all:?}");
     let json: Value = serde_json::from_str(&sandbox.good("check run --quiet --json").stdout).unwrap();

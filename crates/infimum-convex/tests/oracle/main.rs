@@ -86,6 +86,7 @@ fn certificate(problem: &Problem, outcome: &Outcome, options: &Options) -> Certi
         task: if objective.loss.is_classification() { Task::Classification } else { Task::Regression },
         class_weight: ClassWeight::Uniform,
         split: None,
+        subset: None,
         standardize: objective.scales.is_some(),
         loss: objective.loss,
         intercept: objective.intercept,
