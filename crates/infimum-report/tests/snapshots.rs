@@ -197,7 +197,7 @@ fn answers() {
             Ending::Interrupted,
             0.0317,
             "Interrupted; the best model so far is written. At most 3.2 % could still be gained on the training objective; a \
-             new run starts from the beginning.",
+             new run with --warm-start goes on from it.",
         ),
         (
             Ending::Stalled,
