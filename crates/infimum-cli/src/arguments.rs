@@ -25,9 +25,10 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Train a model to a certified gap
     Fit(Box<FitArguments>),
-    /// Learning curve: training optimum, gap and validation score by amount of data
+    /// Learning curve: training optimum, gap and validation score by amount of data (--valid 0.2 unless given)
     Curve(Box<CurveArguments>),
-    /// What data, loss and regularisation change: training optimum and validation score, each with its gap
+    /// What data, loss and regularisation change of the training optimum, with its gap, and of the validation score
+    /// (--valid 0.2 unless given)
     Study(Box<StudyArguments>),
     /// Verify a certificate against the data
     Check(CheckArguments),

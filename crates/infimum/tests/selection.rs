@@ -205,6 +205,34 @@ fn a_start_at_the_optimum_is_the_end() {
     }
 }
 
+/// The score `loss` over the training rows is the objective without its penalty.
+#[test]
+fn the_loss_of_rows_is_what_is_trained() {
+    for loss in Loss::ALL {
+        let data = if loss.is_classification() { "builtin:wine" } else { "builtin:friedman" };
+        let strength = Some(Strength::PerExample { l1: 1e-2, l2: 1e-2 });
+        let request = Request { loss: Some(loss), strength, standardize: true, ..Request::default() };
+        let fit = fit_loaded(load(data, &request).unwrap(), &options(1e-9), None, &Silent).unwrap();
+        let (problem, model) = (&fit.loaded.problem, &fit.outcome.model);
+        let known = match &problem.data.target {
+            infimum::Target::Real(values) => infimum::KnownTarget::Real(values.clone()),
+            infimum::Target::Class { classes, .. } => {
+                infimum::KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect())
+            }
+        };
+        let rows = Score::Loss.of_rows(loss, model, &problem.data.matrix, &known);
+        let penalty: f64 = (model.weights.iter().enumerate())
+            .map(|(entry, w)| {
+                let w = problem.objective.scale(entry % model.columns) * w;
+                problem.objective.lambda1 * w.abs() + 0.5 * problem.objective.lambda2 * w * w
+            })
+            .sum();
+        let sum = rows.iter().sum::<f64>() + penalty;
+        let upper = fit.outcome.upper;
+        assert!((sum - upper).abs() <= 1e-9 * upper, "{}: {sum} and {upper}", loss.name());
+    }
+}
+
 #[test]
 fn starts_of_other_shapes_are_refused() {
     let loaded = || load("builtin:wine", &Request::default()).unwrap();
