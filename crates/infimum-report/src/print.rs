@@ -142,7 +142,9 @@ pub fn answer(closing: &Closing) -> String {
             )
         }
         Ending::Interrupted => {
-            format!("Interrupted; the best model so far is written. {at_most}; a new run with --warm-start goes on from it.")
+            format!(
+                "Interrupted; the best model so far is written. {at_most}; a new run with --warm-start goes on from it."
+            )
         }
         Ending::Stalled if *gap <= ROUNDING => {
             format!("{sentence} The gap asked for ({wanted:e}) is more than double precision can claim here.")
