@@ -116,7 +116,8 @@ pub(crate) struct FitArguments {
     /// Threads ≥ 1 [default: all cores]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// Solver: newton, newton-cg, interior-point, dual-cd, working-set [default: chosen and printed]
+    /// Solver: newton, newton-cg, interior-point, dual-cd, working-set, lbfgs, fista, saga, averaged-sgd
+    /// [default: chosen and printed]
     #[arg(long, value_parser = solver)]
     pub(crate) solver: Option<Solver>,
     /// Run folder [default: runs/TIME-NAME]

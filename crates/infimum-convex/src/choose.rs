@@ -66,16 +66,29 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
     let order = problem.data.columns() + 1;
     let stored = problem.data.matrix.stored();
     match solver {
-        Solver::Newton | Solver::NewtonCg | Solver::WorkingSet if loss.is_piecewise_linear() => {
+        Solver::Newton
+        | Solver::NewtonCg
+        | Solver::WorkingSet
+        | Solver::Lbfgs
+        | Solver::Fista
+        | Solver::Saga
+            if loss.is_piecewise_linear() =>
+        {
             Some(format!("the loss {} is not smooth; use {}", loss.name(), smooth_relatives(loss)))
         }
-        Solver::Newton | Solver::NewtonCg if objective.lambda1 > 0.0 => Some("l1 > 0 is not smooth; use --l1 0".into()),
+        Solver::Newton | Solver::NewtonCg | Solver::Lbfgs if objective.lambda1 > 0.0 => {
+            Some("l1 > 0 is not smooth; use --l1 0".into())
+        }
+        Solver::AveragedSgd if objective.lambda1 > 0.0 => Some("its steps do not know l1; use --l1 0".into()),
         Solver::Newton if order * if loss == Loss::Softmax { problem.outputs() } else { 1 } > 8_000 => {
             Some(format!("its Hessian would have order {order} times outputs, more than 8000"))
         }
         Solver::InteriorPoint if !loss.is_piecewise_linear() => Some("it is for hinge, epsilon and quantile".into()),
         Solver::InteriorPoint if order > 8_000 => Some(format!("its system would have order {order}, more than 8000")),
-        Solver::DualCd if loss == Loss::Softmax => Some("it is for losses of one output".into()),
+        Solver::AveragedSgd if objective.lambda2 == 0.0 => {
+            Some("its step lengths and its bound rest on l2 > 0; use --l2 or --C".into())
+        }
+        Solver::DualCd | Solver::Saga | Solver::AveragedSgd if loss == Loss::Softmax => Some("it is for losses of one output".into()),
         Solver::DualCd if objective.lambda2 == 0.0 => Some(format!(
             "its dual is smooth only with l2 > 0; use l2 > 0 (elastic net), or {} with l1",
             smooth_relatives(loss)

@@ -9,6 +9,7 @@
 //! Output: a model, a dual point α (n × outputs) that is exactly feasible, `upper ≥ U(model)` and
 //! `lower = D(α) ≤ U(θ)` for *every* θ. `docs/certificates.md` has the dual and its domain.
 
+mod averaged_sgd;
 mod cholesky;
 mod choose;
 mod columns;
@@ -17,10 +18,13 @@ mod direction;
 mod dual_cd;
 mod elementary;
 mod evaluate;
+mod first_order;
+mod fista;
 mod frame;
 mod gram;
 mod gram_model;
 mod interior_point;
+mod lbfgs;
 mod losses;
 mod newton;
 mod newton_cg;
@@ -30,6 +34,7 @@ mod proximal;
 mod quadratic;
 mod residual_model;
 mod sample;
+mod saga;
 mod scalar;
 mod smooth;
 mod softmax;

@@ -15,6 +15,14 @@ pub enum Solver {
     DualCd,
     /// Working sets with proximal Newton, Anderson extrapolation and gap-safe screening; l1 > 0, smooth losses.
     WorkingSet,
+    /// Limited-memory quasi-Newton; smooth losses without l1.
+    Lbfgs,
+    /// Accelerated proximal gradient with restarts; smooth losses, any penalty.
+    Fista,
+    /// Incremental gradients with a memory; smooth losses of one output, any penalty.
+    Saga,
+    /// Averaged stochastic gradient with implicit steps; losses of one output, l2 > 0 without l1.
+    AveragedSgd,
 }
 
 /// Options of a solve.
@@ -46,8 +54,17 @@ pub struct Start {
 
 impl Solver {
     /// All solvers.
-    pub const ALL: [Solver; 5] =
-        [Solver::Newton, Solver::NewtonCg, Solver::InteriorPoint, Solver::DualCd, Solver::WorkingSet];
+    pub const ALL: [Solver; 9] = [
+        Solver::Newton,
+        Solver::NewtonCg,
+        Solver::InteriorPoint,
+        Solver::DualCd,
+        Solver::WorkingSet,
+        Solver::Lbfgs,
+        Solver::Fista,
+        Solver::Saga,
+        Solver::AveragedSgd,
+    ];
 
     /// The `--solver` name.
     pub fn name(self) -> &'static str {
@@ -57,6 +74,10 @@ impl Solver {
             Solver::InteriorPoint => "interior-point",
             Solver::DualCd => "dual-cd",
             Solver::WorkingSet => "working-set",
+            Solver::Lbfgs => "lbfgs",
+            Solver::Fista => "fista",
+            Solver::Saga => "saga",
+            Solver::AveragedSgd => "averaged-sgd",
         }
     }
 

@@ -15,7 +15,9 @@ use crate::softmax::SoftmaxLosses;
 use crate::start::{First, offer};
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
-use crate::{Error, Options, Solver, Start, dual_cd, interior_point, newton, newton_cg, working_set};
+use crate::{
+    Error, Options, Solver, Start, averaged_sgd, dual_cd, fista, interior_point, lbfgs, newton, newton_cg, saga, working_set,
+};
 
 /// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
 /// improved.
@@ -96,6 +98,8 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
                 match solver {
                     Solver::WorkingSet => working_set::solve(&frame, &losses, 0.5, tracker),
                     Solver::Newton => newton::solve(&frame, &losses, tracker),
+                    Solver::Lbfgs => lbfgs::solve(&frame, &losses, tracker),
+                    Solver::Fista => fista::solve(&frame, &losses, tracker),
                     _ => newton_cg::solve(&frame, &losses, tracker),
                 }
                 if objective.intercept == Intercept::Free {
@@ -187,6 +191,10 @@ fn solve_scalar<L: ScalarLoss>(
         Solver::WorkingSet => working_set::solve(frame, losses, losses.loss.max_curvature(), tracker),
         Solver::InteriorPoint => interior_point::solve(frame, losses, options.seed, tracker),
         Solver::Newton => newton::solve(frame, losses, tracker),
+        Solver::Lbfgs => lbfgs::solve(frame, losses, tracker),
+        Solver::Fista => fista::solve(frame, losses, tracker),
+        Solver::Saga => saga::solve(frame, losses, options.seed, tracker),
+        Solver::AveragedSgd => averaged_sgd::solve(frame, losses, options.seed, tracker),
     }
 }
 
