@@ -66,12 +66,7 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
     let order = problem.data.columns() + 1;
     let stored = problem.data.matrix.stored();
     match solver {
-        Solver::Newton
-        | Solver::NewtonCg
-        | Solver::WorkingSet
-        | Solver::Lbfgs
-        | Solver::Fista
-        | Solver::Saga
+        Solver::Newton | Solver::NewtonCg | Solver::WorkingSet | Solver::Lbfgs | Solver::Fista | Solver::Saga
             if loss.is_piecewise_linear() =>
         {
             Some(format!("the loss {} is not smooth; use {}", loss.name(), smooth_relatives(loss)))
@@ -88,7 +83,9 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
         Solver::AveragedSgd if objective.lambda2 == 0.0 => {
             Some("its step lengths and its bound rest on l2 > 0; use --l2 or --C".into())
         }
-        Solver::DualCd | Solver::Saga | Solver::AveragedSgd if loss == Loss::Softmax => Some("it is for losses of one output".into()),
+        Solver::DualCd | Solver::Saga | Solver::AveragedSgd if loss == Loss::Softmax => {
+            Some("it is for losses of one output".into())
+        }
         Solver::DualCd if objective.lambda2 == 0.0 => Some(format!(
             "its dual is smooth only with l2 > 0; use l2 > 0 (elastic net), or {} with l1",
             smooth_relatives(loss)

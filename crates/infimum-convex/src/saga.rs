@@ -19,7 +19,7 @@ use infimum_problem::Intercept;
 use crate::design;
 use crate::first_order::{Evaluation, is_due, random, random_index};
 use crate::fista::shrink;
-use crate::frame::{Frame, Losses, Point};
+use crate::frame::{Frame, Losses};
 use crate::losses::ScalarLoss;
 use crate::scalar::ScalarLosses;
 use crate::tracker::Tracker;

@@ -246,9 +246,8 @@ fn claims_about_many_equal_rows_hold() {
 fn well_conditioned(loss: Loss, intercept: Intercept, (l1, l2): (f64, f64), sparse: bool) -> Problem {
     let (rows, columns) = (60, 5);
     let entry = |i: usize, j: usize| ((i * 37 + j * 101 + i * j * 13) % 41) as f64 / 20.0 - 1.0;
-    let values: Vec<f64> = (0..rows * columns)
-        .map(|e| if e % 3 == 0 { 0.0 } else { entry(e / columns, e % columns) })
-        .collect();
+    let values: Vec<f64> =
+        (0..rows * columns).map(|e| if e % 3 == 0 { 0.0 } else { entry(e / columns, e % columns) }).collect();
     let score = |i: usize| values[i * columns + 1] - 0.7 * values[i * columns + 2] + 0.5 * entry(i, 9);
     let target = if loss.is_classification() {
         let labels = if loss == Loss::Softmax { vec!["a", "b", "c"] } else { vec!["a", "b"] };
@@ -283,8 +282,7 @@ fn first_order_solvers_reach_their_gaps() {
                 let solvers = [Solver::Lbfgs, Solver::Fista, Solver::Saga, Solver::AveragedSgd];
                 for (index, solver) in solvers.into_iter().enumerate() {
                     let gap = if solver == Solver::AveragedSgd { 2e-2 } else { 1e-6 };
-                    let options =
-                        Options { gap, abs_gap: 0.0, solver: Some(solver), threads: 1, seed: 1, start: None };
+                    let options = Options { gap, abs_gap: 0.0, solver: Some(solver), threads: 1, seed: 1, start: None };
                     let budget = Budget(AtomicU64::new(0));
                     let Ok(outcome) = solve(&problem, &options, &budget) else { continue };
                     let case = format!("{} {} {intercept:?} {penalty:?}", solver.name(), loss.name());
