@@ -219,6 +219,12 @@ fn combinations_that_do_not_exist_say_what_does() {
         (&format!("{regression} --loss hinge --task regression"), "losses that do: squared"),
         (&format!("{regression} --class-weight balanced"), "class weights need classes"),
         ("builtin:iris --solver dual-cd", "solvers that can: newton, newton-cg"),
+        ("builtin:iris --solver saga", "it is for losses of one output; solvers that can: newton, newton-cg, lbfgs, fista"),
+        ("builtin:iris --loss hinge --solver lbfgs", "use squared-hinge or logistic"),
+        ("builtin:iris --loss hinge --solver fista", "solvers that can: interior-point, dual-cd, averaged-sgd"),
+        ("builtin:iris --loss logistic --l1 0.1 --solver lbfgs", "l1 > 0 is not smooth; use --l1 0"),
+        ("builtin:iris --loss hinge --l1 0.1 --l2 1 --solver averaged-sgd", "its steps do not know l1; use --l1 0"),
+        ("builtin:iris --loss hinge --l2 0 --solver averaged-sgd", "rest on l2 > 0; use --l2 or --C"),
         ("builtin:iris --loss hinge --solver newton", "use squared-hinge or logistic"),
     ] {
         sandbox.refused(&format!("fit {arguments} --quiet"), &[expected]);
