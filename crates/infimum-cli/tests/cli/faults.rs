@@ -219,7 +219,10 @@ fn combinations_that_do_not_exist_say_what_does() {
         (&format!("{regression} --loss hinge --task regression"), "losses that do: squared"),
         (&format!("{regression} --class-weight balanced"), "class weights need classes"),
         ("builtin:iris --solver dual-cd", "solvers that can: newton, newton-cg"),
-        ("builtin:iris --solver saga", "it is for losses of one output; solvers that can: newton, newton-cg, lbfgs, fista"),
+        (
+            "builtin:iris --solver saga",
+            "it is for losses of one output; solvers that can: newton, newton-cg, lbfgs, fista",
+        ),
         ("builtin:iris --loss hinge --solver lbfgs", "use squared-hinge or logistic"),
         ("builtin:iris --loss hinge --solver fista", "solvers that can: interior-point, dual-cd, averaged-sgd"),
         ("builtin:iris --loss logistic --l1 0.1 --solver lbfgs", "l1 > 0 is not smooth; use --l1 0"),
