@@ -16,7 +16,8 @@ use crate::start::{First, offer};
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
 use crate::{
-    Error, Options, Solver, Start, averaged_sgd, dual_cd, fista, interior_point, lbfgs, newton, newton_cg, saga, working_set,
+    Error, Options, Solver, Start, averaged_sgd, dual_cd, fista, interior_point, lbfgs, newton, newton_cg, saga,
+    working_set,
 };
 
 /// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
