@@ -211,6 +211,12 @@ fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refu
     if objective.loss.is_classification() != matches!(data.target, Target::Class { .. }) {
         return refuse(Step::Problem, format!("the loss {} does not fit the kind of target", objective.loss.name()));
     }
+    if let Target::Real(values) = &data.target
+        && let Some(row) = values.iter().position(|&y| objective.loss.refuses(y).is_some())
+    {
+        let expected = objective.loss.refuses(values[row]).unwrap_or_default();
+        return refuse(Step::Problem, format!("target of row {}: expected {expected}, got {}", row + 1, values[row]));
+    }
     Ok(())
 }
 
@@ -258,22 +264,31 @@ fn ending_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refus
             Ok(())
         }
         Ending::NotAttained => {
-            let objective = &problem.objective;
-            let in_domain = matches!(objective.loss, Loss::Logistic | Loss::Softmax)
-                && objective.lambda1 == 0.0
-                && objective.lambda2 == 0.0
-                && claim.lower == 0.0;
-            if !in_domain {
-                return refuse(
-                    Step::Ending,
-                    "NotAttained is provable for logistic and softmax without penalty and with the bound 0 alone",
-                );
+            if claim.lower != 0.0 {
+                return refuse(Step::Ending, "NotAttained is provable with the bound 0 alone");
             }
-            if !separates(problem, certificate) {
-                return refuse(Step::Ending, "the model does not provably separate the classes");
-            }
-            Ok(())
+            not_attained(problem, certificate).or_else(|why| refuse(Step::Ending, why))
         }
         Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => Ok(()),
+    }
+}
+
+/// Whether it is proven that the infimum is 0 and not attained; the error says what is missing.
+fn not_attained(problem: &Problem, certificate: &Certificate) -> Result<(), &'static str> {
+    let objective = &problem.objective;
+    match (objective.loss, &problem.data.target) {
+        (Loss::Logistic | Loss::Softmax, _) if objective.lambda1 == 0.0 && objective.lambda2 == 0.0 => {
+            if separates(problem, certificate) {
+                Ok(())
+            } else {
+                Err("the model does not provably separate the classes")
+            }
+        }
+        (Loss::Poisson, Target::Real(values)) if objective.intercept == Intercept::Free => {
+            if values.iter().all(|&y| y == 0.0) { Ok(()) } else { Err("not all targets are 0") }
+        }
+        _ => Err(
+            "NotAttained is provable for logistic and softmax without penalty, and for poisson with a free intercept",
+        ),
     }
 }

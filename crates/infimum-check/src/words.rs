@@ -18,7 +18,9 @@ fn model_name(problem: &Problem) -> String {
         Loss::Squared => "linear model (squared loss)",
         Loss::Epsilon(_) => "support vector regression (epsilon-insensitive loss)",
         Loss::SquaredEpsilon(_) => "support vector regression (squared epsilon-insensitive loss)",
+        Loss::Huber(_) => "linear model (Huber loss)",
         Loss::Quantile(_) => "linear quantile regression",
+        Loss::Poisson => "Poisson regression (logarithmic link)",
     };
     if several && problem.objective.loss.is_margin() { format!("one-vs-rest {name}") } else { name.into() }
 }
@@ -34,7 +36,11 @@ pub(crate) fn bounds(problem: &Problem, verdict: &Verdict) -> String {
         relative_gap(verdict.upper, verdict.lower)
     );
     if verdict.ending == Ending::NotAttained {
-        text.push_str(" The infimum is 0 and no weights attain it: the recorded model separates the classes.");
+        let why = match problem.objective.loss {
+            Loss::Poisson => "all targets are 0 and the intercept is free",
+            _ => "the recorded model separates the classes",
+        };
+        text.push_str(&format!(" The infimum is 0 and no weights attain it: {why}."));
     }
     text
 }

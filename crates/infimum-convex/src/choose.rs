@@ -1,6 +1,6 @@
 //! Which solver takes which problem, and why; what cannot be combined is refused with a sentence that says what can.
 
-use infimum_problem::{Loss, Matrix, Problem};
+use infimum_problem::{Loss, Matrix, Problem, Target};
 
 use crate::{Error, Solver};
 
@@ -10,6 +10,13 @@ const FACTORISE_UP_TO: usize = 1_200;
 /// The solver for `problem`, by `wanted` or by rule, with the reason as a clause.
 pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solver, String), Error> {
     let objective = &problem.objective;
+    if let Target::Real(values) = &problem.data.target
+        && let Some((row, expected)) =
+            values.iter().enumerate().find_map(|(i, &y)| Some((i, objective.loss.refuses(y)?)))
+    {
+        let message = format!("target of row {}: expected {expected}, got {}", row + 1, values[row]);
+        return Err(Error::Unsupported(message));
+    }
     if let Some(solver) = wanted {
         return match obstacle(problem, solver) {
             None => Ok((solver, "asked for with --solver".into())),
@@ -53,8 +60,8 @@ pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solve
 fn smooth_relatives(loss: Loss) -> &'static str {
     match loss {
         Loss::Hinge => "squared-hinge or logistic",
-        Loss::Epsilon(_) => "squared-epsilon or squared",
-        Loss::Quantile(_) => "squared or squared-epsilon",
+        Loss::Epsilon(_) => "squared-epsilon or huber",
+        Loss::Quantile(_) => "huber or squared",
         _ => "another loss",
     }
 }

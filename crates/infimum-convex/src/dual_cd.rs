@@ -276,7 +276,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         let (mut b, mut width) = (start, 1e-3 * (1.0 + start.abs()));
         for _ in 0..100 {
             let (slope, curvature) = derivatives(b);
-            if slope == 0.0 || !slope.is_finite() || tracker.stop().is_some() {
+            if slope == 0.0 || slope.is_nan() || tracker.stop().is_some() {
                 break;
             }
             if slope > 0.0 {

@@ -13,7 +13,7 @@ use crate::cholesky::Cholesky;
 use crate::design;
 use crate::direction::{Direction, separated};
 use crate::frame::Frame;
-use crate::smooth::{SmoothLosses, line_search};
+use crate::smooth::{SmoothLosses, floor_after, line_search};
 use crate::tracker::Tracker;
 
 /// Iterations without progress on either bound after which `f64` has met its limit.
@@ -38,9 +38,10 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         (vec![0.0; size], vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
     let mut damping = 0.0f64;
+    let mut floor = tracker.relative_gap().min(1.0);
     let mut idle = 0;
     while !tracker.done() {
-        losses.derivatives(&z, &mut alpha, &mut curvature);
+        losses.derivatives(&z, floor, &mut alpha, &mut curvature);
         design::transpose_multiply(frame.matrix, &alpha, &mut v, &mut sums);
         let direction = Direction::negative_gradient(frame, &point, &v, &sums);
         let mut flat = direction.flatten(constant);
@@ -85,6 +86,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
             t if t > 0.5 => 0.1 * damping,
             _ => damping,
         };
+        floor = floor_after(decrement, value);
         tracker.offer_point(value, &point);
         tracker.explored += 1;
         tracker.report("newton");

@@ -9,7 +9,7 @@
 use crate::design;
 use crate::direction::{Direction, separated};
 use crate::frame::{Frame, Point};
-use crate::smooth::{SmoothLosses, line_search};
+use crate::smooth::{SmoothLosses, floor_after, line_search};
 use crate::tracker::Tracker;
 
 /// Most conjugate-gradient steps per Newton step.
@@ -28,9 +28,10 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
     let mut first_norm = None;
     let mut tighten = 1.0;
+    let mut floor = tracker.relative_gap().min(1.0);
     let mut idle = 0;
     while !tracker.done() {
-        losses.derivatives(&z, &mut alpha, &mut curvature);
+        losses.derivatives(&z, floor, &mut alpha, &mut curvature);
         design::transpose_multiply(frame.matrix, &alpha, &mut v, &mut sums);
         let gradient = Direction::negative_gradient(frame, &point, &v, &sums);
         let inverse = inverse_diagonal(frame, losses, &curvature);
@@ -47,10 +48,12 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         tracker.offer_dual(lower, &alpha);
 
         let (linear, quadratic) = step.penalty_along(frame, &point);
-        let t = line_search(losses, &z, &dz, |t| (linear + quadratic * t, quadratic), -gradient.dot(&step), tracker);
+        let decrement = gradient.dot(&step);
+        let t = line_search(losses, &z, &dz, |t| (linear + quadratic * t, quadratic), -decrement, tracker);
         z.iter_mut().zip(&dz).for_each(|(z, dz)| *z += t * dz);
         step.apply(t, &mut point);
         let value = losses.value(&z) + frame.penalty_value(&point);
+        floor = floor_after(decrement, value);
         tracker.offer_point(value, &point);
         tracker.explored += 1;
         tracker.report("newton-cg");

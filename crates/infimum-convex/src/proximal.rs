@@ -12,7 +12,7 @@ use crate::frame::{Frame, Point};
 use crate::gram_model::{GramModel, extend};
 use crate::quadratic::{Limits, Terms, minimise};
 use crate::residual_model::ResidualModel;
-use crate::smooth::{SmoothLosses, line_search};
+use crate::smooth::{SmoothLosses, floor_after, line_search};
 use crate::tracker::Tracker;
 
 /// Newton steps at a time.
@@ -93,9 +93,10 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         let mut value = losses.value(z) + frame.penalty_value(point);
         let mut damping = 0.0f64;
         let mut promised = None;
+        let mut floor = tracker.relative_gap().min(1.0);
         let mut whole = true;
         for _ in 0..NEWTON_STEPS {
-            losses.derivatives(z, &mut alpha, &mut curvature);
+            losses.derivatives(z, floor, &mut alpha, &mut curvature);
             modelled.copy_from_slice(&alpha);
             let terms = self.terms(point, &alpha, damping);
             if !terms.gradient.iter().all(|slope| slope.is_finite()) {
@@ -132,6 +133,7 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
                 t = 0.5 * t.min(1.0);
             }
             whole = accepted && t == 1.0;
+            floor = floor_after(predicted, value);
             let first = *promised.get_or_insert(predicted);
             if tracker.stop().is_some() {
                 break;

@@ -32,13 +32,13 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
     }
 
     /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; the unbounded side of a
-    /// half-line counts as |alpha|, a whole line as infinite.
+    /// half-line counts as the distance to its end, a whole line as infinite.
     fn slack(&self, i: usize, alpha: f64, direction: f64) -> f64 {
         let (low, high) = self.loss.domain(self.targets[i], self.weights[i]);
         let bound = if direction < 0.0 { alpha - low } else { high - alpha };
         match (bound.is_finite(), low.is_finite() || high.is_finite()) {
             (true, _) => bound.max(0.0),
-            (false, true) => alpha.abs(),
+            (false, true) => (if direction < 0.0 { high - alpha } else { alpha - low }).max(0.0),
             (false, false) => f64::INFINITY,
         }
     }
@@ -62,7 +62,7 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
     fn rounding(&self, z: &[f64]) -> f64 {
         self.sum(|i| {
             let (y, z) = (self.targets[i], z[i]);
-            let error = 4.0 * f64::EPSILON * (1.0 + y.abs() + z.abs());
+            let error = self.loss.rounding(y, z);
             // Convex: within the error the value grows at most by the steeper slope at its ends.
             let slope = self.loss.slope(y, z - error).abs().max(self.loss.slope(y, z + error).abs());
             self.weights[i] * error * (slope + error)
@@ -195,7 +195,7 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
 }
 
 impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
-    fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {
+    fn derivatives(&self, z: &[f64], floor: f64, alpha: &mut [f64], curvature: &mut [f64]) {
         let pieces = alpha.par_chunks_mut(PIECE).zip(curvature.par_chunks_mut(PIECE)).zip(z.par_chunks(PIECE));
         let rows = self.targets.par_chunks(PIECE).zip(self.weights.par_chunks(PIECE));
         pieces.zip(rows).for_each(|(((alpha, curvature), z), (targets, weights))| {
@@ -204,13 +204,13 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
                 || {
                     let rows = alpha.iter_mut().zip(curvature.iter_mut()).zip(z).zip(targets).zip(weights);
                     for ((((a, h), &z), &y), &c) in rows {
-                        let (_, slope, curvature) = self.loss.all(y, z);
+                        let (slope, curvature) = self.loss.slopes(y, z);
                         let (low, high) = self.loss.domain(y, c);
                         // Like `clamp`, but without its check of the bounds, and NaN stays NaN.
                         let natural = -c * slope;
                         let natural = if natural < low { low } else { natural };
                         *a = if natural > high { high } else { natural };
-                        *h = c * curvature;
+                        *h = c * curvature.max(floor * self.loss.majorant(y, z));
                     }
                 },
             );
@@ -244,7 +244,7 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
                 let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]);
                 let rows = rows.zip(&z[range.clone()]).zip(&dz[range]);
                 for (term, (((&y, &c), &z), &dz)) in terms.iter_mut().zip(rows) {
-                    let (_, slope, curvature) = self.loss.all(y, z + t * dz);
+                    let (slope, curvature) = self.loss.slopes(y, z + t * dz);
                     let moved = c * dz;
                     *term = Derivatives(slope * moved, curvature * moved * dz);
                 }

@@ -7,8 +7,9 @@ use crate::tracker::Tracker;
 
 /// Losses with a (generalised) Hessian. A `curvature` is one number per row and output, of which the Hessian of a row is made.
 pub(crate) trait SmoothLosses: Losses {
-    /// `alpha = −c·∂loss(z)` (inside the domain) and the curvature at z.
-    fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]);
+    /// `alpha = −c·∂loss(z)` (inside the domain) and the curvature at z; where a loss has a majorant, at least `floor` ≥ 0 times
+    /// the majorant's.
+    fn derivatives(&self, z: &[f64], floor: f64, alpha: &mut [f64], curvature: &mut [f64]);
     /// `out_i = H_i dz_i`, the Hessians of the rows (weights included) times a direction of the outputs.
     fn curve(&self, curvature: &[f64], dz: &[f64], out: &mut [f64]);
     /// Whether the losses are their own quadratic models.
@@ -37,9 +38,17 @@ impl std::ops::Add for Derivatives {
     }
 }
 
+/// Share of the losses' majorants below which no row's curvature falls in the next step: what the last step's model promised to
+/// gain of the value, which falls with the gap. Huber's loss has no curvature where it is linear. Far from the optimum its
+/// majorants are safe steps; near it they only keep the system regular, and being in it they leave `alpha − H dz` what it is.
+pub(crate) fn floor_after(promised: f64, value: f64) -> f64 {
+    (promised / value.abs().max(f64::MIN_POSITIVE)).clamp(0.0, 1.0)
+}
+
 /// Minimises `φ(t) = Σ c·loss(z + t dz) + penalty(t)` by safeguarded Newton on φ′, from t = 1; φ is convex and φ′(0) =
 /// `slope` < 0; `penalty` gives the penalty's first and second derivative. Ends when |φ′| has fallen to a thousandth, the
-/// bracket has closed, or the tracker says stop.
+/// bracket has closed, or the tracker says stop. A point where φ′ overflows is beyond the minimiser; where Newton's steps come
+/// down an exponential by one at a time, every other step halves the bracket.
 pub(crate) fn line_search(
     losses: &impl SmoothLosses,
     z: &[f64],
@@ -50,12 +59,17 @@ pub(crate) fn line_search(
 ) -> f64 {
     let (mut below, mut above) = (0.0f64, f64::INFINITY);
     let mut t = 1.0f64;
-    for _ in 0..40 {
+    for count in 0..40 {
         let (first, second) = losses.along(z, dz, t);
         let (more_first, more_second) = penalty(t);
         let (first, second) = (first + more_first, second + more_second);
-        if first.abs() <= 1e-3 * slope.abs() || !first.is_finite() || tracker.stop().is_some() {
+        if first.abs() <= 1e-3 * slope.abs() || first.is_nan() || tracker.stop().is_some() {
             break;
+        }
+        if first == f64::INFINITY {
+            above = t;
+            t = below + 0.1 * (t - below);
+            continue;
         }
         if first > 0.0 {
             above = t;
@@ -63,7 +77,8 @@ pub(crate) fn line_search(
             below = t;
         }
         let newton = t - first / second;
-        let inside = newton > below && newton < above && newton.is_finite();
+        let halve = count >= 8 && count % 2 == 0 && above.is_finite();
+        let inside = newton > below && newton < above && newton.is_finite() && !halve;
         t = match (inside, above.is_finite()) {
             (true, true) => newton,
             (true, false) => newton.min(10.0 * t),

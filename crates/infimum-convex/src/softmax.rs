@@ -110,7 +110,7 @@ impl Losses for SoftmaxLosses<'_> {
 
     fn natural_dual(&self, z: &[f64], alpha: &mut [f64]) {
         let mut curvature = vec![0.0; alpha.len()];
-        self.derivatives(z, alpha, &mut curvature);
+        self.derivatives(z, 0.0, alpha, &mut curvature);
     }
 
     fn clip(&self, alpha: &mut [f64]) {
@@ -214,7 +214,7 @@ impl Losses for SoftmaxLosses<'_> {
 
 impl SmoothLosses for SoftmaxLosses<'_> {
     /// The curvature is the K probabilities of each row: `H_i = c_i (diag p − p pᵀ)`.
-    fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {
+    fn derivatives(&self, z: &[f64], _floor: f64, alpha: &mut [f64], curvature: &mut [f64]) {
         let outputs = self.outputs;
         (alpha.par_chunks_mut(outputs).with_min_len(PIECE))
             .zip(curvature.par_chunks_mut(outputs))

@@ -68,6 +68,14 @@ const NOTABLE: f64 = 1e-6;
 /// Ratio of the largest to the smallest column from which on the advice is to standardise.
 const WIDE_SPREAD: f64 = 1e6;
 
+/// Constant output that stands for the infimum 0 of exp where all targets of `poisson` are 0.
+const NEGLIGIBLE: f64 = -40.0;
+/// Why no weights attain the infimum 0, and what to do about it.
+const SEPARABLE: &str = "the classes can be separated and nothing penalises the weights: the loss tends to 0 along weights that run \
+     to infinity. Any model can be bettered by larger weights; to get a definite one ask for a penalty, e.g. --C 1 or --l2 1e-4";
+const ALL_ZERO: &str = "all targets are 0 and the intercept is free: the loss tends to 0 as the intercept runs to minus infinity. Any \
+     model can be bettered by a smaller intercept; to get a definite one ask for --intercept penalized or none";
+
 /// What one independent (sub)problem ended with.
 struct Part {
     point: Point,
@@ -186,6 +194,9 @@ fn solve_scalar<L: ScalarLoss>(
     solver: Solver,
     tracker: &mut Tracker,
 ) {
+    if start_at_constant(frame, losses, tracker) {
+        return;
+    }
     match solver {
         Solver::NewtonCg => newton_cg::solve(frame, losses, tracker),
         Solver::DualCd => dual_cd::solve(frame, losses, options.seed, tracker),
@@ -197,6 +208,26 @@ fn solve_scalar<L: ScalarLoss>(
         Solver::Saga => saga::solve(frame, losses, options.seed, tracker),
         Solver::AveragedSgd => averaged_sgd::solve(frame, losses, options.seed, tracker),
     }
+}
+
+/// Offers the constant output that suits the mean target, for losses to which 0 may be far away. Whether that is all there is to
+/// do: for `poisson` with nothing but zeros any constant is beaten by a smaller one.
+fn start_at_constant<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, tracker: &mut Tracker) -> bool {
+    if !frame.has_intercept() {
+        return false;
+    }
+    let total = losses.sum(|i| frame.weights[i]);
+    let mean = losses.sum(|i| frame.weights[i] / total * losses.targets[i]);
+    let constant = losses.loss.constant(mean);
+    let unattained = frame.intercept == Intercept::Free && constant == f64::NEG_INFINITY;
+    let constant = if unattained { NEGLIGIBLE } else { constant };
+    if constant != 0.0 && constant.is_finite() {
+        let mut point = Point::zeros(frame);
+        point.intercepts[0] = constant;
+        let upper = frame.upper(losses, &point, &mut vec![0.0; frame.rows()]);
+        tracker.offer_point(upper, &point);
+    }
+    unattained
 }
 
 fn run_part<S: Losses>(
@@ -260,15 +291,15 @@ fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn 
     let reached = gap_reached(upper, lower, options.gap, options.abs_gap);
     let unpenalised = problem.objective.lambda1 == 0.0 && problem.objective.lambda2 == 0.0;
     let separates = matches!(problem.objective.loss, Loss::Logistic | Loss::Softmax);
-    let separated = separates && unpenalised && parts.iter().all(|part| part.separated);
+    let all_zero = matches!(&problem.data.target, Target::Real(values) if values.iter().all(|&y| y == 0.0));
+    let unattained = match problem.objective.loss {
+        Loss::Poisson => (all_zero && problem.objective.intercept == Intercept::Free).then_some(ALL_ZERO),
+        _ if separates && unpenalised && parts.iter().all(|part| part.separated) => Some(SEPARABLE),
+        _ => None,
+    };
     let trouble = parts.iter().find_map(|part| part.trouble.clone());
     let (ending, message) = match monitor.stop() {
-        _ if separated => (
-            Ending::NotAttained,
-            "the classes can be separated and nothing penalises the weights: the loss tends to 0 along weights that run \
-             to infinity"
-                .to_string(),
-        ),
+        _ if unattained.is_some() => (Ending::NotAttained, unattained.unwrap_or_default().to_string()),
         _ if reached => (Ending::Optimal, String::new()),
         Some(Stop::TimeLimit) => (Ending::TimeLimit, "the time limit came first".into()),
         Some(Stop::Interrupted) => (Ending::Interrupted, "interrupted".into()),

@@ -21,8 +21,13 @@ pub enum Loss {
     Epsilon(f64),
     /// `max(0, |r| − ε)²` (no factor ½), ε ≥ 0.
     SquaredEpsilon(f64),
+    /// `½ r²` where |r| ≤ δ, else `δ |r| − ½ δ²`; δ > 0.
+    Huber(f64),
     /// `τ max(0, −r) + (1 − τ) max(0, r)`, 0 < τ < 1: its minimiser is the τ-quantile.
     Quantile(f64),
+    /// Half the Poisson deviance with the logarithmic link, `exp(z) − y z + y ln y − y` (0 ln 0 = 0), y ≥ 0: the model
+    /// predicts exp(z).
+    Poisson,
 }
 
 /// How the constant term is treated.
@@ -54,7 +59,7 @@ pub struct Objective {
 
 impl Loss {
     /// All losses, with the parameters they have by default.
-    pub const ALL: [Loss; 8] = [
+    pub const ALL: [Loss; 10] = [
         Loss::Logistic,
         Loss::Softmax,
         Loss::Hinge,
@@ -62,7 +67,9 @@ impl Loss {
         Loss::Squared,
         Loss::Epsilon(0.1),
         Loss::SquaredEpsilon(0.1),
+        Loss::Huber(1.35),
         Loss::Quantile(0.5),
+        Loss::Poisson,
     ];
 
     /// The name used on the command line and in certificates.
@@ -75,7 +82,9 @@ impl Loss {
             Loss::Squared => "squared",
             Loss::Epsilon(_) => "epsilon",
             Loss::SquaredEpsilon(_) => "squared-epsilon",
+            Loss::Huber(_) => "huber",
             Loss::Quantile(_) => "quantile",
+            Loss::Poisson => "poisson",
         }
     }
 
@@ -84,11 +93,13 @@ impl Loss {
         Loss::ALL.into_iter().find(|loss| loss.name() == name)
     }
 
-    /// The parameter (ε or τ), if the loss has one.
+    /// The parameter (ε, δ or τ), if the loss has one.
     pub fn parameter(self) -> Option<f64> {
         match self {
-            Loss::Epsilon(value) | Loss::SquaredEpsilon(value) | Loss::Quantile(value) => Some(value),
-            Loss::Logistic | Loss::Softmax | Loss::Hinge | Loss::SquaredHinge | Loss::Squared => None,
+            Loss::Epsilon(value) | Loss::SquaredEpsilon(value) | Loss::Huber(value) | Loss::Quantile(value) => {
+                Some(value)
+            }
+            Loss::Logistic | Loss::Softmax | Loss::Hinge | Loss::SquaredHinge | Loss::Squared | Loss::Poisson => None,
         }
     }
 
@@ -97,20 +108,27 @@ impl Loss {
         match self {
             Loss::Epsilon(_) => Loss::Epsilon(value),
             Loss::SquaredEpsilon(_) => Loss::SquaredEpsilon(value),
+            Loss::Huber(_) => Loss::Huber(value),
             Loss::Quantile(_) => Loss::Quantile(value),
             other => other,
         }
     }
 
-    /// What is wrong with the parameter, if anything: 0 ≤ ε, 0 < τ < 1, and magnitudes in [1e-100, 1e100] where not 0.
+    /// What is wrong with the parameter, if anything: 0 ≤ ε, 0 < δ, 0 < τ < 1, and magnitudes in [1e-100, 1e100] where not 0.
     pub fn objection(self) -> Option<String> {
         let value = self.parameter()?;
         let sized = (1e-100..=1e100).contains(&value);
         let (fits, expected) = match self {
+            Loss::Huber(_) => (sized, "a number > 0"),
             Loss::Quantile(_) => (sized && value < 1.0, "a number between 0 and 1, both excluded"),
             _ => (sized || value == 0.0, "a number ≥ 0"),
         };
         (!fits).then(|| format!("the parameter of the loss {}: expected {expected}, got {value}", self.name()))
+    }
+
+    /// What the loss demands of a target of a regression, if `y` does not fulfil it.
+    pub fn refuses(self, y: f64) -> Option<&'static str> {
+        (self == Loss::Poisson && !(y >= 0.0)).then_some("a number ≥ 0, since the loss is poisson")
     }
 
     /// Whether targets are classes.
@@ -126,6 +144,11 @@ impl Loss {
     /// Whether the loss is a sum of hinges, so that it has no useful second derivative.
     pub fn is_piecewise_linear(self) -> bool {
         matches!(self, Loss::Hinge | Loss::Epsilon(_) | Loss::Quantile(_))
+    }
+
+    /// What a regression predicts where the linear model's output is `z`.
+    pub fn prediction(self, z: f64) -> f64 {
+        if self == Loss::Poisson { z.exp() } else { z }
     }
 
     /// Rows of the weight matrix for `labels` classes (0 for regression).

@@ -3,7 +3,9 @@
 
 mod epsilon;
 mod hinge;
+mod huber;
 mod logistic;
+mod poisson;
 mod quantile;
 mod softmax;
 mod squared;
@@ -36,7 +38,9 @@ pub(crate) fn scalar(loss: Loss) -> Option<Box<dyn ScalarLoss>> {
         Loss::Squared => Box::new(squared::Squared),
         Loss::Epsilon(epsilon) => Box::new(epsilon::Epsilon(epsilon)),
         Loss::SquaredEpsilon(epsilon) => Box::new(squared_epsilon::SquaredEpsilon(epsilon)),
+        Loss::Huber(delta) => Box::new(huber::Huber(delta)),
         Loss::Quantile(tau) => Box::new(quantile::Quantile(tau)),
+        Loss::Poisson => Box::new(poisson::Poisson),
         Loss::Softmax => return None,
     })
 }

@@ -10,11 +10,6 @@ impl ScalarLoss for Epsilon {
     const SMOOTH: bool = false;
 
     #[inline(always)]
-    fn max_curvature(self) -> f64 {
-        f64::INFINITY
-    }
-
-    #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
         ((z - y).abs() - self.0).max(0.0)
     }
@@ -23,11 +18,6 @@ impl ScalarLoss for Epsilon {
     fn slope(self, y: f64, z: f64) -> f64 {
         let r = z - y;
         if r.abs() > self.0 { r.signum() } else { 0.0 }
-    }
-
-    #[inline(always)]
-    fn curvature(self, _y: f64, _z: f64) -> f64 {
-        0.0
     }
 
     #[inline(always)]

@@ -10,11 +10,6 @@ impl ScalarLoss for Hinge {
     const SMOOTH: bool = false;
 
     #[inline(always)]
-    fn max_curvature(self) -> f64 {
-        f64::INFINITY
-    }
-
-    #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
         (1.0 - y * z).max(0.0)
     }
@@ -22,11 +17,6 @@ impl ScalarLoss for Hinge {
     #[inline(always)]
     fn slope(self, y: f64, z: f64) -> f64 {
         if y * z < 1.0 { -y } else { 0.0 }
-    }
-
-    #[inline(always)]
-    fn curvature(self, _y: f64, _z: f64) -> f64 {
-        0.0
     }
 
     #[inline(always)]

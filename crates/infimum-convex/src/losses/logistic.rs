@@ -40,22 +40,22 @@ impl ScalarLoss for Logistic {
 
     #[inline(always)]
     fn slope(self, y: f64, z: f64) -> f64 {
-        self.all(y, z).1
+        self.slopes(y, z).0
     }
 
     #[inline(always)]
     fn curvature(self, y: f64, z: f64) -> f64 {
-        self.all(y, z).2
+        self.slopes(y, z).1
     }
 
     #[inline(always)]
-    fn all(self, y: f64, z: f64) -> (f64, f64, f64) {
+    fn slopes(self, y: f64, z: f64) -> (f64, f64) {
         let m = y * z;
         let e = decay(m);
         let inverse = 1.0 / (1.0 + e);
         // Probability of the wrong label, 1/(1 + exp(m)).
         let wrong = if m > 0.0 { e * inverse } else { inverse };
-        (ln_1p(e) + (-m).max(0.0), -y * wrong, e * inverse * inverse)
+        (-y * wrong, e * inverse * inverse)
     }
 
     #[inline(always)]

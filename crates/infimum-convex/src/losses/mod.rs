@@ -6,7 +6,9 @@
 
 mod epsilon;
 mod hinge;
+mod huber;
 mod logistic;
+mod poisson;
 mod quantile;
 mod softmax;
 mod squared;
@@ -15,7 +17,9 @@ mod squared_hinge;
 
 pub(crate) use epsilon::Epsilon;
 pub(crate) use hinge::Hinge;
+pub(crate) use huber::Huber;
 pub(crate) use logistic::Logistic;
+pub(crate) use poisson::Poisson;
 pub(crate) use quantile::Quantile;
 pub(crate) use softmax::Softmax;
 pub(crate) use squared::Squared;
@@ -37,6 +41,8 @@ macro_rules! with_scalar_loss {
             infimum_problem::Loss::SquaredHinge => with!($crate::losses::SquaredHinge),
             infimum_problem::Loss::Epsilon(epsilon) => with!($crate::losses::Epsilon(epsilon)),
             infimum_problem::Loss::SquaredEpsilon(epsilon) => with!($crate::losses::SquaredEpsilon(epsilon)),
+            infimum_problem::Loss::Huber(delta) => with!($crate::losses::Huber(delta)),
+            infimum_problem::Loss::Poisson => with!($crate::losses::Poisson),
             infimum_problem::Loss::Quantile(tau) => with!($crate::losses::Quantile(tau)),
             infimum_problem::Loss::Squared | infimum_problem::Loss::Softmax => with!($crate::losses::Squared),
         }
@@ -54,6 +60,13 @@ pub(crate) struct HingeTerm {
     pub(crate) weight: f64,
 }
 
+/// `a·b` rounded to nearest, or its lower neighbour where that is larger than the product.
+#[inline(always)]
+fn product_down(a: f64, b: f64) -> f64 {
+    let product = a * b;
+    if a.mul_add(b, -product) < 0.0 { product.next_down() } else { product }
+}
+
 /// A loss of one number. Every solver is compiled for every loss.
 pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
     /// Whether `slope` is continuous.
@@ -61,7 +74,10 @@ pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
     /// Whether `curvature` is 1 everywhere.
     const QUADRATIC: bool = false;
     /// Upper bound on `curvature`, for the strong concavity of g that screening rests on; infinite if there is none.
-    fn max_curvature(self) -> f64;
+    #[inline(always)]
+    fn max_curvature(self) -> f64 {
+        f64::INFINITY
+    }
 
     /// `loss(y, z)`.
     fn value(self, y: f64, z: f64) -> f64;
@@ -70,16 +86,42 @@ pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
     fn slope(self, y: f64, z: f64) -> f64;
 
     /// `∂²loss/∂z²`, where it does not exist one element of the generalised Hessian.
-    fn curvature(self, y: f64, z: f64) -> f64;
-
-    /// `(loss, slope, curvature)` at once.
     #[inline(always)]
-    fn all(self, y: f64, z: f64) -> (f64, f64, f64) {
-        (self.value(y, z), self.slope(y, z), self.curvature(y, z))
+    fn curvature(self, _y: f64, _z: f64) -> f64 {
+        0.0
+    }
+
+    /// `(slope, curvature)` at once.
+    #[inline(always)]
+    fn slopes(self, y: f64, z: f64) -> (f64, f64) {
+        (self.slope(y, z), self.curvature(y, z))
+    }
+
+    /// Curvature at z of a parabola that touches the loss there and lies above it, where one is used to keep Newton's system
+    /// regular; 0 for losses that need none.
+    #[inline(always)]
+    fn majorant(self, _y: f64, _z: f64) -> f64 {
+        0.0
+    }
+
+    /// Bound on what rounding takes from an output `z`, or from what it is compared with.
+    #[inline(always)]
+    fn rounding(self, y: f64, z: f64) -> f64 {
+        4.0 * f64::EPSILON * (1.0 + y.abs() + z.abs())
+    }
+
+    /// The best constant output for targets of the given mean, where it is a better start than 0; else 0. −∞ where no constant is
+    /// the best.
+    #[inline(always)]
+    fn constant(self, _mean: f64) -> f64 {
+        0.0
     }
 
     /// Smallest and largest `alpha` in the domain of `g`; 0 always lies between them.
-    fn domain(self, y: f64, c: f64) -> (f64, f64);
+    #[inline(always)]
+    fn domain(self, _y: f64, _c: f64) -> (f64, f64) {
+        (f64::NEG_INFINITY, f64::INFINITY)
+    }
 
     /// `g(alpha)` for `alpha` in the domain.
     fn gain(self, y: f64, c: f64, alpha: f64) -> f64;

@@ -1,25 +1,13 @@
 //! Quantile (pinball) loss `τ max(0, −r) + (1 − τ) max(0, r)`, r = z − y; g = yα for −c(1 − τ) ≤ α ≤ c·τ.
 
-use super::{HingeTerm, ScalarLoss};
+use super::{HingeTerm, ScalarLoss, product_down};
 
 /// Quantile loss with its τ.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Quantile(pub(crate) f64);
 
-/// `a·b` rounded to nearest, or its lower neighbour where that is larger than the product.
-#[inline(always)]
-fn product_down(a: f64, b: f64) -> f64 {
-    let product = a * b;
-    if a.mul_add(b, -product) < 0.0 { product.next_down() } else { product }
-}
-
 impl ScalarLoss for Quantile {
     const SMOOTH: bool = false;
-
-    #[inline(always)]
-    fn max_curvature(self) -> f64 {
-        f64::INFINITY
-    }
 
     #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
@@ -34,11 +22,6 @@ impl ScalarLoss for Quantile {
             r if r < 0.0 => -self.0,
             _ => 0.0,
         }
-    }
-
-    #[inline(always)]
-    fn curvature(self, _y: f64, _z: f64) -> f64 {
-        0.0
     }
 
     /// Numbers inside the exact bounds: c − cτ is rounded twice after the product's error is taken out.

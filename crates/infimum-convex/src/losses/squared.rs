@@ -31,11 +31,6 @@ impl ScalarLoss for Squared {
     }
 
     #[inline(always)]
-    fn domain(self, _y: f64, _c: f64) -> (f64, f64) {
-        (f64::NEG_INFINITY, f64::INFINITY)
-    }
-
-    #[inline(always)]
     fn gain(self, y: f64, c: f64, alpha: f64) -> f64 {
         alpha * (y - alpha / (2.0 * c))
     }

@@ -32,11 +32,6 @@ impl ScalarLoss for SquaredEpsilon {
     }
 
     #[inline(always)]
-    fn domain(self, _y: f64, _c: f64) -> (f64, f64) {
-        (f64::NEG_INFINITY, f64::INFINITY)
-    }
-
-    #[inline(always)]
     fn gain(self, y: f64, c: f64, alpha: f64) -> f64 {
         y * alpha - self.0 * alpha.abs() - alpha * alpha / (4.0 * c)
     }

@@ -63,6 +63,7 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
     let mut quadratic = vec![0.0; 2 * magnitude];
     let mut linear = vec![0.0; 2 * magnitude];
     let mut cones = Cones::default();
+    let mut constant = 0.0;
     for k in 0..outputs {
         for j in 0..=d {
             let (index, scale) = if j < d { (weight(k, j), objective.scale(j)) } else { (intercept(k), 1.0) };
@@ -110,6 +111,24 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
                     cones.at_most(&terms, sign * y[i] + epsilon);
                 }
                 cones.at_most(&[(xi, -1.0)], 0.0);
+            }
+            Loss::Huber(delta) => {
+                // z − y = a + b, cost ½a² + δ|b|
+                let (a, b, magnitude) = (fresh(c, 0.0), fresh(0.0, 0.0), fresh(0.0, c * delta));
+                let mut terms = output(0, 1.0);
+                terms.extend([(a, -1.0), (b, -1.0)]);
+                cones.row(&terms, y[i]);
+                cones.cones.push(ZeroConeT(1));
+                cones.at_most(&[(b, 1.0), (magnitude, -1.0)], 0.0);
+                cones.at_most(&[(b, -1.0), (magnitude, -1.0)], 0.0);
+            }
+            Loss::Poisson => {
+                let mass = fresh(0.0, c);
+                cones.exponential(&output(0, 1.0), mass);
+                for (index, factor) in output(0, -c * y[i]) {
+                    linear[index] += factor;
+                }
+                constant += c * if y[i] > 0.0 { y[i] * y[i].ln() - y[i] } else { 0.0 };
             }
             Loss::Quantile(tau) => {
                 // z − y = above − below
@@ -159,7 +178,7 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
     let settings = DefaultSettingsBuilder::default().verbose(false).max_iter(300).build().ok()?;
     let mut solver = DefaultSolver::new(&p, &linear, &a, &cones.right, &cones.cones, settings).ok()?;
     solver.solve();
-    (solver.solution.status == SolverStatus::Solved).then_some(solver.solution.obj_val)
+    (solver.solution.status == SolverStatus::Solved).then_some(solver.solution.obj_val + constant)
 }
 
 fn row_of(matrix: &Matrix, i: usize) -> Vec<(usize, f64)> {
