@@ -76,13 +76,17 @@ pub(crate) struct ReadArguments {
 pub(crate) struct FitArguments {
     #[command(flatten)]
     pub(crate) read: ReadArguments,
-    /// Loss: logistic, softmax, hinge, squared-hinge for classes; squared, epsilon, squared-epsilon, quantile for numbers
+    /// Loss: logistic, softmax, hinge, squared-hinge for classes; squared, epsilon, squared-epsilon,
+    /// huber, quantile for numbers; poisson for counts and other numbers ≥ 0
     /// [default: by task and number of classes]
     #[arg(long, value_parser = loss)]
     loss: Option<Loss>,
     /// ε ≥ 0 of --loss epsilon and squared-epsilon: errors up to ε cost nothing [default: 0.1]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = non_negative)]
     epsilon: Option<f64>,
+    /// δ > 0 of --loss huber: errors beyond δ cost in proportion, smaller ones their square [default: 1.35]
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = positive)]
+    huber: Option<f64>,
     /// τ of --loss quantile, between 0 and 1: the quantile that is fitted [default: 0.5]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = fraction)]
     quantile: Option<f64>,
@@ -393,16 +397,22 @@ impl FitArguments {
 
     /// The parameter given for this loss.
     fn parameter(&self, loss: Loss) -> Option<f64> {
-        if matches!(loss, Loss::Quantile(_)) { self.quantile } else { self.epsilon }
+        match loss {
+            Loss::Quantile(_) => self.quantile,
+            Loss::Huber(_) => self.huber,
+            _ => self.epsilon,
+        }
     }
 
     /// Why a loss parameter does not go with the loss, if one does not.
     pub(crate) fn misfit(&self) -> Option<String> {
         let is_quantile = matches!(self.loss, Some(Loss::Quantile(_)));
+        let is_huber = matches!(self.loss, Some(Loss::Huber(_)));
         let has_epsilon = matches!(self.loss, Some(Loss::Epsilon(_) | Loss::SquaredEpsilon(_)));
-        match (self.epsilon, self.quantile) {
-            (Some(_), _) if !has_epsilon => Some("--epsilon goes with --loss epsilon or squared-epsilon".into()),
-            (_, Some(_)) if !is_quantile => Some("--quantile goes with --loss quantile".into()),
+        match (self.epsilon, self.huber, self.quantile) {
+            (Some(_), _, _) if !has_epsilon => Some("--epsilon goes with --loss epsilon or squared-epsilon".into()),
+            (_, Some(_), _) if !is_huber => Some("--huber goes with --loss huber".into()),
+            (_, _, Some(_)) if !is_quantile => Some("--quantile goes with --loss quantile".into()),
             _ => self.selection.misfit(&Given { c: self.c, l1: self.l1, l2: self.l2, valid: self.read.valid }),
         }
     }

@@ -61,7 +61,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
             if wants(What::Labels) {
                 fields.push(match &classes {
                     Some(classes) => quoted(&file.labels[classes[i]]),
-                    None => z[0].to_string(),
+                    None => file.loss.prediction(z[0]).to_string(),
                 });
             }
             if let Some(share) = &share {

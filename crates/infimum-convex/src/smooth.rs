@@ -85,7 +85,7 @@ pub(crate) fn line_search(
             (false, true) => 0.5 * (below + above),
             (false, false) => 10.0 * t,
         };
-        if above - below <= 1e-12 * above {
+        if above.is_finite() && above - below <= 1e-12 * above {
             break;
         }
     }

@@ -245,6 +245,11 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         RawTarget::Numeric(values) => values,
         RawTarget::Text(_) | RawTarget::Absent => Vec::new(),
     };
+    if let Some(loss) = request.loss
+        && let Some((row, expected)) = real.iter().enumerate().find_map(|(row, &y)| Some((row, loss.refuses(y)?)))
+    {
+        return fail(format!("the target of row {} is {}; expected {expected}", row + 1, real[row]));
+    }
     let mut weights = sample_weights.unwrap_or_else(|| vec![1.0; rows]);
     let (mut held_matrix, mut held_codes, mut held_real) = (None, Vec::new(), Vec::new());
     if request.split.is_some() {

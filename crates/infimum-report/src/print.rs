@@ -132,10 +132,7 @@ pub fn answer(closing: &Closing) -> String {
             )
         }
         Ending::Optimal => format!("{sentence} {}", outlook("--gap")),
-        Ending::NotAttained => format!(
-            "No {model} attains the infimum, which is 0: {message}. Any of them can be bettered by larger weights; to get a definite model \
-             ask for a penalty, e.g. --C 1 or --l2 1e-4."
-        ),
+        Ending::NotAttained => format!("No {model} attains the infimum, which is 0: {message}."),
         Ending::TimeLimit => {
             format!(
                 "The time limit came first. {at_most}; give a longer --time-limit to gain it or to prove that there is less."

@@ -102,7 +102,9 @@ pub fn model_name(problem: &Problem) -> String {
         Loss::Squared => "linear regression",
         Loss::Epsilon(_) => "linear support vector regression",
         Loss::SquaredEpsilon(_) => "linear support vector regression with squared loss",
+        Loss::Huber(_) => "linear regression with Huber loss",
         Loss::Quantile(_) => "linear quantile regression",
+        Loss::Poisson => "Poisson regression",
     };
     let several = problem.objective.loss.is_margin() && problem.outputs() > 1;
     if several { format!("one-vs-rest {name}") } else { name.into() }

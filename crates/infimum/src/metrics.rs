@@ -20,15 +20,18 @@ pub struct Metrics {
     /// Mean of −ln p(label).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub log_loss: Option<f64>,
-    /// Mean of (z − y)².
+    /// Mean of (p − y)², p the prediction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_squared_error: Option<f64>,
-    /// Mean of |z − y|.
+    /// Mean of |p − y|.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_absolute_error: Option<f64>,
-    /// 1 − Σ(z − y)² / Σ(y − ȳ)²; absent if y is constant.
+    /// 1 − Σ(p − y)² / Σ(y − ȳ)²; absent if y is constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r2: Option<f64>,
+    /// Mean of 2 (p − y + y ln(y/p)), 0 ln 0 = 0, for the loss poisson.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mean_poisson_deviance: Option<f64>,
 }
 
 fn is_zero(count: &usize) -> bool {
@@ -57,21 +60,30 @@ pub fn metrics(loss: Loss, model: &Model, matrix: &Matrix, target: &KnownTarget)
             Metrics { accuracy: Some(mean(right as f64)), log_loss, ..of(known.len()) }
         }
         KnownTarget::Real(values) => {
-            let known: Vec<(f64, f64)> =
-                decision.iter().copied().zip(values.iter().copied()).filter(|pair| !pair.1.is_nan()).collect();
+            // A target that the loss cannot have is as good as none.
+            let usable = |y: f64| !y.is_nan() && loss.refuses(y).is_none();
+            let rows = decision.iter().zip(values).filter(|pair| usable(*pair.1));
+            let known: Vec<(f64, f64)> = rows.map(|(&z, &y)| (loss.prediction(z), y)).collect();
             if known.is_empty() {
                 return of(0);
             }
             let mean = |sum: f64| sum / known.len() as f64;
-            let error: f64 = known.iter().map(|(z, y)| (z - y) * (z - y)).sum();
+            let error: f64 = known.iter().map(|(p, y)| (p - y) * (p - y)).sum();
             let average = mean(known.iter().map(|(_, y)| y).sum());
             let spread: f64 = known.iter().map(|(_, y)| (y - average) * (y - average)).sum();
             let r2 = (spread > 0.0).then(|| 1.0 - error / spread);
-            let absolute: f64 = known.iter().map(|(z, y)| (z - y).abs()).sum();
+            let absolute: f64 = known.iter().map(|(p, y)| (p - y).abs()).sum();
             let mean_absolute_error = Some(mean(absolute));
-            Metrics { mean_squared_error: Some(mean(error)), mean_absolute_error, r2, ..of(known.len()) }
+            let mean_poisson_deviance = (loss == Loss::Poisson).then(|| mean(known.iter().map(deviance).sum()));
+            let mean_squared_error = Some(mean(error));
+            Metrics { mean_squared_error, mean_absolute_error, r2, mean_poisson_deviance, ..of(known.len()) }
         }
     }
+}
+
+/// `2 (p − y + y ln(y/p))` of a prediction p > 0 and a target y ≥ 0.
+fn deviance(&(p, y): &(f64, f64)) -> f64 {
+    2.0 * if y > 0.0 { p - y + y * (y / p).ln() } else { p }
 }
 
 impl Metrics {
@@ -83,6 +95,7 @@ impl Metrics {
             ("mean squared error", self.mean_squared_error),
             ("mean absolute error", self.mean_absolute_error),
             ("R²", self.r2),
+            ("mean Poisson deviance", self.mean_poisson_deviance),
         ];
         let values = values.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value:.6}")));
         let mut parts: Vec<String> = values.collect();
@@ -111,6 +124,12 @@ mod tests {
         let real = metrics(Loss::Squared, &model, &matrix, &KnownTarget::Real(vec![-1.0, f64::NAN, 1.0]));
         assert_eq!((real.mean_squared_error, real.r2, real.unknown), (Some(2.0), Some(-1.0), 1));
         assert_eq!(real.mean_absolute_error, Some(1.0));
+        let counts = metrics(Loss::Poisson, &model, &matrix, &KnownTarget::Real(vec![0.0, -1.0, 20.0]));
+        let (none, many) = ((-1f64).exp(), 3f64.exp());
+        let deviance = 0.5 * (2.0 * none + 2.0 * (many - 20.0 + 20.0 * (20.0 / many).ln()));
+        assert!((counts.mean_poisson_deviance.unwrap() - deviance).abs() < 1e-14, "{counts:?}");
+        assert_eq!((counts.unknown, counts.mean_absolute_error), (1, Some(0.5 * (none + many - 20.0))));
+        assert_eq!(real.mean_poisson_deviance, None);
         let nothing = metrics(Loss::Squared, &model, &matrix, &KnownTarget::Real(vec![f64::NAN; 3]));
         assert_eq!(nothing.words(), "none, 3 rows of unknown target left out");
     }

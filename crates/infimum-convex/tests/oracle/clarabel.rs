@@ -123,12 +123,15 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
                 cones.at_most(&[(b, -1.0), (magnitude, -1.0)], 0.0);
             }
             Loss::Poisson => {
-                let mass = fresh(0.0, c);
-                cones.exponential(&output(0, 1.0), mass);
-                for (index, factor) in output(0, -c * y[i]) {
-                    linear[index] += factor;
-                }
-                constant += c * if y[i] > 0.0 { y[i] * y[i].ln() - y[i] } else { 0.0 };
+                // y (exp(t) − 1 − t) with t = z − ln y, or exp(z)
+                let shift = if y[i] > 0.0 { y[i].ln() } else { 0.0 };
+                let (t, mass) = (fresh(0.0, -c * y[i]), fresh(0.0, c * if y[i] > 0.0 { y[i] } else { 1.0 }));
+                let mut terms = output(0, 1.0);
+                terms.push((t, -1.0));
+                cones.row(&terms, shift);
+                cones.cones.push(ZeroConeT(1));
+                cones.exponential(&[(t, 1.0)], mass);
+                constant -= c * y[i];
             }
             Loss::Quantile(tau) => {
                 // z − y = above − below

@@ -180,7 +180,7 @@ fn verify(problem: &Problem) -> Result<(), TestCaseError> {
 macro_rules! combinations {
     ($($name:ident: $loss:expr, $intercept:expr;)*) => {
         proptest! {
-            #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+            #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
             $(#[test] fn $name(problem in problem($loss, $intercept)) { verify(&problem)?; })*
         }
     };
