@@ -69,7 +69,7 @@ mod tests {
 
     use super::{Poisson, ScalarLoss, excess_upper};
 
-    /// `exp(t) − 1 − t` by its series with t = numerator/2^shift, summed from the smallest term in integers of 2^-120.
+    /// `exp(t) − 1 − t` by its series, summed from the smallest term.
     fn excess(t: f64) -> f64 {
         let mut terms = vec![t * t / 2.0];
         for k in 3..60 {

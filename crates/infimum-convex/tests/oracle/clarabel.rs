@@ -37,8 +37,25 @@ impl Cones {
     }
 }
 
+/// What Clarabel found.
+pub struct Optimum {
+    /// `min U`.
+    pub value: f64,
+    /// Part of the value that is no part of the cone program: Clarabel's accuracy is relative to the rest.
+    pub constant: f64,
+}
+
+impl std::iter::Sum for Optimum {
+    fn sum<I: Iterator<Item = Optimum>>(parts: I) -> Optimum {
+        parts.fold(Optimum { value: 0.0, constant: 0.0 }, |sum, part| Optimum {
+            value: sum.value + part.value,
+            constant: sum.constant + part.constant,
+        })
+    }
+}
+
 /// `min U`; one-vs-rest is solved class by class. `None` if Clarabel does not reach its tolerance.
-pub fn optimum(problem: &Problem) -> Option<f64> {
+pub fn optimum(problem: &Problem) -> Option<Optimum> {
     match &problem.data.target {
         Target::Real(values) => one(problem, values, &[], 1),
         Target::Class { labels, classes } if problem.objective.loss == Loss::Softmax => {
@@ -54,7 +71,7 @@ pub fn optimum(problem: &Problem) -> Option<f64> {
     }
 }
 
-fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<f64> {
+fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<Optimum> {
     let (data, objective) = (&problem.data, &problem.objective);
     let (n, d) = (data.rows(), data.columns());
     let weight = |k: usize, j: usize| k * d + j;
@@ -181,7 +198,8 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
     let settings = DefaultSettingsBuilder::default().verbose(false).max_iter(300).build().ok()?;
     let mut solver = DefaultSolver::new(&p, &linear, &a, &cones.right, &cones.cones, settings).ok()?;
     solver.solve();
-    (solver.solution.status == SolverStatus::Solved).then_some(solver.solution.obj_val + constant)
+    let value = solver.solution.obj_val + constant;
+    (solver.solution.status == SolverStatus::Solved).then_some(Optimum { value, constant })
 }
 
 fn row_of(matrix: &Matrix, i: usize) -> Vec<(usize, f64)> {

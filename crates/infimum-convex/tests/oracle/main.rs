@@ -2,6 +2,7 @@
 //! that Clarabel finds, the gap asked for is reached, and the checker proves at least what is claimed.
 
 mod clarabel;
+mod poisson;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -164,9 +165,10 @@ fn verify(problem: &Problem) -> Result<(), TestCaseError> {
         if solver.is_none() {
             prop_assert_eq!(*ending, expected_ending(problem), "{}: {} .. {}", message, lower, upper);
         }
-        if let Some(optimum) = optimum {
+        if let Some(optimum) = &optimum {
             // Clarabel's own accuracy; its exponential cones reach less.
-            let tolerance = 2e-5 * (1.0 + optimum.abs());
+            let tolerance = 2e-5 * (1.0 + optimum.value.abs()) + 2e-7 * optimum.constant.abs();
+            let optimum = optimum.value;
             prop_assert!(*lower <= optimum + tolerance, "{solver:?}: lower {lower} optimum {optimum}");
             prop_assert!(*upper >= optimum - tolerance, "{solver:?}: upper {upper} optimum {optimum}");
         }
@@ -180,7 +182,7 @@ fn verify(problem: &Problem) -> Result<(), TestCaseError> {
 macro_rules! combinations {
     ($($name:ident: $loss:expr, $intercept:expr;)*) => {
         proptest! {
-            #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
+            #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
             $(#[test] fn $name(problem in problem($loss, $intercept)) { verify(&problem)?; })*
         }
     };
