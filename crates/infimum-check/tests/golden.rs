@@ -118,10 +118,16 @@ fn make_invalid() {
         Certificate::from_bytes(&bytes).expect("valid")
     };
     type Change = fn(&mut Certificate);
-    let changes: [(&str, &str, Change); 22] = [
+    let changes: [(&str, &str, Change); 26] = [
         ("problem--other-parameter", "quantile-free", |c| c.claim.recipe.loss = Loss::Quantile(0.5)),
         ("data--parameter-out-of-range", "epsilon-free", |c| c.claim.recipe.loss = Loss::Epsilon(-1.0)),
         ("dual--beyond-the-quantile", "quantile-free", |c| c.dual[0] = 0.9f64.next_up()),
+        ("dual--beyond-delta", "huber-free", |c| c.dual[0] = (c.dual[0].signum() * 0.7) * (1.0 + f64::EPSILON)),
+        ("problem--other-delta", "huber-free", |c| c.claim.recipe.loss = Loss::Huber(0.8)),
+        ("dual--beyond-the-target", "poisson-l1-none", |c| c.dual[0] = 2.0f64.next_up()),
+        ("ending--not-attained-with-counts", "poisson-free", |c| {
+            (c.claim.ending, c.claim.lower) = (Ending::NotAttained, 0.0);
+        }),
         ("problem--other-hash", "logistic-free", |c| c.claim.problem_sha256 = "0".repeat(64)),
         ("problem--other-loss", "logistic-free", |c| c.claim.recipe.loss = Loss::Hinge),
         ("problem--other-target", "hinge-free", |c| c.claim.recipe.target = "b".into()),

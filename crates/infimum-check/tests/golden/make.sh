@@ -27,5 +27,10 @@ fit squared-free "$infimum" numbers.csv --task regression
 fit lasso-split "$infimum" numbers.csv --task regression --l1 0.5 --valid 0.2 --seed 3
 fit epsilon-free "$infimum" numbers.csv --task regression --loss epsilon --epsilon 0.5
 fit squared-epsilon-l1 "$infimum" numbers.csv --task regression --loss squared-epsilon --l1 0.1
+fit huber-free "$infimum" numbers.csv --task regression --loss huber --huber 0.7
+fit huber-l1-penalized "$infimum" numbers.csv --task regression --loss huber --l1 0.05 --intercept penalized
+fit poisson-free "$infimum" counts.csv --target y --loss poisson
+fit poisson-l1-none "$infimum" counts.csv --target y --loss poisson --l1 0.05 --intercept none --sample-weight w
+fit poisson-not-attained "$infimum" zeros.csv --target y --loss poisson
 fit quantile-free "$infimum" numbers.csv --task regression --loss quantile --quantile 0.9
 share logistic-share "$infimum" two.csv --class-weight balanced --standardize --seed 5

@@ -197,6 +197,8 @@ fn options_out_of_range() {
         ("--epsilon 0.1", "--epsilon goes with --loss epsilon or squared-epsilon"),
         ("--loss hinge --quantile 0.5", "--quantile goes with --loss quantile"),
         ("--loss quantile --quantile 1", "between 0 and 1"),
+        ("--loss squared --huber 1", "--huber goes with --loss huber"),
+        ("--loss huber --huber 0", "expected a number > 0"),
         ("--loss epsilon --epsilon -1", "expected a number ≥ 0"),
         ("--loss cubic", "expected one of logistic, softmax, hinge, squared-hinge, squared"),
         ("--solver magic", "expected one of newton"),

@@ -114,6 +114,29 @@ fn the_same_table_in_every_format_is_the_same_problem() {
 }
 
 #[test]
+fn poisson_predicts_means() {
+    let sandbox = Sandbox::new();
+    // The mean of the counts 1, 2, 6 for x = 0 and 10, 20 for x = 1, without penalty to speak of.
+    sandbox.file("counts.csv", "x,y\n0,1\n0,2\n0,6\n1,10\n1,20\n");
+    let result = sandbox.certified("counts.csv --loss poisson --l2 1e-9 --gap 1e-9", "run");
+    assert_eq!((&result["ending"], &result["objective"]["loss"]), (&"Optimal".into(), &"poisson".into()));
+    let deviance = result["train"]["mean_poisson_deviance"].as_f64().unwrap();
+    assert!((deviance - 2.0 * result["upper"].as_f64().unwrap()).abs() < 1e-6, "{result:#}");
+    let fitted = sandbox.good("predict run counts.csv --what all").stdout;
+    let rows: Vec<Vec<f64>> =
+        fitted.lines().skip(1).map(|line| line.split(',').map(|field| field.parse().unwrap()).collect()).collect();
+    for (row, mean) in rows.iter().zip([3.0, 3.0, 3.0, 15.0, 15.0]) {
+        assert!((row[0] - mean).abs() < 1e-5 && (row[1].exp() - row[0]).abs() < 1e-12 * mean, "{fitted}");
+    }
+    sandbox.file("zeros.csv", "x,y\n0,0\n1,0\n");
+    let result = sandbox.certified("zeros.csv --loss poisson", "run");
+    assert_eq!((result["ending"].as_str(), result["lower"].as_f64()), (Some("NotAttained"), Some(0.0)));
+    assert_eq!(sandbox.certified("zeros.csv --loss poisson --intercept penalized", "run")["ending"], "Optimal");
+    sandbox.file("negative.csv", "x,y\n0,1\n1,-2\n");
+    sandbox.refused("fit negative.csv --loss poisson", &["row 2", "-2", "a number ≥ 0"]);
+}
+
+#[test]
 fn losses_of_regression() {
     let sandbox = Sandbox::new();
     let file = sandbox.file("prices.csv", numbers());
@@ -121,6 +144,8 @@ fn losses_of_regression() {
         ("--loss epsilon", 0.1),
         ("--loss epsilon --epsilon 2", 2.0),
         ("--loss squared-epsilon --epsilon 0", 0.0),
+        ("--loss huber", 1.35),
+        ("--loss huber --huber 0.2 --l1 0.01 --standardize", 0.2),
         ("--loss quantile", 0.5),
         ("--loss quantile --quantile 0.9 --l1 0.01", 0.9),
     ] {

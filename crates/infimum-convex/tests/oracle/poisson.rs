@@ -40,7 +40,7 @@ fn equals_scikit_learn() {
         let rows: Vec<Vec<f64>> = ROWS.iter().map(|row| row.to_vec()).collect();
         let problem = problem(&rows, COUNTS.to_vec(), weights.to_vec(), intercept, 0.3);
         for solver in [None, Some(Solver::Newton), Some(Solver::NewtonCg), Some(Solver::DualCd)] {
-            let options = Options { gap: 1e-12, abs_gap: 0.0, solver, threads: 1, seed: 1 };
+            let options = Options { gap: 1e-12, abs_gap: 0.0, solver, threads: 1, seed: 1, start: None };
             let outcome = solve(&problem, &options, &Silent).expect("a solver takes it");
             let total = problem.data.total_weight;
             assert!((outcome.upper / total - objective).abs() < 1e-12, "{solver:?}: {}", outcome.upper / total);
@@ -72,7 +72,7 @@ fn large_counts() {
                 .collect();
             let problem = problem(&rows, y, vec![1.0; 200], intercept, 1e-3);
             for solver in [None, Some(Solver::NewtonCg), Some(Solver::DualCd)] {
-                let options = Options { gap: 1e-9, abs_gap: 0.0, solver, threads: 1, seed: 1 };
+                let options = Options { gap: 1e-9, abs_gap: 0.0, solver, threads: 1, seed: 1, start: None };
                 let outcome = solve(&problem, &options, &Silent).expect("a solver takes it");
                 let gap = (outcome.upper - outcome.lower) / outcome.upper;
                 let place = format!("{intercept:?} {center} {spread} {solver:?}: {} {gap:e}", outcome.message);
@@ -87,7 +87,7 @@ fn large_counts() {
 #[test]
 fn negative_targets_are_refused() {
     let problem = problem(&[vec![1.0], vec![2.0]], vec![1.0, -2.0], vec![1.0; 2], Intercept::Free, 1.0);
-    let options = Options { gap: 1e-9, abs_gap: 0.0, solver: None, threads: 1, seed: 1 };
+    let options = Options { gap: 1e-9, abs_gap: 0.0, solver: None, threads: 1, seed: 1, start: None };
     let error = solve(&problem, &options, &Silent).expect_err("refused").to_string();
     assert!(error.contains("row 2") && error.contains("≥ 0"), "{error}");
 }
