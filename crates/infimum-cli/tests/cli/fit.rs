@@ -126,7 +126,7 @@ fn poisson_predicts_means() {
     let rows: Vec<Vec<f64>> =
         fitted.lines().skip(1).map(|line| line.split(',').map(|field| field.parse().unwrap()).collect()).collect();
     for (row, mean) in rows.iter().zip([3.0, 3.0, 3.0, 15.0, 15.0]) {
-        assert!((row[0] - mean).abs() < 1e-5 && (row[1].exp() - row[0]).abs() < 1e-12 * mean, "{fitted}");
+        assert!((row[0] - mean).abs() < 1e-3 && (row[1].exp() - row[0]).abs() < 1e-12 * mean, "{fitted}");
     }
     sandbox.file("zeros.csv", "x,y\n0,0\n1,0\n");
     let result = sandbox.certified("zeros.csv --loss poisson", "run");
