@@ -93,6 +93,9 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
         Solver::DualCd | Solver::Saga | Solver::AveragedSgd if loss == Loss::Softmax => {
             Some("it is for losses of one output".into())
         }
+        Solver::Saga if loss == Loss::Poisson => {
+            Some("its step lengths rest on a bound of the loss's curvature, and exp has none".into())
+        }
         Solver::DualCd if objective.lambda2 == 0.0 => Some(format!(
             "its dual is smooth only with l2 > 0; use l2 > 0 (elastic net), or {} with l1",
             smooth_relatives(loss)

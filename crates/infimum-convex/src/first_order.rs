@@ -70,7 +70,7 @@ pub(crate) fn diagonal(frame: &Frame, losses: &impl SmoothLosses, z: &[f64]) -> 
     let (d, outputs) = (frame.columns(), frame.outputs);
     let block = d + usize::from(frame.has_intercept());
     let (mut alpha, mut curvature) = (vec![0.0; z.len()], vec![0.0; z.len()]);
-    losses.derivatives(z, &mut alpha, &mut curvature);
+    losses.derivatives(z, 1.0, &mut alpha, &mut curvature);
     let mut diagonal: Vec<f64> = (0..outputs * block).map(|entry| frame.curvature(entry % block)).collect();
     for i in 0..frame.rows() {
         for k in 0..outputs {

@@ -45,7 +45,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let mut metric = Vec::new();
     let mut last: Option<(Vec<f64>, Vec<f64>)> = None;
     loop {
-        losses.derivatives(&z, &mut alpha, &mut curvature);
+        losses.derivatives(&z, 0.0, &mut alpha, &mut curvature);
         design::transpose_multiply(frame.matrix, &alpha, &mut v, &mut sums);
         let gradient = Direction::negative_gradient(frame, &point, &v, &sums);
         let flat = gradient.flatten(constant);
