@@ -87,6 +87,12 @@ impl Loaded {
         if let Some(why) = loss.objection() {
             return Err(DataError::input(path, why));
         }
+        if let Target::Real(values) = &self.problem.data.target
+            && let Some((row, expected)) = values.iter().enumerate().find_map(|(row, &y)| Some((row, loss.refuses(y)?)))
+        {
+            let why = format!("target of training row {}: expected {expected}, got {}", row + 1, values[row]);
+            return Err(DataError::input(path, why));
+        }
         if change.standardize == Some(true) && self.recipe.intercept != Intercept::Free {
             return Err(DataError::input(path, "scales of the columns need a free intercept"));
         }

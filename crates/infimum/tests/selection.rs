@@ -24,7 +24,7 @@ impl Table {
         for (row, n) in numbers.chunks_exact(3).enumerate() {
             let label = ["x", "y", "z"][(n[0] + 2 * n[1] + n[2]).rem_euclid(3) as usize];
             let [a, b, c] = [n[0], n[1], n[2]].map(|n| f64::from(n) / 8.0);
-            let value = 2.0 * a - b + f64::from(n[2] % 5);
+            let value = 12.0 + 2.0 * a - b + f64::from(n[2] % 5);
             text.push_str(&format!("{a},{b},{c},{},{},{label},{value}\n", ["p", "q"][row % 2], 1 + row % 3));
         }
         let folder = tempfile::tempdir().unwrap();
