@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Ending, Fit, FitOptions, Loaded, Loss, ModelFile, Request, Start, Strength, Task, fit_loaded, load, model_name,
-    relative_gap, warm_start,
+    Ending, Fit, FitOptions, Format, Loaded, Loss, ModelFile, Request, Start, Strength, Task, fit_loaded, load,
+    model_name, relative_gap, warm_start,
 };
 use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
@@ -155,7 +155,10 @@ impl<'a> Run<'a> {
             columns: data.columns(),
             stored: data.matrix.stored(),
             sparse: data.matrix.is_sparse(),
-            target: loaded.recipe.target.clone(),
+            target: match loaded.recipe.format {
+                Format::Idx => "the labels file".into(),
+                _ => loaded.recipe.target.clone(),
+            },
             task: if loaded.recipe.task == Task::Regression { "regression" } else { "classification" }.into(),
             labels: data.labels().to_vec(),
             loss: match objective.loss.parameter() {

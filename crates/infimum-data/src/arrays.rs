@@ -54,6 +54,7 @@ pub(crate) fn read_npy(mut source: Source, request: &Request, encode: &Encode) -
         matrix: Matrix::Dense(dense),
         target,
         weights,
+        held_out: None,
         sha256: source.sha256()?,
         format: Format::Npy,
         header: false,
@@ -136,6 +137,7 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
         matrix: Matrix::Dense(dense),
         target,
         weights,
+        held_out: None,
         sha256,
         format: Format::Npz,
         header: false,
@@ -173,7 +175,12 @@ fn remove_columns(dense: &mut DenseMatrix, taken: &[usize]) {
 }
 
 /// Refuses the first number that cannot be used; `column` says what a column was in the file.
-fn check(values: &[f64], columns: usize, name: &str, column: impl Fn(usize) -> usize) -> Result<(), DataError> {
+pub(crate) fn check(
+    values: &[f64],
+    columns: usize,
+    name: &str,
+    column: impl Fn(usize) -> usize,
+) -> Result<(), DataError> {
     let found = values.iter().enumerate().find_map(|(place, &value)| Some((place, value, number::objection(value)?)));
     match found {
         None => Ok(()),
@@ -184,7 +191,7 @@ fn check(values: &[f64], columns: usize, name: &str, column: impl Fn(usize) -> u
 }
 
 /// Targets to train on; when predicting, those that cannot be used are NaN.
-fn targets(mut values: Vec<f64>, encode: &Encode, name: &str, column: usize) -> Result<Vec<f64>, DataError> {
+pub(crate) fn targets(mut values: Vec<f64>, encode: &Encode, name: &str, column: usize) -> Result<Vec<f64>, DataError> {
     match encode {
         Encode::Fresh => check(&values, 1, name, |_| column)?,
         Encode::Fixed { .. } => {
@@ -202,7 +209,7 @@ fn check_weights(values: &[f64], name: &str, column: usize) -> Result<(), DataEr
     }
 }
 
-fn check_width(name: &str, columns: usize, encode: &Encode) -> Result<(), DataError> {
+pub(crate) fn check_width(name: &str, columns: usize, encode: &Encode) -> Result<(), DataError> {
     match encode {
         Encode::Fixed { encoding, .. } if encoding.columns != columns => {
             let message =

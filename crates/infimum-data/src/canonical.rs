@@ -92,7 +92,7 @@ pub fn load(source: &str, request: &Request) -> Result<Loaded, DataError> {
 
 /// Reads `source` and builds the problem of a recipe; infers nothing.
 pub fn rebuild(source: &str, recipe: &Recipe) -> Result<Loaded, DataError> {
-    let has_columns = !matches!(recipe.format, Format::Libsvm);
+    let has_columns = recipe.format.has_columns();
     let request = Request {
         format: Some(recipe.format),
         header: Some(recipe.header),
@@ -223,12 +223,21 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         ));
     }
     let sample_weights = raw.weights.take();
+    let mut weights = sample_weights.unwrap_or_else(|| vec![1.0; rows]);
     // Hold out, then drop rows of weight 0.
     let mut keep = vec![true; rows];
     if let Some(split) = request.split {
         keep = kept(path, rows, split)?;
     }
     let mut target = raw.target;
+    // Rows that the source sets apart go behind the others until all labels are known.
+    let apart = raw.held_out.take().filter(|_| request.split.is_none());
+    let mut held_matrix = None;
+    if let (RawTarget::Numeric(values), Some((matrix, others))) = (&mut target, apart) {
+        values.extend_from_slice(&others);
+        keep.resize(values.len(), false);
+        held_matrix = Some(matrix);
+    }
     if let (Task::Regression, RawTarget::Text(text)) = (task, &target) {
         let dictionary = &text.dictionary;
         let odd = dictionary.first(number::is_word).unwrap_or(0);
@@ -250,11 +259,12 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     {
         return fail(format!("the target of row {} is {}; expected {expected}", row + 1, real[row]));
     }
-    let mut weights = sample_weights.unwrap_or_else(|| vec![1.0; rows]);
-    let (mut held_matrix, mut held_codes, mut held_real) = (None, Vec::new(), Vec::new());
     if request.split.is_some() {
         held_matrix = Some(split_rows(&mut raw.matrix, &keep));
         split_values(&mut weights, &keep);
+    }
+    let (mut held_codes, mut held_real) = (Vec::new(), Vec::new());
+    if held_matrix.is_some() {
         (held_codes, held_real) = split_targets(&mut codes, &mut real, &keep);
     }
     let positive: Vec<bool> = weights.iter().map(|&weight| weight > 0.0).collect();

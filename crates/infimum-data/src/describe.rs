@@ -125,7 +125,11 @@ impl fmt::Display for Description {
             writeln!(f, "held out   {}", validation.matrix.rows())?;
         }
         writeln!(f, "columns    {d} ({storage}, {} stored values, {density:.2} %)", data.matrix.stored())?;
-        let target = if recipe.target.is_empty() { "first field of each row" } else { &recipe.target };
+        let target = match recipe.format {
+            Format::Libsvm => "first field of each row",
+            Format::Idx => "the labels file",
+            _ => &recipe.target,
+        };
         writeln!(f, "target     {}: {:?}", one_line(target), recipe.task)?;
         match &data.target {
             Target::Real(values) => {

@@ -3,7 +3,7 @@
 use infimum_problem::{ColumnNames, Format};
 
 use crate::error::DataError;
-use crate::number;
+use crate::{idx, number};
 
 /// Column names that mean "this is the target".
 const TARGET_NAMES: [&str; 4] = ["target", "label", "class", "y"];
@@ -24,6 +24,9 @@ pub(crate) fn format(name: &str, head: &[u8]) -> Format {
     }
     if head.starts_with(b"\x93NUMPY") {
         return Format::Npy;
+    }
+    if idx::is_idx(head) {
+        return Format::Idx;
     }
     if head.starts_with(b"PK\x03\x04") {
         return Format::Npz;

@@ -17,6 +17,7 @@ mod error;
 mod fields;
 mod generate;
 mod hash;
+mod idx;
 mod infer;
 mod libsvm;
 mod npy;

@@ -24,10 +24,10 @@ pub(crate) struct Array {
 
 /// Element types by NumPy's letter and size.
 #[derive(Debug, Clone, Copy)]
-struct Kind {
-    letter: u8,
-    size: usize,
-    big_endian: bool,
+pub(crate) struct Kind {
+    pub(crate) letter: u8,
+    pub(crate) size: usize,
+    pub(crate) big_endian: bool,
 }
 
 impl Kind {
@@ -109,26 +109,17 @@ pub(crate) fn read_array(reader: &mut impl Read, name: &str, most: u64) -> Resul
     let Some(count) = count.filter(|&count| (count as u64).saturating_mul(kind.size as u64) <= most) else {
         return Err(truncated("its values"));
     };
-    let mut values: Vec<f64> = Vec::new();
-    if values.try_reserve_exact(count).is_err() {
-        return Err(bad(format!("there is not enough memory for an array of shape {shape:?}")));
-    }
-    let mut buffer = vec![0u8; kind.size * CHUNK];
-    let mut usable = true;
     let by_columns = match shape[..] {
         [rows, columns] if fortran => Some((rows, columns)),
         _ => None,
     };
     let Some((rows, columns)) = by_columns else {
-        while values.len() < count {
-            let bytes = &mut buffer[..(count - values.len()).min(CHUNK) * kind.size];
-            exact(bytes, "its values")?;
-            let first = values.len();
-            kind.append(bytes, &mut values);
-            usable &= values[first..].iter().all(|&value| number::objection(value).is_none());
-        }
+        let (values, usable) = read_values(&mut exact, kind, count, name)?;
         return Ok(Array { shape, values, usable });
     };
+    let mut values = room(count, name)?;
+    let mut buffer = vec![0u8; kind.size * CHUNK];
+    let mut usable = true;
     values.resize(count, 0.0);
     let mut part = Vec::with_capacity(CHUNK);
     let (mut row, mut column, mut left) = (0, 0, count);
@@ -148,6 +139,36 @@ pub(crate) fn read_array(reader: &mut impl Read, name: &str, most: u64) -> Resul
         left -= part.len();
     }
     Ok(Array { shape, values, usable })
+}
+
+/// Room for so many numbers.
+fn room(count: usize, name: &str) -> Result<Vec<f64>, DataError> {
+    let mut values = Vec::new();
+    match values.try_reserve_exact(count) {
+        Ok(()) => Ok(values),
+        Err(_) => Err(DataError::input(name, format!("there is not enough memory for {count} numbers"))),
+    }
+}
+
+/// Reads `count` numbers in the order of the file, `exact` filling each buffer (its second argument says with what), and
+/// whether there is nothing to object to in any of them.
+pub(crate) fn read_values(
+    exact: &mut impl FnMut(&mut [u8], &str) -> Result<(), DataError>,
+    kind: Kind,
+    count: usize,
+    name: &str,
+) -> Result<(Vec<f64>, bool), DataError> {
+    let mut values = room(count, name)?;
+    let mut buffer = vec![0u8; kind.size * CHUNK];
+    let mut usable = true;
+    while values.len() < count {
+        let bytes = &mut buffer[..(count - values.len()).min(CHUNK) * kind.size];
+        exact(bytes, "its values")?;
+        let first = values.len();
+        kind.append(bytes, &mut values);
+        usable &= values[first..].iter().all(|&value| number::objection(value).is_none());
+    }
+    Ok((values, usable))
 }
 
 fn quoted_after(header: &str, key: &str) -> Option<String> {

@@ -38,7 +38,7 @@ pub fn read_for_prediction(
     let builtin = source.starts_with("builtin:");
     let format =
         if recipe.format == Format::Builtin { builtin.then_some(Format::Builtin) } else { Some(recipe.format) };
-    let has_columns = recipe.format != Format::Libsvm;
+    let has_columns = recipe.format.has_columns();
     let request = Request {
         format,
         header: has_columns.then_some(recipe.header),

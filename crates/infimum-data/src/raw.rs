@@ -1,11 +1,14 @@
 //! A file as features, target and weights, before any row is chosen.
 
+use std::path::Path;
+
 use infimum_problem::{ColumnNames, Encoding, Format, Matrix, SparseMatrix};
 
 use crate::arrays::{read_npy, read_npz};
 use crate::canonical::Request;
 use crate::csv::TextColumn;
 use crate::error::DataError;
+use crate::idx::{read_idx, read_pair};
 use crate::npy::Npz;
 use crate::source::Source;
 use crate::tabular::read_table;
@@ -30,6 +33,8 @@ pub(crate) struct Raw {
     pub(crate) encoding: Encoding,
     pub(crate) target: RawTarget,
     pub(crate) weights: Option<Vec<f64>>,
+    /// Features and targets that the source itself sets apart for validation.
+    pub(crate) held_out: Option<(Matrix, Vec<f64>)>,
     pub(crate) sha256: String,
     pub(crate) format: Format,
     pub(crate) header: bool,
@@ -54,6 +59,9 @@ pub(crate) enum Encode<'a> {
 
 /// Reads a source as the request says.
 pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
+    if matches!(request.format, None | Some(Format::Idx)) && Path::new(name).is_dir() {
+        return read_idx(name, request, encode);
+    }
     let mut source = Source::open(name)?;
     let mut head = vec![0u8; 1 << 16];
     let got = source.fill(&mut head)?;
@@ -70,11 +78,12 @@ pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw
             let sha256 = Source::open(name)?.sha256()?;
             read_npz(Npz::open(name)?, sha256, request, encode)
         }
+        Format::Idx => read_idx(name, request, encode),
         Format::Csv | Format::Tsv | Format::Builtin => read_table(&|| Source::open(name), format, request, encode),
     }
 }
 
-/// Reads `bytes` in the given format.
+/// Reads `bytes` in the given format. For IDX, two bytes say how many after them are the labels' file; the rest is the images'.
 pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<Raw, DataError> {
     let (request, encode, name) = (Request::default(), Encode::Fresh, "memory");
     let open = || Source::from_bytes(name, bytes.to_vec());
@@ -82,6 +91,13 @@ pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<Raw, DataError>
         Format::Libsvm => read_libsvm(open()?, &request, &encode),
         Format::Npy => read_npy(open()?, &request, &encode),
         Format::Npz => read_npz(Npz::from_bytes(name, bytes.to_vec())?, String::new(), &request, &encode),
+        Format::Idx => {
+            let (length, rest) = bytes.split_at_checked(2).unwrap_or_default();
+            let length = length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
+            let (labels, images) = rest.split_at(length.min(rest.len()));
+            let labels = |digest| Source::from_bytes_after("labels", labels.to_vec(), digest);
+            read_pair(Source::from_bytes(name, images.to_vec())?, labels, &request, &encode)
+        }
         Format::Csv | Format::Tsv | Format::Builtin => read_table(&open, format, &request, &encode),
     }
 }
@@ -91,14 +107,18 @@ pub(crate) fn plain(columns: usize) -> Encoding {
     Encoding { features: Vec::new(), columns }
 }
 
-fn read_libsvm(source: Source, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
+/// Refuses names of target and weights where there are no columns to name; `why` says how it is.
+pub(crate) fn refuse_columns(path: &str, request: &Request, why: &str) -> Result<(), DataError> {
     for (what, given) in [("--target", &request.target), ("--sample-weight", &request.sample_weight)] {
         if given.as_ref().is_some_and(|given| !given.is_empty()) {
-            let message =
-                format!("{what} names a column, but LIBSVM files have none: the label stands first in each row");
-            return Err(DataError::input(&source.name, message));
+            return Err(DataError::input(path, format!("{what} names a column, but {why}")));
         }
     }
+    Ok(())
+}
+
+fn read_libsvm(source: Source, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
+    refuse_columns(&source.name, request, "LIBSVM files have none: the label stands first in each row")?;
     let read = libsvm::read(source, matches!(encode, Encode::Fixed { .. }))?;
     let mut notes = Vec::new();
     if read.query_ids {
@@ -114,6 +134,7 @@ fn read_libsvm(source: Source, request: &Request, encode: &Encode) -> Result<Raw
         matrix: Matrix::Sparse(matrix),
         target: RawTarget::Numeric(read.labels),
         weights: None,
+        held_out: None,
         sha256: read.sha256,
         format: Format::Libsvm,
         header: false,

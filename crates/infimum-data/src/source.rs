@@ -59,22 +59,37 @@ pub(crate) struct Source {
 impl Source {
     /// Opens a path or `builtin:NAME`.
     pub(crate) fn open(name: &str) -> Result<Source, DataError> {
+        Source::open_after(name, StreamDigest::default())
+    }
+
+    /// The same, where the hash goes on from the bytes of another source.
+    pub(crate) fn open_after(name: &str, digest: StreamDigest) -> Result<Source, DataError> {
         if let Some(builtin) = name.strip_prefix("builtin:") {
             let bytes = builtin::bytes(builtin).map_err(|message| DataError::input(name, message))?;
-            return Source::from_bytes(name, bytes);
+            return Source::from_bytes_after(name, bytes, digest);
         }
         let (file, length) = open_file(name)?;
-        Source::new(name, BufReader::with_capacity(1 << 20, file), length)
+        Source::new(name, BufReader::with_capacity(1 << 20, file), length, digest)
     }
 
     /// A source that reads from memory.
     pub(crate) fn from_bytes(name: &str, bytes: Vec<u8>) -> Result<Source, DataError> {
-        let length = bytes.len() as u64;
-        Source::new(name, Cursor::new(bytes), length)
+        Source::from_bytes_after(name, bytes, StreamDigest::default())
     }
 
-    fn new(name: &str, inner: impl Read + Send + 'static, length: u64) -> Result<Source, DataError> {
-        let digest = Arc::new(Mutex::new(StreamDigest::default()));
+    /// The same, where the hash goes on from the bytes of another source.
+    pub(crate) fn from_bytes_after(name: &str, bytes: Vec<u8>, digest: StreamDigest) -> Result<Source, DataError> {
+        let length = bytes.len() as u64;
+        Source::new(name, Cursor::new(bytes), length, digest)
+    }
+
+    fn new(
+        name: &str,
+        inner: impl Read + Send + 'static,
+        length: u64,
+        digest: StreamDigest,
+    ) -> Result<Source, DataError> {
+        let digest = Arc::new(Mutex::new(digest));
         let mut hashing = Hashing { inner, digest: Arc::clone(&digest) };
         let mut magic = [0u8; 2];
         let mut got = 0;
@@ -122,12 +137,16 @@ impl Source {
     }
 
     /// Reads whatever is left and returns the SHA-256 of all stored bytes, lower-case hex.
-    pub(crate) fn sha256(mut self) -> Result<String, DataError> {
+    pub(crate) fn sha256(self) -> Result<String, DataError> {
+        Ok(self.digest()?.finish())
+    }
+
+    /// Reads whatever is left and returns the hash of all stored bytes, for another source to go on with.
+    pub(crate) fn digest(mut self) -> Result<StreamDigest, DataError> {
         let mut sink = vec![0u8; 1 << 16];
         while self.fill(&mut sink)? > 0 {}
         drop(self.reader);
-        let digest = self.digest.lock().map(|mut digest| std::mem::take(&mut *digest)).unwrap_or_default();
-        Ok(digest.finish())
+        Ok(self.digest.lock().map(|mut digest| std::mem::take(&mut *digest)).unwrap_or_default())
     }
 }
 

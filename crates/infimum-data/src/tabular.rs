@@ -103,6 +103,7 @@ pub(crate) fn read_table(
         encoding,
         target: raw_target,
         weights: weight.map(|_| weights),
+        held_out: None,
         sha256,
         format,
         header,

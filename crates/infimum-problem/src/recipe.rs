@@ -18,8 +18,17 @@ pub enum Format {
     Npy,
     /// A zip of NumPy arrays.
     Npz,
+    /// IDX, the format of MNIST: a file of images and a file of labels, or the folder of both.
+    Idx,
     /// `builtin:NAME`.
     Builtin,
+}
+
+impl Format {
+    /// Whether target and weights are columns or arrays that a user can name.
+    pub fn has_columns(self) -> bool {
+        !matches!(self, Format::Libsvm | Format::Idx)
+    }
 }
 
 /// What is predicted.
@@ -99,7 +108,7 @@ pub struct Recipe {
     /// Whether the first line holds column names (CSV and TSV).
     pub header: bool,
     /// Target column, by name, or by number `"1"`, `"2"`, … where there are no names; array name for NPZ; empty for
-    /// LIBSVM.
+    /// LIBSVM and IDX.
     pub target: String,
     /// Column (or NPZ array) of example weights, if any.
     pub sample_weight: Option<String>,
@@ -145,7 +154,7 @@ pub struct Feature {
 /// How a row of a file of the same kind becomes a row of the matrix; stored with the model, for `predict`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Encoding {
-    /// Features in order. Empty for LIBSVM, NPY and NPZ, where column j of the source is column j of the matrix.
+    /// Features in order. Empty for LIBSVM, NPY, NPZ and IDX, where column j of the source is column j of the matrix.
     pub features: Vec<Feature>,
     /// Columns of the encoded matrix.
     pub columns: usize,

@@ -116,7 +116,7 @@ impl ModelFile {
             FeatureKind::OneHot(categories) => categories.len(),
         });
         let width: usize = widths.sum();
-        let unnamed = matches!(self.recipe.format, Format::Libsvm | Format::Npy | Format::Npz);
+        let unnamed = matches!(self.recipe.format, Format::Libsvm | Format::Npy | Format::Npz | Format::Idx);
         if width != self.encoding.columns && !(unnamed && features.is_empty()) {
             return Err(format!("the features make {width} columns, expected {}", self.encoding.columns));
         }

@@ -6,6 +6,7 @@ mod endings;
 mod faults;
 mod fit;
 mod folder;
+mod idx;
 mod predict;
 mod reading;
 mod sandbox;
