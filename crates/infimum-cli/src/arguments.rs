@@ -44,7 +44,7 @@ pub(crate) enum Command {
 /// How a file is read; shared by `fit` and `data show`.
 #[derive(Debug, Args)]
 pub(crate) struct ReadArguments {
-    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz), folder of MNIST's files, or builtin:NAME
+    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz; Parquet if built with it), folder of MNIST's files, or builtin:NAME
     pub(crate) data: String,
     /// Target column by name or number, -1 the last [default: target/label/class/y, else the last]
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
@@ -260,6 +260,7 @@ enum FormatName {
     Npy,
     Npz,
     Idx,
+    Parquet,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -352,6 +353,7 @@ impl ReadArguments {
                 FormatName::Npy => Format::Npy,
                 FormatName::Npz => Format::Npz,
                 FormatName::Idx => Format::Idx,
+                FormatName::Parquet => Format::Parquet,
             }),
             header: match (self.header, self.no_header) {
                 (true, _) => Some(true),

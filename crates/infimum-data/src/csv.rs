@@ -83,7 +83,8 @@ pub(crate) struct Table {
 }
 
 impl Dictionary {
-    fn code(&mut self, field: &str, line: u64) -> u32 {
+    /// The code of a field that stands on `line`.
+    pub(crate) fn code(&mut self, field: &str, line: u64) -> u32 {
         let code = match self.lookup.get(field) {
             Some(&code) => code,
             None => {

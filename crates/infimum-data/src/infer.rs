@@ -20,10 +20,14 @@ pub(crate) fn format(name: &str, head: &[u8]) -> Format {
         Some("svm" | "libsvm" | "svmlight") => return Format::Libsvm,
         Some("npy") => return Format::Npy,
         Some("npz") => return Format::Npz,
+        Some("parquet") => return Format::Parquet,
         _ => {}
     }
     if head.starts_with(b"\x93NUMPY") {
         return Format::Npy;
+    }
+    if head.starts_with(b"PAR1") {
+        return Format::Parquet;
     }
     if idx::is_idx(head) {
         return Format::Idx;

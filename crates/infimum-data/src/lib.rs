@@ -22,6 +22,8 @@ mod infer;
 mod libsvm;
 mod npy;
 mod number;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod predict;
 mod raw;
 mod rows;

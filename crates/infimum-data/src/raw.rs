@@ -79,6 +79,10 @@ pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw
             read_npz(Npz::open(name)?, sha256, request, encode)
         }
         Format::Idx => read_idx(name, request, encode),
+        #[cfg(feature = "parquet")]
+        Format::Parquet => crate::parquet::read_parquet(name, Source::open(name)?.sha256()?, request, encode),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => Err(no_parquet(name)),
         Format::Csv | Format::Tsv | Format::Builtin => read_table(&|| Source::open(name), format, request, encode),
     }
 }
@@ -98,8 +102,23 @@ pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<Raw, DataError>
             let labels = |digest| Source::from_bytes_after("labels", labels.to_vec(), digest);
             read_pair(Source::from_bytes(name, images.to_vec())?, labels, &request, &encode)
         }
+        #[cfg(feature = "parquet")]
+        Format::Parquet => {
+            let bytes = bytes::Bytes::copy_from_slice(bytes);
+            crate::parquet::read_chunks(name, bytes, String::new(), &request, &encode)
+        }
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => Err(no_parquet(name)),
         Format::Csv | Format::Tsv | Format::Builtin => read_table(&open, format, &request, &encode),
     }
+}
+
+#[cfg(not(feature = "parquet"))]
+fn no_parquet(name: &str) -> DataError {
+    DataError::input(
+        name,
+        "this infimum was built without Parquet; build it with `--features parquet`, or convert the file",
+    )
 }
 
 /// The encoding of formats in which column j of the source is column j of the matrix.

@@ -132,7 +132,7 @@ fn column_names(text: &[u8], delimiter: u8, first: &[Vec<u8>], path: &str) -> Re
 }
 
 /// Marks target and weights as the user said, or by the rules.
-fn choose_columns(path: &str, request: &Request, layout: &mut Layout) -> Result<(), DataError> {
+pub(crate) fn choose_columns(path: &str, request: &Request, layout: &mut Layout) -> Result<(), DataError> {
     let target = match &request.target {
         Some(wanted) => infer::column(path, wanted, &layout.names, "target")?,
         None => infer::target(&layout.names),
@@ -151,7 +151,7 @@ fn choose_columns(path: &str, request: &Request, layout: &mut Layout) -> Result<
 /// The file's columns of a model's features, whose roles are set: where there is a header by name, the first of a name that
 /// features share for the first of them and so on; else by position. Target and weights may stand where they stood, or be
 /// absent; other columns are read over.
-fn place_columns(
+pub(crate) fn place_columns(
     path: &str,
     request: &Request,
     encoding: &Encoding,

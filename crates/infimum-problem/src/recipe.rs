@@ -20,6 +20,8 @@ pub enum Format {
     Npz,
     /// IDX, the format of MNIST: a file of images and a file of labels, or the folder of both.
     Idx,
+    /// Apache Parquet.
+    Parquet,
     /// `builtin:NAME`.
     Builtin,
 }

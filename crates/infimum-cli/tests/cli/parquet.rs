@@ -1,0 +1,59 @@
+//! Parquet files, written by another program (tests/data/make.py).
+
+use crate::sandbox::Sandbox;
+
+const FILE: &[u8] = include_bytes!("../data/mixed.parquet");
+
+#[cfg(feature = "parquet")]
+mod read {
+    use super::*;
+
+    const TABLE: &str = include_str!("../data/mixed.csv");
+
+    #[test]
+    fn a_table_and_a_parquet_file_are_one_problem() {
+        let sandbox = Sandbox::new();
+        sandbox.file("mixed.parquet", FILE);
+        sandbox.file("unnamed", FILE);
+        sandbox.file("mixed.csv", TABLE);
+        for options in ["", "--loss hinge --valid 0.3 --sample-weight share", "--target count --standardize"] {
+            let hash = |file: &str, out: &str| {
+                sandbox.certified(&format!("{file} {options}"), out)["data"]["problem_sha256"].clone()
+            };
+            let table = hash("mixed.csv", "table");
+            assert_eq!(hash("mixed.parquet", "parquet"), table, "{options}");
+            assert_eq!(hash("unnamed", "unnamed"), table, "{options}");
+        }
+    }
+
+    #[test]
+    fn predictions_are_those_of_the_table() {
+        let sandbox = Sandbox::new();
+        sandbox.file("mixed.parquet", FILE);
+        sandbox.file("mixed.csv", TABLE);
+        sandbox.certified("mixed.parquet", "parquet");
+        sandbox.certified("mixed.csv", "table");
+        let parquet = sandbox.good("predict parquet mixed.parquet");
+        assert_eq!(parquet.stdout, sandbox.good("predict table mixed.csv").stdout);
+        assert!(parquet.stderr.contains("(90 rows)"), "{parquet:?}");
+    }
+
+    #[test]
+    fn damage_is_told() {
+        let sandbox = Sandbox::new();
+        sandbox.file("cut.parquet", &FILE[..FILE.len() / 2]);
+        sandbox.refused("fit cut.parquet", &["cut.parquet: not a readable Parquet file"]);
+        sandbox.file("mixed.parquet", FILE);
+        sandbox.refused("fit mixed.parquet --target price", &["there is no target column `price`", "`kind`"]);
+    }
+}
+
+#[cfg(not(feature = "parquet"))]
+#[test]
+fn without_the_feature_it_is_said_what_to_do() {
+    let sandbox = Sandbox::new();
+    for file in ["mixed.parquet", "unnamed"] {
+        sandbox.file(file, FILE);
+        sandbox.refused(&format!("fit {file}"), &[file, "built without Parquet", "--features parquet"]);
+    }
+}

@@ -1,0 +1,22 @@
+"""Writes mixed.parquet (pyarrow) and mixed.csv, which hold the same rows: `python3 make.py` in this folder."""
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+rows = range(90)
+columns = {
+    "width": pa.array([(r * 37 % 41) / 7 for r in rows], pa.float64()),
+    "count": pa.array([r * 23 % 29 - 11 for r in rows], pa.int64()),
+    "share": pa.array([(r * 5 % 16) / 16 for r in rows], pa.float32()),
+    "byte": pa.array([r * 7 % 256 for r in rows], pa.uint8()),
+    "big": pa.array([2**53 - r for r in rows], pa.uint64()),
+    "round": pa.array([r % 3 == 0 for r in rows]),
+    "colour": pa.array([["red", "green", "dark, blue"][r * 11 % 3] for r in rows]).dictionary_encode(),
+    "kind": pa.array(["large" if (r * 37 % 41) + (r * 17 % 11) > 24 else "small" for r in rows]),
+}
+table = pa.table(columns)
+pq.write_table(table, "mixed.parquet", row_group_size=40, compression="zstd")
+with open("mixed.csv", "w") as out:
+    out.write(",".join(columns) + "\n")
+    for row in table.to_pylist():
+        text = [str(x).lower() if isinstance(x, bool) else f'"{x}"' if isinstance(x, str) else repr(x) for x in row.values()]
+        out.write(",".join(text) + "\n")
