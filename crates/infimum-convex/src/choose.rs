@@ -7,6 +7,10 @@ use crate::{Error, Solver};
 /// Largest order of a Newton or interior-point system that is factorised.
 const FACTORISE_UP_TO: usize = 1_200;
 
+/// Most stored values and rows of a problem that is copied into a cone program, and the largest system that it may come down to.
+const CONES_UP_TO: usize = 2_000_000;
+const CONE_SYSTEM_UP_TO: usize = 1_200;
+
 /// The solver for `problem`, by `wanted` or by rule, with the reason as a clause.
 pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solver, String), Error> {
     let objective = &problem.objective;
@@ -66,6 +70,17 @@ fn smooth_relatives(loss: Loss) -> &'static str {
     }
 }
 
+/// Why the problem is too large to be copied into a cone program; `None` if it is not.
+fn cone_obstacle(problem: &Problem) -> Option<String> {
+    let size = problem.data.matrix.stored().saturating_add(problem.data.rows());
+    let order = (problem.data.columns() + 1).min(problem.data.rows());
+    if size > CONES_UP_TO {
+        return Some(format!("its cone program takes at most {CONES_UP_TO} stored values and rows, here are {size}"));
+    }
+    (order > CONE_SYSTEM_UP_TO)
+        .then(|| format!("columns or rows must be at most {CONE_SYSTEM_UP_TO} for its cone program, here are {order}"))
+}
+
 /// Why `solver` cannot take `problem`; `None` if it can.
 fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
     let objective = &problem.objective;
@@ -90,7 +105,7 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
         Solver::AveragedSgd if objective.lambda2 == 0.0 => {
             Some("its step lengths and its bound rest on l2 > 0; use --l2 or --C".into())
         }
-        Solver::DualCd | Solver::Saga | Solver::AveragedSgd if loss == Loss::Softmax => {
+        Solver::DualCd | Solver::Saga | Solver::AveragedSgd | Solver::Clarabel if loss == Loss::Softmax => {
             Some("it is for losses of one output".into())
         }
         Solver::Saga if loss == Loss::Poisson => {
@@ -100,6 +115,8 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
             "its dual is smooth only with l2 > 0; use l2 > 0 (elastic net), or {} with l1",
             smooth_relatives(loss)
         )),
+        Solver::Clarabel if loss == Loss::Poisson => Some("its cone program is not made for poisson".into()),
+        Solver::Clarabel => cone_obstacle(problem),
         Solver::WorkingSet if objective.lambda1 == 0.0 => Some("it is for l1 > 0".into()),
         _ if stored == 0 && problem.data.columns() > 0 && !matches!(problem.data.matrix, Matrix::Sparse(_)) => {
             Some("the matrix is empty".into())

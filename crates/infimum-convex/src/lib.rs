@@ -13,6 +13,7 @@ mod averaged_sgd;
 mod cholesky;
 mod choose;
 mod columns;
+mod cone_program;
 mod design;
 mod direction;
 mod dual_cd;

@@ -23,6 +23,8 @@ pub enum Solver {
     Saga,
     /// Averaged stochastic gradient with implicit steps; losses of one output, l2 > 0 without l1.
     AveragedSgd,
+    /// The cone program by Clarabel; losses of one output but Poisson, any penalty, moderate size.
+    Clarabel,
 }
 
 /// Options of a solve.
@@ -54,7 +56,7 @@ pub struct Start {
 
 impl Solver {
     /// All solvers.
-    pub const ALL: [Solver; 9] = [
+    pub const ALL: [Solver; 10] = [
         Solver::Newton,
         Solver::NewtonCg,
         Solver::InteriorPoint,
@@ -64,6 +66,7 @@ impl Solver {
         Solver::Fista,
         Solver::Saga,
         Solver::AveragedSgd,
+        Solver::Clarabel,
     ];
 
     /// The `--solver` name.
@@ -78,6 +81,7 @@ impl Solver {
             Solver::Fista => "fista",
             Solver::Saga => "saga",
             Solver::AveragedSgd => "averaged-sgd",
+            Solver::Clarabel => "clarabel",
         }
     }
 

@@ -16,8 +16,8 @@ use crate::start::{First, offer};
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
 use crate::{
-    Error, Options, Solver, Start, averaged_sgd, dual_cd, fista, interior_point, lbfgs, newton, newton_cg, saga,
-    working_set,
+    Error, Options, Solver, Start, averaged_sgd, cone_program, dual_cd, fista, interior_point, lbfgs, newton,
+    newton_cg, saga, working_set,
 };
 
 /// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
@@ -175,13 +175,13 @@ fn scalar(
     solver: Solver,
     monitor: &dyn Monitor,
 ) -> Part {
-    let is_margin = loss.is_margin();
+    let (is_margin, name) = (loss.is_margin(), loss);
     with_scalar_loss!(loss, |loss| {
         let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin };
         let at_zero = losses.value(&vec![0.0; frame.rows()]);
         let offset = Offset { upper: offset.upper + rest as f64 * at_zero, ..offset };
         run_part(frame, &losses, options, abs_gap, offset, first, monitor, |tracker| {
-            solve_scalar(frame, &losses, options, solver, tracker)
+            solve_scalar(frame, &losses, name, options, solver, tracker)
         })
     })
 }
@@ -190,6 +190,7 @@ fn scalar(
 fn solve_scalar<L: ScalarLoss>(
     frame: &Frame,
     losses: &ScalarLosses<L>,
+    name: Loss,
     options: &Options,
     solver: Solver,
     tracker: &mut Tracker,
@@ -207,6 +208,7 @@ fn solve_scalar<L: ScalarLoss>(
         Solver::Fista => fista::solve(frame, losses, tracker),
         Solver::Saga => saga::solve(frame, losses, options.seed, tracker),
         Solver::AveragedSgd => averaged_sgd::solve(frame, losses, options.seed, tracker),
+        Solver::Clarabel => cone_program::solve(frame, losses, name, losses.targets, tracker),
     }
 }
 

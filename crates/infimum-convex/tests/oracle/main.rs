@@ -2,6 +2,7 @@
 //! that Clarabel finds, the gap asked for is reached, and the checker proves at least what is claimed.
 
 mod clarabel;
+mod cone_program;
 mod poisson;
 
 use std::sync::atomic::{AtomicU64, Ordering};
