@@ -120,7 +120,7 @@ pub(crate) struct FitArguments {
     /// Threads ≥ 1 [default: all cores]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// Solver: newton, newton-cg, interior-point, dual-cd, working-set, lbfgs, fista, saga, averaged-sgd
+    /// Solver: newton, newton-cg, interior-point, dual-cd, working-set, lbfgs, fista, saga, averaged-sgd, clarabel
     /// [default: chosen and printed]
     #[arg(long, value_parser = solver)]
     pub(crate) solver: Option<Solver>,

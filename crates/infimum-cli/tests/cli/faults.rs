@@ -215,6 +215,10 @@ fn options_out_of_range() {
 fn combinations_that_do_not_exist_say_what_does() {
     let sandbox = Sandbox::new();
     let regression = sandbox.file("prices.csv", numbers());
+    let rows = (0..20).map(|i| format!("{},{}\n", i % 7, i % 5)).collect::<String>();
+    let counts = sandbox.file("counts.csv", format!("x,count\n{rows}"));
+    let diagonal = (1..=1_250).map(|i| format!("{}.5 {i}:1\n", i % 9)).collect::<String>();
+    let wide = sandbox.file("wide.svm", diagonal);
     for (arguments, expected) in [
         ("builtin:iris --standardize --intercept none", "--standardize needs --intercept free"),
         ("builtin:iris --loss squared --task classification", "logistic, softmax, hinge, squared-hinge"),
@@ -230,6 +234,9 @@ fn combinations_that_do_not_exist_say_what_does() {
         ("builtin:iris --loss logistic --l1 0.1 --solver lbfgs", "l1 > 0 is not smooth; use --l1 0"),
         ("builtin:iris --loss hinge --l1 0.1 --l2 1 --solver averaged-sgd", "its steps do not know l1; use --l1 0"),
         ("builtin:iris --loss hinge --l2 0 --solver averaged-sgd", "rest on l2 > 0; use --l2 or --C"),
+        ("builtin:iris --solver clarabel", "it is for losses of one output; solvers that can: newton"),
+        (&format!("{counts} --target count --task regression --loss poisson --solver clarabel"), "not made for poisson; solvers that can: newton"),
+        (&format!("{wide} --task regression --loss squared --solver clarabel"), "columns or rows must be at most 1200 for its cone program"),
         ("builtin:iris --loss hinge --solver newton", "use squared-hinge or logistic"),
     ] {
         sandbox.refused(&format!("fit {arguments} --quiet"), &[expected]);
