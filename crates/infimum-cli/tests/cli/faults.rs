@@ -235,8 +235,14 @@ fn combinations_that_do_not_exist_say_what_does() {
         ("builtin:iris --loss hinge --l1 0.1 --l2 1 --solver averaged-sgd", "its steps do not know l1; use --l1 0"),
         ("builtin:iris --loss hinge --l2 0 --solver averaged-sgd", "rest on l2 > 0; use --l2 or --C"),
         ("builtin:iris --solver clarabel", "it is for losses of one output; solvers that can: newton"),
-        (&format!("{counts} --target count --task regression --loss poisson --solver clarabel"), "not made for poisson; solvers that can: newton"),
-        (&format!("{wide} --task regression --loss squared --solver clarabel"), "columns or rows must be at most 1200 for its cone program"),
+        (
+            &format!("{counts} --target count --task regression --loss poisson --solver clarabel"),
+            "not made for poisson; solvers that can: newton",
+        ),
+        (
+            &format!("{wide} --task regression --loss squared --solver clarabel"),
+            "columns or rows must be at most 1200 for its cone program",
+        ),
         ("builtin:iris --loss hinge --solver newton", "use squared-hinge or logistic"),
     ] {
         sandbox.refused(&format!("fit {arguments} --quiet"), &[expected]);
