@@ -82,7 +82,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
             momentum = 1.0;
             lipschitz *= 0.7;
         }
-        if tracker.explored % VALUE_EVERY == 0 {
+        if tracker.explored.is_multiple_of(VALUE_EVERY) {
             evaluation.natural(&z, tracker);
             if evaluation.ends(&point, &z, tracker) {
                 return;

@@ -59,7 +59,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
                 pairs.pop_front();
             }
         }
-        if tracker.explored % MEMORY as u64 == 0 || metric.is_empty() {
+        if tracker.explored.is_multiple_of(MEMORY as u64) || metric.is_empty() {
             metric = diagonal(frame, losses, &z);
         }
         let mut step = recursion(&pairs, &metric, flat.clone());
@@ -70,7 +70,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         }
         let step = Direction::from_flat(&step, d, outputs, constant);
         design::multiply(frame.matrix, &step.weights, &step.intercepts, &mut dz);
-        if tracker.explored % VALUE_EVERY == 0 {
+        if tracker.explored.is_multiple_of(VALUE_EVERY) {
             evaluation.dual(&alpha, tracker);
             losses.curve(&curvature, &dz, &mut modelled);
             modelled.iter_mut().zip(&alpha).for_each(|(modelled, alpha)| *modelled = alpha - *modelled);
