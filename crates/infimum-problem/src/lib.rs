@@ -21,15 +21,17 @@ mod names;
 mod objective;
 mod outcome;
 mod recipe;
+mod spill;
 mod text;
 
 pub use certificate::{CERTIFICATE_VERSION, Certificate, CertificateError, Claim, Source};
 pub use dataset::{Dataset, Problem, Target};
-pub use matrix::{DenseMatrix, Matrix, Row, SparseMatrix};
+pub use matrix::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage};
 pub use model::Model;
 pub use monitor::{Event, Monitor, Silent, Stop};
 pub use names::ColumnNames;
 pub use objective::{Intercept, Loss, Objective};
 pub use outcome::{Ending, Outcome, absolute_gap, gap_reached, relative_gap};
 pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Subset, Task};
+pub use spill::{SpillFault, SpillWriter, SpilledMatrix};
 pub use text::one_line;

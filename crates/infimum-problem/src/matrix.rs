@@ -1,5 +1,9 @@
 //! Feature matrices: rows are examples, columns are features, values are finite `f64`.
 
+use std::ops::Range;
+
+use crate::spill::{SpillFault, SpilledMatrix};
+
 /// A row-major matrix; entry (i, j) is `values[i * columns + j]`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DenseMatrix {
@@ -34,6 +38,28 @@ pub enum Matrix {
     Dense(DenseMatrix),
     /// Compressed sparse rows.
     Sparse(SparseMatrix),
+    /// Compressed sparse rows in a file, for matrices larger than the memory limit.
+    Spilled(SpilledMatrix),
+}
+
+/// Rows that are in memory.
+#[derive(Debug, Clone, Copy)]
+pub enum Storage<'a> {
+    /// Row-major dense storage.
+    Dense(&'a DenseMatrix),
+    /// Compressed sparse rows.
+    Sparse(&'a SparseMatrix),
+}
+
+/// Consecutive rows of a [`Matrix`]: rows `rows` of `storage` are the matrix's rows from `first` on.
+#[derive(Debug, Clone)]
+pub struct Block<'a> {
+    /// The matrix's row that the first of `rows` is.
+    pub first: usize,
+    /// Which rows of `storage`.
+    pub rows: Range<usize>,
+    /// Where they are.
+    pub storage: Storage<'a>,
 }
 
 /// One row of a [`Matrix`].
@@ -68,6 +94,7 @@ impl Matrix {
         match self {
             Matrix::Dense(matrix) => matrix.rows,
             Matrix::Sparse(matrix) => matrix.rows,
+            Matrix::Spilled(matrix) => matrix.rows(),
         }
     }
 
@@ -76,6 +103,7 @@ impl Matrix {
         match self {
             Matrix::Dense(matrix) => matrix.columns,
             Matrix::Sparse(matrix) => matrix.columns,
+            Matrix::Spilled(matrix) => matrix.columns(),
         }
     }
 
@@ -84,20 +112,73 @@ impl Matrix {
         match self {
             Matrix::Dense(matrix) => matrix.values.len(),
             Matrix::Sparse(matrix) => matrix.values.len(),
+            Matrix::Spilled(matrix) => matrix.stored(),
         }
     }
 
     /// Whether the storage is sparse.
     pub fn is_sparse(&self) -> bool {
-        matches!(self, Matrix::Sparse(_))
+        matches!(self, Matrix::Sparse(_) | Matrix::Spilled(_))
     }
 
-    /// Row `i`.
+    /// Whether the rows are in a file, so that [`Matrix::row`] cannot lend them.
+    pub fn is_spilled(&self) -> bool {
+        matches!(self, Matrix::Spilled(_))
+    }
+
+    /// Row `i` of a matrix in memory.
+    ///
+    /// # Panics
+    /// If the matrix is spilled: passes over any matrix are made with [`Matrix::for_each_block`].
     #[inline]
     pub fn row(&self, i: usize) -> Row<'_> {
         match self {
             Matrix::Dense(matrix) => Row::Dense(matrix.row(i)),
             Matrix::Sparse(matrix) => {
+                let (indices, values) = matrix.row(i);
+                Row::Sparse(indices, values)
+            }
+            Matrix::Spilled(_) => panic!("a single row was asked of a matrix that is read in passes"),
+        }
+    }
+
+    /// Visits the rows `rows` in order, in as many blocks as the storage has them in: one if the matrix is in memory. After an
+    /// error some were not visited, and what was computed means nothing.
+    pub fn for_each_block(&self, rows: Range<usize>, mut visit: impl FnMut(Block)) -> Result<(), SpillFault> {
+        let storage = match self {
+            Matrix::Dense(matrix) => Storage::Dense(matrix),
+            Matrix::Sparse(matrix) => Storage::Sparse(matrix),
+            Matrix::Spilled(matrix) => return matrix.for_each_block(rows, visit),
+        };
+        visit(Block { first: rows.start, rows, storage });
+        Ok(())
+    }
+
+    /// Visits every row in order, with its number.
+    pub fn for_each_row(&self, mut visit: impl FnMut(usize, Row)) -> Result<(), SpillFault> {
+        self.for_each_block(0..self.rows(), |block| {
+            for (i, row) in (block.first..).zip(block.rows) {
+                visit(i, block.storage.row(row));
+            }
+        })
+    }
+
+    /// What went wrong when rows were read back, if anything ever did.
+    pub fn fault(&self) -> Option<SpillFault> {
+        match self {
+            Matrix::Dense(_) | Matrix::Sparse(_) => None,
+            Matrix::Spilled(matrix) => matrix.fault(),
+        }
+    }
+}
+
+impl<'a> Storage<'a> {
+    /// Row `i`.
+    #[inline]
+    pub fn row(self, i: usize) -> Row<'a> {
+        match self {
+            Storage::Dense(matrix) => Row::Dense(matrix.row(i)),
+            Storage::Sparse(matrix) => {
                 let (indices, values) = matrix.row(i);
                 Row::Sparse(indices, values)
             }
