@@ -1,7 +1,7 @@
 //! Feasibility of the dual point and the lower bound it gives (docs/certificates.md).
 
-use infimum_problem::{Certificate, Intercept, Problem, Target};
-use infimum_rigor::{ExactSum, Interval, Sum, transpose_product};
+use infimum_problem::{Block, Certificate, Intercept, Problem, Target};
+use infimum_rigor::{ColumnSums, ExactSum, Interval, Sum, transpose_product_by};
 
 use crate::chunks::in_chunks;
 use crate::losses::{Softmax, scalar};
@@ -66,7 +66,11 @@ pub(crate) fn lower(problem: &Problem, certificate: &Certificate) -> Result<f64,
     });
     let mut sum = Sum::new();
     gains.iter().for_each(|part| sum.merge(part));
-    let v = transpose_product(rows(&problem.data.matrix), alpha, outputs);
+    let add_rows = |range, sums: &mut ColumnSums| {
+        let add = |block: Block| sums.add(rows(block.storage), block.rows, &alpha[block.first * outputs..]);
+        problem.data.matrix.for_each_block(range, add)
+    };
+    let v = transpose_product_by(n, d, outputs, add_rows).map_err(|fault| fault.to_string())?;
     for k in 0..outputs {
         for j in 0..d {
             let conjugate = conjugate(objective.lambda1, objective.lambda2, objective.scale(j), v[k * d + j])

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use infimum_data::{Change, DataError, Loaded, rebuild};
+use infimum_data::{Change, DataError, Loaded, Memory, rebuild};
 use infimum_problem::{
-    Certificate, Ending, Intercept, Loss, Problem, Recipe, Target, absolute_gap, gap_reached, one_line, relative_gap,
+    Certificate, Ending, Intercept, Loss, Problem, Recipe, SpillFault, Target, absolute_gap, gap_reached, one_line,
+    relative_gap,
 };
 
 use crate::lower::{feasible, lower};
@@ -78,6 +79,11 @@ fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { step, reason: reason.into() })
 }
 
+/// Rows that cannot be read back prove nothing.
+fn unread(fault: SpillFault) -> Refusal {
+    Refusal { step: Step::Data, reason: fault.to_string() }
+}
+
 /// Checks a certificate's bytes against a data file (or `builtin:NAME`): all steps. Whatever names the certificate and the
 /// data hold, claim and refusal are single lines.
 pub fn check(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
@@ -88,9 +94,15 @@ pub fn check(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
 #[derive(Debug, Default)]
 pub struct Checker {
     last: Option<(String, Loaded)>,
+    memory: Option<Memory>,
 }
 
 impl Checker {
+    /// A checker with a limit on memory.
+    pub fn within(memory: Option<Memory>) -> Checker {
+        Checker { last: None, memory }
+    }
+
     /// As [`check`](fn@check).
     pub fn check(&mut self, bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
         match self.verify(bytes, data) {
@@ -121,7 +133,7 @@ impl Checker {
                 return Ok(loaded);
             }
         }
-        rebuild(data, recipe)
+        rebuild(data, recipe, self.memory.clone())
     }
 }
 
@@ -153,7 +165,7 @@ pub fn check_problem(problem: &Problem, certificate: &Certificate) -> Result<Ver
     if !(claim.lower <= proven_lower) {
         return refuse(Step::Lower, format!("claimed {:e}, the dual point proves {proven_lower:e}", claim.lower));
     }
-    let proven_upper = upper(problem, certificate);
+    let proven_upper = upper(problem, certificate).map_err(unread)?;
     if !(claim.upper >= proven_upper) {
         return refuse(Step::Upper, format!("claimed {:e}, the model proves {proven_upper:e}", claim.upper));
     }
@@ -267,27 +279,28 @@ fn ending_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refus
             if claim.lower != 0.0 {
                 return refuse(Step::Ending, "NotAttained is provable with the bound 0 alone");
             }
-            not_attained(problem, certificate).or_else(|why| refuse(Step::Ending, why))
+            not_attained(problem, certificate)
         }
         Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => Ok(()),
     }
 }
 
 /// Whether it is proven that the infimum is 0 and not attained; the error says what is missing.
-fn not_attained(problem: &Problem, certificate: &Certificate) -> Result<(), &'static str> {
+fn not_attained(problem: &Problem, certificate: &Certificate) -> Result<(), Refusal> {
     let objective = &problem.objective;
     match (objective.loss, &problem.data.target) {
         (Loss::Logistic | Loss::Softmax, _) if objective.lambda1 == 0.0 && objective.lambda2 == 0.0 => {
-            if separates(problem, certificate) {
+            if separates(problem, certificate).map_err(unread)? {
                 Ok(())
             } else {
-                Err("the model does not provably separate the classes")
+                refuse(Step::Ending, "the model does not provably separate the classes")
             }
         }
         (Loss::Poisson, Target::Real(values)) if objective.intercept == Intercept::Free => {
-            if values.iter().all(|&y| y == 0.0) { Ok(()) } else { Err("not all targets are 0") }
+            if values.iter().all(|&y| y == 0.0) { Ok(()) } else { refuse(Step::Ending, "not all targets are 0") }
         }
-        _ => Err(
+        _ => refuse(
+            Step::Ending,
             "NotAttained is provable for logistic and softmax without penalty, and for poisson with a free intercept",
         ),
     }

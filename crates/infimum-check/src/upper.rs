@@ -1,16 +1,16 @@
 //! Upper bound on the objective at the recorded model.
 
-use infimum_problem::{Certificate, Intercept, Loss, Matrix, Problem, Target};
+use infimum_problem::{Certificate, Intercept, Loss, Problem, SpillFault, Storage, Target};
 use infimum_rigor::{Interval, Rows, Sum, margins};
 
 use crate::chunks::in_chunks;
 use crate::losses::{Softmax, scalar};
 
-/// The matrix as the rigorous kernels take it.
-pub(crate) fn rows(matrix: &Matrix) -> Rows<'_> {
-    match matrix {
-        Matrix::Dense(dense) => Rows::Dense { columns: dense.columns, values: &dense.values },
-        Matrix::Sparse(sparse) => Rows::Sparse {
+/// Rows as the rigorous kernels take them.
+pub(crate) fn rows(storage: Storage) -> Rows {
+    match storage {
+        Storage::Dense(dense) => Rows::Dense { columns: dense.columns, values: &dense.values },
+        Storage::Sparse(sparse) => Rows::Sparse {
             columns: sparse.columns,
             starts: &sparse.row_starts,
             indices: &sparse.column_indices,
@@ -35,19 +35,23 @@ fn for_each_row<T: Default + Send>(
     problem: &Problem,
     certificate: &Certificate,
     work: impl Fn(usize, &[Interval], &mut T) + Sync,
-) -> Vec<T> {
+) -> Result<Vec<T>, SpillFault> {
     let (n, outputs) = (problem.data.rows(), problem.outputs());
     let model = &certificate.model;
-    in_chunks(n, outputs, |range| {
-        let z = margins(rows(&problem.data.matrix), range.start, range.len(), &model.weights, &model.intercepts);
+    let chunks = in_chunks(n, outputs, |range| {
         let mut accumulator = T::default();
-        range.zip(z.chunks_exact(outputs)).for_each(|(i, z)| work(i, z, &mut accumulator));
-        accumulator
-    })
+        let visited = problem.data.matrix.for_each_block(range, |block| {
+            let (first, count) = (block.rows.start, block.rows.len());
+            let z = margins(rows(block.storage), first, count, &model.weights, &model.intercepts);
+            (block.first..).zip(z.chunks_exact(outputs)).for_each(|(i, z)| work(i, z, &mut accumulator));
+        });
+        visited.map(|()| accumulator)
+    });
+    chunks.into_iter().collect()
 }
 
 /// A number that `U(model)` does not exceed.
-pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> f64 {
+pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> Result<f64, SpillFault> {
     let objective = &problem.objective;
     let loss = scalar(objective.loss);
     let parts = for_each_row(problem, certificate, |i, z, sum: &mut Sum| {
@@ -61,7 +65,7 @@ pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> f64 {
             (None, Target::Class { classes, .. }) => sum.add_product(c, Softmax::upper(classes[i] as usize, z)),
             (None, Target::Real(_)) => sum.add(f64::INFINITY),
         }
-    });
+    })?;
     let mut sum = Sum::new();
     parts.iter().for_each(|part| sum.merge(part));
     let model = &certificate.model;
@@ -74,7 +78,7 @@ pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> f64 {
         }
     }
     let upper = sum.enclose().upper;
-    if upper.is_nan() { f64::INFINITY } else { upper }
+    Ok(if upper.is_nan() { f64::INFINITY } else { upper })
 }
 
 fn add_penalty(sum: &mut Sum, lambda1: f64, lambda2: f64, scale: f64, w: f64) {
@@ -88,7 +92,7 @@ fn add_penalty(sum: &mut Sum, lambda1: f64, lambda2: f64, scale: f64, w: f64) {
 }
 
 /// Whether every row's margin is provably positive: `y z > 0`, or `z_y > z_k` for all k ≠ y.
-pub(crate) fn separates(problem: &Problem, certificate: &Certificate) -> bool {
+pub(crate) fn separates(problem: &Problem, certificate: &Certificate) -> Result<bool, SpillFault> {
     let parts = for_each_row(problem, certificate, |i, z, crossed: &mut bool| {
         let positive = match (&problem.data.target, problem.objective.loss) {
             (Target::Class { classes, .. }, Loss::Softmax) => {
@@ -102,6 +106,6 @@ pub(crate) fn separates(problem: &Problem, certificate: &Certificate) -> bool {
             (Target::Real(_), _) => false,
         };
         *crossed |= !positive;
-    });
-    parts.iter().all(|crossed| !crossed)
+    })?;
+    Ok(parts.iter().all(|crossed| !crossed))
 }

@@ -39,7 +39,8 @@ pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solve
     }
     let order = problem.data.columns() + 1;
     let few = order <= FACTORISE_UP_TO;
-    let sparse = problem.data.matrix.is_sparse();
+    let in_memory = !problem.data.matrix.is_spilled();
+    let sparse = problem.data.matrix.is_sparse() && in_memory;
     let (solver, reason) = match objective.loss {
         loss if loss.is_piecewise_linear() => {
             let reason = format!("{} with {} columns", loss.name(), order - 1);
@@ -51,6 +52,7 @@ pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solve
         }
         Loss::Softmax => (Solver::NewtonCg, format!("{} weights in all", order * problem.outputs())),
         _ if few => (Solver::Newton, format!("smooth loss with {} columns", order - 1)),
+        _ if !in_memory => (Solver::NewtonCg, "the rows are read in passes: --memory is less than the matrix".into()),
         _ if sparse && objective.lambda2 > 0.0 => (Solver::DualCd, format!("sparse data with {} columns", order - 1)),
         _ => (Solver::NewtonCg, format!("smooth loss with {} columns", order - 1)),
     };
@@ -87,6 +89,7 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
     let loss = objective.loss;
     let order = problem.data.columns() + 1;
     let stored = problem.data.matrix.stored();
+    let spilled = problem.data.matrix.is_spilled();
     match solver {
         Solver::Newton | Solver::NewtonCg | Solver::WorkingSet | Solver::Lbfgs | Solver::Fista | Solver::Saga
             if loss.is_piecewise_linear() =>
@@ -111,6 +114,15 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
         Solver::Saga if loss == Loss::Poisson => {
             Some("its step lengths rest on a bound of the loss's curvature, and exp has none".into())
         }
+        Solver::DualCd | Solver::Saga | Solver::AveragedSgd if spilled => Some(format!(
+            "it needs every row in memory, and the matrix is larger than --memory allows; use {}, or more --memory",
+            if loss.is_piecewise_linear() { smooth_relatives(loss) } else { "newton-cg" }
+        )),
+        Solver::Newton | Solver::InteriorPoint if spilled && order > FACTORISE_UP_TO => Some(format!(
+            "its system has order {order}, and with the matrix in a file (--memory) at most {FACTORISE_UP_TO} is factorised; \
+             use {}, or more --memory",
+            if loss.is_piecewise_linear() { smooth_relatives(loss) } else { "newton-cg" }
+        )),
         Solver::DualCd if objective.lambda2 == 0.0 => Some(format!(
             "its dual is smooth only with l2 > 0; use l2 > 0 (elastic net), or {} with l1",
             smooth_relatives(loss)

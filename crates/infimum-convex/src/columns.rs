@@ -1,7 +1,8 @@
 //! Copies of columns, for solvers that move one weight at a time.
 
-use infimum_problem::{DenseMatrix, Intercept, Matrix, SparseMatrix};
+use infimum_problem::{DenseMatrix, Intercept, Matrix};
 
+use crate::design;
 use crate::frame::Frame;
 
 /// One column.
@@ -28,7 +29,7 @@ enum Storage<'a> {
     /// Columns of n values, one after the other.
     Dense(&'a DenseMatrix, Vec<f64>),
     /// Rows and values of each column.
-    Sparse(&'a SparseMatrix, Vec<(Vec<u32>, Vec<f64>)>),
+    Sparse(&'a Matrix, Vec<(Vec<u32>, Vec<f64>)>),
 }
 
 impl<'a> Columns<'a> {
@@ -36,7 +37,7 @@ impl<'a> Columns<'a> {
     pub(crate) fn new(frame: &Frame<'a>) -> Columns<'a> {
         let storage = match frame.matrix {
             Matrix::Dense(dense) => Storage::Dense(dense, Vec::new()),
-            Matrix::Sparse(sparse) => Storage::Sparse(sparse, Vec::new()),
+            matrix => Storage::Sparse(matrix, Vec::new()),
         };
         let center = (frame.intercept == Intercept::Free && !frame.matrix.is_sparse()).then_some(frame.weights);
         Columns { taken: Vec::new(), means: Vec::new(), center, storage }
@@ -66,21 +67,20 @@ impl<'a> Columns<'a> {
                     column.iter_mut().for_each(|x| *x -= mean);
                 }
             }
-            Storage::Sparse(sparse, columns) => {
+            Storage::Sparse(matrix, columns) => {
                 let before = columns.len();
                 columns.resize_with(before + more.len(), Default::default);
                 self.means.resize(before + more.len(), 0.0);
-                let mut place = vec![u32::MAX; sparse.columns];
+                let mut place = vec![u32::MAX; matrix.columns()];
                 more.iter().enumerate().for_each(|(position, &j)| place[j] = (before + position) as u32);
-                for i in 0..sparse.rows {
-                    let (indices, values) = sparse.row(i);
-                    for (&j, &x) in indices.iter().zip(values) {
-                        if let Some((rows, values)) = columns.get_mut(place[j as usize] as usize) {
+                design::for_each_row(matrix, |i, row| {
+                    row.for_each(|j, x| {
+                        if let Some((rows, values)) = columns.get_mut(place[j] as usize) {
                             rows.push(i as u32);
                             values.push(x);
                         }
-                    }
-                }
+                    });
+                });
             }
         }
     }

@@ -4,7 +4,9 @@
 //! current rayon pool where the work is worth it; each part of `V` is summed by one thread and the parts are added in
 //! order, so results do not depend on timing.
 
-use infimum_problem::{DenseMatrix, Matrix, SparseMatrix};
+use std::ops::Range;
+
+use infimum_problem::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage};
 use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
@@ -17,16 +19,28 @@ pub(crate) fn parts(matrix: &Matrix) -> usize {
 }
 
 /// `parts` consecutive row ranges with about equal work.
-pub(crate) fn row_ranges(matrix: &Matrix, parts: usize) -> Vec<std::ops::Range<usize>> {
+pub(crate) fn row_ranges(matrix: &Matrix, parts: usize) -> Vec<Range<usize>> {
     let rows = matrix.rows();
     let bound = |part: usize| match matrix {
-        Matrix::Dense(_) => rows * part / parts,
+        // Blocks of a file hold rows in order; their lengths are not at hand.
+        Matrix::Dense(_) | Matrix::Spilled(_) => rows * part / parts,
         Matrix::Sparse(sparse) => {
             let entries = sparse.values.len() * part / parts;
             if part == parts { rows } else { sparse.row_starts.partition_point(|&start| start < entries).min(rows) }
         }
     };
     (0..parts).map(|part| bound(part)..bound(part + 1)).collect()
+}
+
+/// Visits rows in the blocks that the storage has them in. A fault of the file that a matrix was spilled to is remembered
+/// there: then the solve is told to stop and its outcome is dropped ([`crate::solve`]), so nothing is returned here.
+pub(crate) fn for_each_block(matrix: &Matrix, rows: Range<usize>, visit: impl FnMut(Block)) {
+    let _ = matrix.for_each_block(rows, visit);
+}
+
+/// Visits every row in order, with its number; of faults the same holds.
+pub(crate) fn for_each_row(matrix: &Matrix, visit: impl FnMut(usize, Row)) {
+    let _ = matrix.for_each_row(visit);
 }
 
 /// `z[i·K + k] = x_i · W_k + b_k`.
@@ -44,15 +58,22 @@ pub(crate) fn multiply(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: 
         jobs.push((range, head));
         rest = tail;
     }
-    let run = |(range, z): (std::ops::Range<usize>, &mut [f64])| multiply_rows(matrix, range, weights, intercepts, z);
+    let run = |(range, z): (Range<usize>, &mut [f64])| {
+        let first = range.start;
+        for_each_block(matrix, range, |block| {
+            let from = (block.first - first) * outputs;
+            let z = &mut z[from..from + block.rows.len() * outputs];
+            multiply_rows(block.storage, block.rows, weights, intercepts, z);
+        });
+    };
     if jobs.len() == 1 { jobs.into_iter().for_each(run) } else { jobs.into_par_iter().for_each(run) }
 }
 
-fn multiply_rows(matrix: &Matrix, range: std::ops::Range<usize>, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
+fn multiply_rows(storage: Storage, range: Range<usize>, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
     let outputs = intercepts.len();
-    let columns = matrix.columns();
-    match matrix {
-        Matrix::Dense(dense) => vectorized(
+    let columns = weights.len() / outputs.max(1);
+    match storage {
+        Storage::Dense(dense) => vectorized(
             #[inline(always)]
             || {
                 for (i, z) in range.clone().zip(z.chunks_exact_mut(outputs)) {
@@ -62,7 +83,7 @@ fn multiply_rows(matrix: &Matrix, range: std::ops::Range<usize>, weights: &[f64]
                 }
             },
         ),
-        Matrix::Sparse(sparse) => {
+        Storage::Sparse(sparse) => {
             for (i, z) in range.zip(z.chunks_exact_mut(outputs)) {
                 let (indices, values) = sparse.row(i);
                 for k in 0..outputs {
@@ -132,21 +153,26 @@ pub(crate) fn transpose_multiply(matrix: &Matrix, alpha: &[f64], v: &mut [f64], 
     }
 }
 
-fn accumulate_rows(matrix: &Matrix, range: std::ops::Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
-    match matrix {
-        Matrix::Dense(dense) => accumulate_dense(dense, range, alpha, outputs, v),
-        Matrix::Sparse(sparse) => accumulate_sparse(sparse, range, alpha, outputs, v),
-    }
+/// Adds rows `range` of the matrix to `v`.
+fn accumulate_rows(matrix: &Matrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+    for_each_block(matrix, range, |block| {
+        let alpha = &alpha[block.first * outputs..];
+        match block.storage {
+            Storage::Dense(dense) => accumulate_dense(dense, block.rows, alpha, outputs, v),
+            Storage::Sparse(sparse) => accumulate_sparse(sparse, block.rows, alpha, outputs, v),
+        }
+    });
 }
 
-fn accumulate_dense(dense: &DenseMatrix, range: std::ops::Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+/// Adds rows `range`; `alpha` begins with the first of them.
+fn accumulate_dense(dense: &DenseMatrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
     vectorized(
         #[inline(always)]
         || {
-            for i in range.clone() {
+            for (i, alpha) in range.clone().zip(alpha.chunks_exact(outputs)) {
                 let row = dense.row(i);
                 for k in 0..outputs {
-                    let a = alpha[i * outputs + k];
+                    let a = alpha[k];
                     if a != 0.0 {
                         let v = &mut v[k * dense.columns..(k + 1) * dense.columns];
                         v.iter_mut().zip(row).for_each(|(total, x)| *total += a * x);
@@ -157,17 +183,18 @@ fn accumulate_dense(dense: &DenseMatrix, range: std::ops::Range<usize>, alpha: &
     );
 }
 
+/// The same for sparse rows.
 fn accumulate_sparse(
     sparse: &SparseMatrix,
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
     alpha: &[f64],
     outputs: usize,
     v: &mut [f64],
 ) {
-    for i in range {
+    for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
         let (indices, values) = sparse.row(i);
         for k in 0..outputs {
-            let a = alpha[i * outputs + k];
+            let a = alpha[k];
             if a != 0.0 {
                 let v = &mut v[k * sparse.columns..(k + 1) * sparse.columns];
                 indices.iter().zip(values).for_each(|(&j, &x)| v[j as usize] += a * x);

@@ -72,14 +72,14 @@ pub(crate) fn diagonal(frame: &Frame, losses: &impl SmoothLosses, z: &[f64]) -> 
     let (mut alpha, mut curvature) = (vec![0.0; z.len()], vec![0.0; z.len()]);
     losses.derivatives(z, 1.0, &mut alpha, &mut curvature);
     let mut diagonal: Vec<f64> = (0..outputs * block).map(|entry| frame.curvature(entry % block)).collect();
-    for i in 0..frame.rows() {
+    design::for_each_row(frame.matrix, |i, row| {
         for k in 0..outputs {
             let h = losses.diagonal(&curvature, i, k);
             let part = &mut diagonal[k * block..(k + 1) * block];
-            frame.matrix.row(i).for_each(|j, x| part[j] += h * x * x);
+            row.for_each(|j, x| part[j] += h * x * x);
             part[d..].iter_mut().for_each(|constant| *constant += h);
         }
-    }
+    });
     diagonal.iter_mut().filter(|value| !(**value > 0.0)).for_each(|value| *value = 1.0);
     diagonal
 }

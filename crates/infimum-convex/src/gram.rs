@@ -10,7 +10,7 @@
 
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, Par};
-use infimum_problem::Matrix;
+use infimum_problem::Storage;
 use rayon::prelude::*;
 
 use crate::design;
@@ -31,15 +31,15 @@ pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64
     let part = |range: std::ops::Range<usize>| {
         let padded = if matrix.is_sparse() { order } else { order.next_multiple_of(LANES) };
         let mut gram = Mat::<f64>::zeros(padded, padded);
-        match matrix {
-            Matrix::Dense(dense) => {
+        design::for_each_block(matrix, range, |block| match block.storage {
+            Storage::Dense(dense) => {
                 let mut scaled = Mat::<f64>::zeros(padded, BLOCK);
                 let mut plain = Mat::<f64>::zeros(padded, BLOCK);
                 let mut filled = 0;
-                for i in range {
+                for (i, local) in (block.first..).zip(block.rows) {
                     if h[i] != 0.0 {
                         let (left, right) = (scaled.col_as_slice_mut(filled), plain.col_as_slice_mut(filled));
-                        let row = dense.row(i);
+                        let row = dense.row(local);
                         right[..row.len()].copy_from_slice(row);
                         left.iter_mut().zip(row).for_each(|(l, x)| *l = h[i] * x);
                         if constant {
@@ -58,15 +58,15 @@ pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64
                 }
                 add_block(&mut gram, &scaled, &plain, filled);
             }
-            Matrix::Sparse(sparse) => {
-                for i in range {
+            Storage::Sparse(sparse) => {
+                for (i, local) in (block.first..).zip(block.rows) {
                     if i % BLOCK == 0 && monitor.stop().is_some() {
                         break;
                     }
                     if h[i] == 0.0 {
                         continue;
                     }
-                    let (indices, values) = sparse.row(i);
+                    let (indices, values) = sparse.row(local);
                     for (position, (&j, &x)) in indices.iter().zip(values).enumerate() {
                         let hx = h[i] * x;
                         let column = gram.col_as_slice_mut(j as usize);
@@ -82,7 +82,7 @@ pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64
                     }
                 }
             }
-        }
+        });
         gram
     };
     let mut partial: Vec<Mat<f64>> =

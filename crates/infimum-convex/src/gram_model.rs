@@ -105,7 +105,7 @@ pub(crate) fn extend(
     }
     let fresh = match matrix {
         Matrix::Dense(dense) => dense_products(columns, dense.rows, before, h),
-        Matrix::Sparse(_) => sparse_products(matrix, columns, before, h),
+        Matrix::Sparse(_) | Matrix::Spilled(_) => sparse_products(matrix, columns, before, h),
     };
     for a in 0..before {
         let column = gram.col_as_slice_mut(a);
@@ -154,22 +154,24 @@ fn sparse_products(matrix: &Matrix, columns: &Columns, before: usize, h: &[f64])
     let part = |range: std::ops::Range<usize>| {
         let mut products = Mat::<f64>::zeros(total, total - before);
         let mut entries: Vec<(u32, f64)> = Vec::new();
-        for i in range {
-            if h[i] == 0.0 {
-                continue;
-            }
-            entries.clear();
-            matrix.row(i).for_each(|j, x| {
-                if place[j] != u32::MAX {
-                    entries.push((place[j], x));
+        design::for_each_block(matrix, range, |block| {
+            for (i, local) in (block.first..).zip(block.rows) {
+                if h[i] == 0.0 {
+                    continue;
                 }
-            });
-            for &(b, x) in entries.iter().filter(|entry| entry.0 as usize >= before) {
-                let hx = h[i] * x;
-                let column = products.col_as_slice_mut(b as usize - before);
-                entries.iter().for_each(|&(a, y)| column[a as usize] += hx * y);
+                entries.clear();
+                block.storage.row(local).for_each(|j, x| {
+                    if place[j] != u32::MAX {
+                        entries.push((place[j], x));
+                    }
+                });
+                for &(b, x) in entries.iter().filter(|entry| entry.0 as usize >= before) {
+                    let hx = h[i] * x;
+                    let column = products.col_as_slice_mut(b as usize - before);
+                    entries.iter().for_each(|&(a, y)| column[a as usize] += hx * y);
+                }
             }
-        }
+        });
         products
     };
     let ranges = design::row_ranges(matrix, design::parts(matrix));

@@ -120,7 +120,7 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
         if idle < PATIENCE && progress {
             continue;
         }
-        if frame.penalty.lambda2 > 0.0 {
+        if frame.penalty.lambda2 > 0.0 && !frame.matrix.is_spilled() {
             // The system's condition grows like 1/μ; where the optimum is degenerate the last places are lost to it. Coordinate
             // descent has no system.
             dual_cd::solve(frame, losses, seed, tracker);

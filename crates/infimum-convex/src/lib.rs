@@ -58,4 +58,7 @@ pub enum Error {
     /// A combination that is not supported; the sentence says what is.
     #[error("{0}")]
     Unsupported(String),
+    /// Rows of a matrix larger than memory could not be read back.
+    #[error(transparent)]
+    Fault(infimum_problem::SpillFault),
 }

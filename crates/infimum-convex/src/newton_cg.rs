@@ -84,8 +84,7 @@ fn inverse_diagonal(frame: &Frame, losses: &impl SmoothLosses, curvature: &[f64]
     let (d, outputs) = (frame.columns(), frame.outputs);
     let mut weights: Vec<f64> = (0..d * outputs).map(|entry| frame.curvature(entry % d)).collect();
     let mut intercepts = vec![frame.curvature(d); outputs];
-    for i in 0..frame.rows() {
-        let row = frame.matrix.row(i);
+    design::for_each_row(frame.matrix, |i, row| {
         for k in 0..outputs {
             let h = losses.diagonal(curvature, i, k);
             if h > 0.0 {
@@ -94,7 +93,7 @@ fn inverse_diagonal(frame: &Frame, losses: &impl SmoothLosses, curvature: &[f64]
                 intercepts[k] += h;
             }
         }
-    }
+    });
     let invert = |x: &mut f64| *x = if *x > 0.0 { 1.0 / *x } else { 1.0 };
     weights.iter_mut().for_each(invert);
     intercepts.iter_mut().for_each(invert);

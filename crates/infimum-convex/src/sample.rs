@@ -14,11 +14,11 @@ const LEAST_STRIDE: usize = 8;
 const ROWS_PER_WEIGHT: usize = 200;
 
 /// The problem over a sample of the rows, their weights scaled up to the same total; `None` where no sample pays: too few
-/// rows, a loss that Newton solves in one step, a class without a sampled row.
+/// rows, rows in a file, a loss that Newton solves in one step, a class without a sampled row.
 pub(crate) fn sample(problem: &Problem) -> Option<Problem> {
     let data = &problem.data;
     let stride = (data.rows() / (ROWS_PER_WEIGHT * (data.columns() + 1))).min(STRIDE);
-    if stride < LEAST_STRIDE || problem.objective.loss == Loss::Squared {
+    if stride < LEAST_STRIDE || data.matrix.is_spilled() || problem.objective.loss == Loss::Squared {
         return None;
     }
     // One row of each `stride` in turn, at a place that looks random: data often repeat with some period.

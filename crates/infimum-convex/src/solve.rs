@@ -2,7 +2,7 @@
 //! the best points into the claim of a certificate.
 
 use infimum_problem::{
-    Ending, Event, Intercept, Loss, Model, Monitor, Outcome, Problem, Stop, Target, gap_reached, relative_gap,
+    Ending, Event, Intercept, Loss, Matrix, Model, Monitor, Outcome, Problem, Stop, Target, gap_reached, relative_gap,
 };
 
 use crate::choose::choose;
@@ -16,7 +16,7 @@ use crate::start::{First, offer};
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
 use crate::{
-    Error, Options, Solver, Start, averaged_sgd, cone_program, dual_cd, fista, interior_point, lbfgs, newton,
+    Error, Options, Solver, Start, averaged_sgd, cone_program, design, dual_cd, fista, interior_point, lbfgs, newton,
     newton_cg, saga, working_set,
 };
 
@@ -32,13 +32,32 @@ pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Res
         .num_threads(options.threads.max(1))
         .build()
         .map_err(|error| Error::Unsupported(format!("{} threads cannot be started: {error}", options.threads)))?;
-    Ok(pool.install(|| {
+    let monitor = &Watched { monitor, matrix: &problem.data.matrix };
+    let outcome = pool.install(|| {
         let first = (options.start.is_none() && solver == Solver::Newton).then(|| guess(problem, options, monitor));
         match first.flatten() {
             Some(start) => run(problem, &Options { start: Some(start), ..options.clone() }, solver, monitor),
             None => run(problem, options, solver, monitor),
         }
-    }))
+    });
+    // What was computed from rows that were not all there means nothing.
+    problem.data.matrix.fault().map_or(Ok(outcome), |fault| Err(Error::Fault(fault)))
+}
+
+/// A monitor that also says stop once rows of a spilled matrix could not be read.
+struct Watched<'a> {
+    monitor: &'a dyn Monitor,
+    matrix: &'a Matrix,
+}
+
+impl Monitor for Watched<'_> {
+    fn report(&self, event: Event) {
+        self.monitor.report(event);
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        self.monitor.stop().or_else(|| self.matrix.fault().map(|_| Stop::Interrupted))
+    }
 }
 
 /// Relative gap to which the problem over a sample of the rows is solved.
@@ -270,9 +289,7 @@ fn run_part<S: Losses>(
 /// What to do about columns of very different sizes, a clause; empty where that is not the trouble.
 fn scale_advice(problem: &Problem) -> &'static str {
     let mut largest = vec![0.0f64; problem.data.columns()];
-    for i in 0..problem.data.rows() {
-        problem.data.matrix.row(i).for_each(|j, x| largest[j] = largest[j].max(x.abs()));
-    }
+    design::for_each_row(&problem.data.matrix, |_, row| row.for_each(|j, x| largest[j] = largest[j].max(x.abs())));
     let used = || largest.iter().filter(|&&x| x > 0.0);
     let spread = used().copied().fold(0.0, f64::max) / used().copied().fold(f64::INFINITY, f64::min);
     if spread > WIDE_SPREAD && problem.objective.scales.is_none() {

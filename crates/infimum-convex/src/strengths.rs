@@ -110,13 +110,13 @@ pub fn l2_start(problem: &Problem) -> f64 {
     let (data, objective) = (&problem.data, &problem.objective);
     let d = data.columns();
     let (mut means, mut squares) = (vec![0.0; d], vec![0.0; d]);
-    for i in 0..data.rows() {
+    design::for_each_row(&data.matrix, |i, row| {
         let c = data.weights[i] / data.total_weight;
-        data.matrix.row(i).for_each(|j, x| {
+        row.for_each(|j, x| {
             means[j] += c * x;
             squares[j] += c * x * x;
         });
-    }
+    });
     let free = objective.intercept == Intercept::Free;
     let term = |j: usize| {
         let s = objective.scale(j);

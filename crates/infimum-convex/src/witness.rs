@@ -1,8 +1,9 @@
 //! From the best points of a solve to the claim of a certificate.
 
-use infimum_problem::{Intercept, Matrix};
-use infimum_rigor::{Rows, Sum, margins, transpose_product};
+use infimum_problem::{Block, Intercept, Storage};
+use infimum_rigor::{ColumnSums, Interval, Rows, Sum, margins, transpose_product_by};
 
+use crate::design;
 use crate::frame::{Frame, Losses, Point};
 
 /// Rounding margin of a claim relative to the sum of its terms' magnitudes; the checker's enclosures are narrower. The
@@ -34,8 +35,13 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
     let (upper, margin) = if frame.monitor.stop().is_some() {
         (frame.upper(losses, point, &mut vec![0.0; frame.rows() * frame.outputs]), HURRIED_MARGIN)
     } else {
-        let z = margins(rows(frame), 0, frame.rows(), &point.weights, &point.intercepts);
-        let z: Vec<f64> = z.iter().map(|z| 0.5 * (z.lower + z.upper)).collect();
+        let mut z = Vec::with_capacity(frame.rows() * frame.outputs);
+        design::for_each_block(frame.matrix, 0..frame.rows(), |block| {
+            let (first, count) = (block.rows.start, block.rows.len());
+            let enclosures = margins(rows(block.storage), first, count, &point.weights, &point.intercepts);
+            z.extend(enclosures.iter().map(|z| 0.5 * (z.lower + z.upper)));
+        });
+        z.resize(frame.rows() * frame.outputs, 0.0);
         (losses.value(&z) + frame.penalty_value(point) + losses.rounding(&z), MARGIN)
     };
     let upper = upper + margin * upper.abs();
@@ -49,17 +55,28 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
     }
 }
 
-/// The matrix as the rigorous kernels take it.
-fn rows<'a>(frame: &Frame<'a>) -> Rows<'a> {
-    match frame.matrix {
-        Matrix::Dense(dense) => Rows::Dense { columns: dense.columns, values: &dense.values },
-        Matrix::Sparse(sparse) => Rows::Sparse {
+/// Rows as the rigorous kernels take them.
+fn rows(storage: Storage) -> Rows {
+    match storage {
+        Storage::Dense(dense) => Rows::Dense { columns: dense.columns, values: &dense.values },
+        Storage::Sparse(sparse) => Rows::Sparse {
             columns: sparse.columns,
             starts: &sparse.row_starts,
             indices: &sparse.column_indices,
             values: &sparse.values,
         },
     }
+}
+
+/// Enclosures of `Xᵀ alpha`.
+fn transpose_product(frame: &Frame, alpha: &[f64]) -> Vec<Interval> {
+    let outputs = frame.outputs;
+    let add = |range, sums: &mut ColumnSums| {
+        let add = |block: Block| sums.add(rows(block.storage), block.rows, &alpha[block.first * outputs..]);
+        frame.matrix.for_each_block(range, add)
+    };
+    // After a fault the outcome is dropped.
+    transpose_product_by(frame.rows(), frame.columns(), outputs, add).unwrap_or_default()
 }
 
 fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Option<f64> {
@@ -70,7 +87,7 @@ fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Opti
     let mut reserve = 1e-14;
     for _ in 0..16 {
         losses.settle(alpha, balanced);
-        let v = transpose_product(rows(frame), alpha, outputs);
+        let v = transpose_product(frame, alpha);
         let v: Vec<f64> = v.iter().map(|v| v.magnitude()).collect();
         let sums: Vec<f64> = (0..outputs)
             .map(|k| {

@@ -9,6 +9,8 @@
 //! largest curvature of the loss, so `|x_j·(α* − α)| ≤ sqrt(2·gap·L·Σ c_i x_ij²)`; a column whose |v_j| cannot reach λ1 s_j
 //! within that distance has weight 0 at every optimum and is never taken.
 
+use crate::columns::Columns;
+use crate::design;
 use crate::frame::{Frame, Point};
 use crate::proximal::{Improved, Proximal};
 use crate::smooth::SmoothLosses;
@@ -31,7 +33,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
     frame.upper(losses, &point, &mut z);
     let mut modelled = vec![0.0; n * outputs];
     let mut v = vec![0.0; d * outputs];
-    let squares = weighted_squares(frame);
+    let (squares, entries) = weighted_squares(frame);
     // Damping is a remedy, no proof: where the curvature has no bound its value at 0 will do.
     let typical = if curvature.is_finite() { curvature } else { 1.0 };
     let majorant: Vec<f64> = squares.iter().map(|square| typical * square).collect();
@@ -44,6 +46,16 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
     };
     let first = support(&point);
     first.iter().for_each(|&j| closed[j] = true);
+    // Copies of columns count as memory; a spilled matrix says how much there is.
+    let room = frame.matrix.room().unwrap_or(usize::MAX);
+    let crowded = |columns: &Columns, more: &[usize]| {
+        columns.stored() + more.iter().map(|&j| entries[j] as usize).sum::<usize>() > room
+    };
+    let no_room = "the columns with non-zero weights no longer fit into --memory; give more, or a larger --l1";
+    if crowded(&proximal.columns, &first) {
+        tracker.trouble = Some(no_room.into());
+        return;
+    }
     proximal.columns.take(&first);
     let (mut idle, mut nearly_final) = (0, !first.is_empty());
     loop {
@@ -92,18 +104,26 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
         more.sort_unstable();
         more.iter().for_each(|&j| closed[j] = true);
         nearly_final = (more.len() as f64) < NEARLY * proximal.columns.taken.len() as f64;
+        if crowded(&proximal.columns, &more) {
+            tracker.trouble = Some(no_room.into());
+            return;
+        }
         proximal.columns.take(&more);
     }
 }
 
-/// `Σ_i c_i x_ij²` of every column.
-fn weighted_squares(frame: &Frame) -> Vec<f64> {
+/// `Σ_i c_i x_ij²` of every column, and how many values it has stored.
+fn weighted_squares(frame: &Frame) -> (Vec<f64>, Vec<u32>) {
     let mut squares = vec![0.0; frame.columns()];
-    for i in 0..frame.rows() {
+    let mut entries = vec![0u32; frame.columns()];
+    design::for_each_row(frame.matrix, |i, row| {
         let c = frame.weights[i];
-        frame.matrix.row(i).for_each(|j, x| squares[j] += c * x * x);
-    }
-    squares
+        row.for_each(|j, x| {
+            squares[j] += c * x * x;
+            entries[j] += 1;
+        });
+    });
+    (squares, entries)
 }
 
 /// How far each column's optimality condition is violated, over its outputs: the distance of v/factor − λ2 s² w from λ1 s ∂|w|.

@@ -1,13 +1,14 @@
 //! From a file to the canonical problem, by docs/canonical-problem.md, section 2.
 
 use infimum_problem::{
-    ClassWeight, Dataset, Encoding, Format, Intercept, Loss, Matrix, Problem, Recipe, Source, Split, Strength, Subset,
-    Target, Task,
+    ClassWeight, Dataset, Encoding, Format, Intercept, Loss, Matrix, Problem, Recipe, Source, SpillFault, Split,
+    Strength, Subset, Target, Task,
 };
 
 use crate::csv::TextColumn;
 use crate::error::DataError;
 use crate::hash::DataHash;
+use crate::memory::Memory;
 use crate::number;
 use crate::raw::{Encode, Raw, RawTarget, read};
 use crate::rows::{split_rows, split_values};
@@ -43,6 +44,8 @@ pub struct Request {
     pub intercept: Option<Intercept>,
     /// Penalty strength; default C = 1.
     pub strength: Option<Strength>,
+    /// Limit on memory; it changes no problem, only where the matrix is.
+    pub memory: Option<Memory>,
 }
 
 /// Held-out targets.
@@ -82,6 +85,8 @@ pub struct Loaded {
     pub notes: Vec<String>,
     /// Hash of the rows alone.
     pub(crate) data_hash: DataHash,
+    /// Limit on memory.
+    pub(crate) memory: Option<Memory>,
 }
 
 /// Reads `source` (a path or `builtin:NAME`) and builds the problem that the request asks for.
@@ -91,7 +96,7 @@ pub fn load(source: &str, request: &Request) -> Result<Loaded, DataError> {
 }
 
 /// Reads `source` and builds the problem of a recipe; infers nothing.
-pub fn rebuild(source: &str, recipe: &Recipe) -> Result<Loaded, DataError> {
+pub fn rebuild(source: &str, recipe: &Recipe, memory: Option<Memory>) -> Result<Loaded, DataError> {
     let has_columns = recipe.format.has_columns();
     let request = Request {
         format: Some(recipe.format),
@@ -106,6 +111,7 @@ pub fn rebuild(source: &str, recipe: &Recipe) -> Result<Loaded, DataError> {
         loss: Some(recipe.loss),
         intercept: Some(recipe.intercept),
         strength: Some(recipe.strength),
+        memory,
     };
     load(source, &request)
 }
@@ -172,6 +178,7 @@ fn infer_task(target: &RawTarget) -> (Task, &'static str) {
 
 fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataError> {
     let fail = |message: String| Err(DataError::input(path, message));
+    let memory = request.memory.as_ref();
     let mut notes = std::mem::take(&mut raw.notes);
     let rows = raw.matrix.rows();
     if raw.matrix.columns() == 0 {
@@ -260,7 +267,7 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         return fail(format!("the target of row {} is {}; expected {expected}", row + 1, real[row]));
     }
     if request.split.is_some() {
-        held_matrix = Some(split_rows(&mut raw.matrix, &keep));
+        held_matrix = Some(split_rows(&mut raw.matrix, &keep, path, memory)?);
         split_values(&mut weights, &keep);
     }
     let (mut held_codes, mut held_real) = (Vec::new(), Vec::new());
@@ -270,7 +277,7 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     let positive: Vec<bool> = weights.iter().map(|&weight| weight > 0.0).collect();
     let zero = positive.iter().filter(|&&positive| !positive).count();
     if zero > 0 {
-        split_rows(&mut raw.matrix, &positive);
+        split_rows(&mut raw.matrix, &positive, path, memory)?;
         split_values(&mut weights, &positive);
         split_targets(&mut codes, &mut real, &positive);
         notes.push(format!("{zero} rows have weight 0 and were left out"));
@@ -332,11 +339,12 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         validation: held_matrix.map(|matrix| Validation { matrix, target: held_target }),
     };
     let rows = match request.subset {
-        Some(subset) => rows.cut(path, subset)?,
+        Some(subset) => rows.cut(path, subset, memory)?,
         None => rows,
     };
     let recipe = Recipe { subset: request.subset, ..recipe };
-    Loaded::new(rows, recipe, raw.encoding, Source { path: path.into(), sha256: raw.sha256 }, notes)
+    let source = Source { path: path.into(), sha256: raw.sha256 };
+    Loaded::new(rows, recipe, raw.encoding, source, notes, request.memory.clone())
 }
 
 pub(crate) fn split_targets(codes: &mut Vec<u32>, real: &mut Vec<f64>, keep: &[bool]) -> (Vec<u32>, Vec<f64>) {
@@ -456,25 +464,23 @@ pub(crate) fn lambdas(path: &str, strength: Strength, total: f64) -> Result<(f64
 }
 
 /// Population standard deviations in row order, 1 for columns that are constant.
-pub(crate) fn standard_deviations(matrix: &Matrix) -> Vec<f64> {
+pub(crate) fn standard_deviations(matrix: &Matrix) -> Result<Vec<f64>, SpillFault> {
     let (n, d) = (matrix.rows() as f64, matrix.columns());
     let mut mean = vec![0.0; d];
     let mut stored = vec![0usize; d];
     let (mut low, mut high) = (vec![f64::INFINITY; d], vec![f64::NEG_INFINITY; d]);
-    for i in 0..matrix.rows() {
-        matrix.row(i).for_each(|j, x| {
+    matrix.for_each_row(|_, row| {
+        row.for_each(|j, x| {
             mean[j] += x;
             stored[j] += 1;
             low[j] = low[j].min(x);
             high[j] = high[j].max(x);
         });
-    }
+    })?;
     mean.iter_mut().for_each(|mean| *mean /= n);
     let mut squares = vec![0.0; d];
-    for i in 0..matrix.rows() {
-        matrix.row(i).for_each(|j, x| squares[j] += (x - mean[j]) * (x - mean[j]));
-    }
-    (0..d)
+    matrix.for_each_row(|_, row| row.for_each(|j, x| squares[j] += (x - mean[j]) * (x - mean[j])))?;
+    let deviations = (0..d)
         .map(|j| {
             let zeros = matrix.rows() - stored[j];
             if zeros > 0 {
@@ -486,5 +492,6 @@ pub(crate) fn standard_deviations(matrix: &Matrix) -> Vec<f64> {
             let usable = high[j] > low[j] && (1e-100..=1e100).contains(&deviation);
             if usable { deviation } else { 1.0 }
         })
-        .collect()
+        .collect();
+    Ok(deviations)
 }

@@ -20,7 +20,8 @@ pub struct Description {
 
 /// Reads a source and describes it.
 pub fn describe(source: &str, request: &Request) -> Result<Description, DataError> {
-    load(source, request).map(|loaded| Description { loaded })
+    // Columns are compared with one another: the matrix is held in memory.
+    load(source, &Request { memory: None, ..request.clone() }).map(|loaded| Description { loaded })
 }
 
 /// What is known of a column: its least and greatest value, how many are not 0, and a hash of its entries.

@@ -1,6 +1,6 @@
 //! The hash of the canonical problem (docs/canonical-problem.md, section 4).
 
-use infimum_problem::{Dataset, Objective, Problem, Row, Target};
+use infimum_problem::{Dataset, Objective, Problem, Row, SpillFault, Target};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -68,8 +68,8 @@ fn put_row(bytes: &mut Vec<u8>, row: Row) {
 }
 
 /// SHA-256 of the canonical problem, lower-case hex.
-pub fn problem_sha256(problem: &Problem) -> String {
-    DataHash::of(&problem.data).with(&problem.objective)
+pub fn problem_sha256(problem: &Problem) -> Result<String, SpillFault> {
+    Ok(DataHash::of(&problem.data)?.with(&problem.objective))
 }
 
 /// The hash up to the data; one for all objectives over the same rows.
@@ -78,8 +78,8 @@ pub(crate) struct DataHash(Sha256);
 
 impl DataHash {
     /// Items 1 to 4.
-    pub(crate) fn of(data: &Dataset) -> DataHash {
-        DataHash(hashed(data))
+    pub(crate) fn of(data: &Dataset) -> Result<DataHash, SpillFault> {
+        hashed(data).map(DataHash)
     }
 
     /// Item 5, and the hash of the whole.
@@ -95,24 +95,27 @@ impl DataHash {
     }
 }
 
-fn hashed(data: &Dataset) -> Sha256 {
+fn hashed(data: &Dataset) -> Result<Sha256, SpillFault> {
     let (n, d) = (data.rows(), data.columns());
-    let blocks: Vec<[u8; 32]> = (0..n.div_ceil(BLOCK))
+    let blocks: Result<Vec<[u8; 32]>, SpillFault> = (0..n.div_ceil(BLOCK))
         .into_par_iter()
         .map(|block| {
             let mut hasher = Sha256::new();
             let mut bytes = Vec::new();
-            for i in block * BLOCK..((block + 1) * BLOCK).min(n) {
-                put_row(&mut bytes, data.matrix.row(i));
-                if bytes.len() > 1 << 16 {
-                    hasher.update(&bytes);
-                    bytes.clear();
+            data.matrix.for_each_block(block * BLOCK..((block + 1) * BLOCK).min(n), |block| {
+                for i in block.rows {
+                    put_row(&mut bytes, block.storage.row(i));
+                    if bytes.len() > 1 << 16 {
+                        hasher.update(&bytes);
+                        bytes.clear();
+                    }
                 }
-            }
+            })?;
             hasher.update(&bytes);
-            hasher.finalize().into()
+            Ok(hasher.finalize().into())
         })
         .collect();
+    let blocks = blocks?;
     let mut hasher = Sha256::new();
     hasher.update(b"infimum canonical problem 1");
     put(&mut hasher, n);
@@ -134,5 +137,5 @@ fn hashed(data: &Dataset) -> Sha256 {
     }
     put_floats(&mut hasher, &data.weights);
     put_floats(&mut hasher, &[data.total_weight]);
-    hasher
+    Ok(hasher)
 }

@@ -1,9 +1,10 @@
 //! LIBSVM / SVMlight text: `label index:value … # comment`.
 
-use infimum_problem::SparseMatrix;
+use infimum_problem::{Matrix, SparseMatrix, SpillWriter};
 
 use crate::error::DataError;
 use crate::fields::Splitter;
+use crate::memory::Memory;
 use crate::number;
 use crate::source::Source;
 use crate::stream::{BLOCK, LONGEST, for_each_piece, too_long};
@@ -12,7 +13,7 @@ use crate::stream::{BLOCK, LONGEST, for_each_piece, too_long};
 /// memory without bounds, for a model has a weight a column.
 const MOST_COLUMNS: u32 = 1 << 26;
 
-/// Rows of a piece or of the whole file; `row_ends` are offsets into the entries.
+/// Rows of a piece; `row_ends` are offsets into the entries.
 #[derive(Debug, Default)]
 struct Part {
     labels: Vec<f64>,
@@ -25,17 +26,90 @@ struct Part {
 
 /// What a LIBSVM file holds.
 pub(crate) struct Libsvm {
-    pub(crate) matrix: SparseMatrix,
+    pub(crate) matrix: Matrix,
     pub(crate) labels: Vec<f64>,
     /// Whether `qid:` was seen (and skipped).
     pub(crate) query_ids: bool,
     pub(crate) sha256: String,
 }
 
-/// Reads the whole file. `lenient`: labels may be missing, or be no numbers; those are NaN.
-pub(crate) fn read(mut source: Source, lenient: bool) -> Result<Libsvm, DataError> {
-    let mut all = Part::default();
-    let mut starts = vec![0usize];
+/// The rows read so far: in memory, and beyond the limit in a file.
+struct Rows<'a> {
+    name: String,
+    memory: Option<&'a Memory>,
+    starts: Vec<usize>,
+    indices: Vec<u32>,
+    values: Vec<f64>,
+    spill: Option<SpillWriter>,
+}
+
+impl Rows<'_> {
+    /// Makes room for so many entries, if that many are to be held.
+    fn reserve(&mut self, entries: usize) {
+        let most = self.memory.map_or(usize::MAX, Memory::most_entries);
+        self.indices.reserve(entries.min(most));
+        self.values.reserve(entries.min(most));
+    }
+
+    /// Appends rows.
+    fn append(&mut self, part: &Part) -> Result<(), DataError> {
+        let before = self.values.len();
+        if let (None, Some(memory)) = (&self.spill, self.memory)
+            && !memory.holds(self.starts.len() + part.row_ends.len(), before + part.values.len())
+        {
+            self.spill = Some(memory.writer(&self.name)?);
+            let (starts, indices, values) =
+                (std::mem::take(&mut self.starts), std::mem::take(&mut self.indices), std::mem::take(&mut self.values));
+            self.spill(&starts[1..], &indices, &values)?;
+        }
+        if self.spill.is_some() {
+            return self.spill(&part.row_ends, &part.indices, &part.values);
+        }
+        self.starts.extend(part.row_ends.iter().map(|end| before + end));
+        self.indices.extend_from_slice(&part.indices);
+        self.values.extend_from_slice(&part.values);
+        Ok(())
+    }
+
+    /// Writes rows to the file, if there is one.
+    fn spill(&mut self, row_ends: &[usize], indices: &[u32], values: &[f64]) -> Result<(), DataError> {
+        let (Some(writer), Some(memory)) = (&mut self.spill, self.memory) else {
+            return Ok(());
+        };
+        let mut start = 0;
+        for &end in row_ends {
+            let written = writer.push(&indices[start..end], &values[start..end]);
+            written.map_err(|error| memory.unwritable(&self.name, &error))?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// The matrix of all rows.
+    fn finish(self, rows: usize, columns: usize) -> Result<Matrix, DataError> {
+        let Rows { starts: row_starts, indices: column_indices, values, .. } = self;
+        match (self.spill, self.memory) {
+            (Some(writer), Some(memory)) => {
+                let finished = writer.finish(columns).map_err(|error| memory.unwritable(&self.name, &error));
+                finished.map(Matrix::Spilled)
+            }
+            _ => Ok(Matrix::Sparse(SparseMatrix { rows, columns, row_starts, column_indices, values })),
+        }
+    }
+}
+
+/// Reads the whole file. `lenient`: labels may be missing, or be no numbers; those are NaN. With a limit on memory a matrix that
+/// does not fit goes to a temporary file.
+pub(crate) fn read(mut source: Source, lenient: bool, memory: Option<&Memory>) -> Result<Libsvm, DataError> {
+    let mut rows = Rows {
+        name: source.name.clone(),
+        memory,
+        starts: vec![0],
+        indices: Vec::new(),
+        values: Vec::new(),
+        spill: None,
+    };
+    let (mut labels, mut largest, mut query_ids) = (Vec::new(), 0, false);
     let length = source.plain_length();
     for_each_piece(
         &mut source,
@@ -45,30 +119,18 @@ pub(crate) fn read(mut source: Source, lenient: bool) -> Result<Libsvm, DataErro
         BLOCK,
         |piece| parse_piece(piece, lenient).map(|part| (part, piece.len())),
         |(part, bytes), _| {
-            if let (true, Some(length)) = (all.values.is_empty(), length) {
+            if let (true, Some(length)) = (labels.is_empty(), length) {
                 let factor = length as f64 / bytes as f64 * 1.02;
-                let entries = (part.values.len() as f64 * factor) as usize + 64;
-                all.indices.reserve(entries);
-                all.values.reserve(entries);
+                rows.reserve((part.values.len() as f64 * factor) as usize + 64);
             }
-            let before = all.values.len();
-            starts.extend(part.row_ends.iter().map(|end| before + end));
-            all.labels.extend_from_slice(&part.labels);
-            all.indices.extend_from_slice(&part.indices);
-            all.values.extend_from_slice(&part.values);
-            all.largest = all.largest.max(part.largest);
-            all.query_ids |= part.query_ids;
-            Ok(())
+            labels.extend_from_slice(&part.labels);
+            largest = largest.max(part.largest);
+            query_ids |= part.query_ids;
+            rows.append(&part)
         },
     )?;
-    let matrix = SparseMatrix {
-        rows: all.labels.len(),
-        columns: all.largest as usize,
-        row_starts: starts,
-        column_indices: all.indices,
-        values: all.values,
-    };
-    Ok(Libsvm { matrix, labels: all.labels, query_ids: all.query_ids, sha256: source.sha256()? })
+    let matrix = rows.finish(labels.len(), largest as usize)?;
+    Ok(Libsvm { matrix, labels, query_ids, sha256: source.sha256()? })
 }
 
 fn parse_piece(piece: &[u8], lenient: bool) -> Result<Part, DataError> {

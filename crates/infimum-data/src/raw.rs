@@ -66,11 +66,15 @@ pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw
     let mut head = vec![0u8; 1 << 16];
     let got = source.fill(&mut head)?;
     head.truncate(got);
+    let length = source.plain_length();
     drop(source);
     if got == 0 {
         return Err(DataError::input(name, "the file is empty; expected rows of data"));
     }
     let format = request.format.unwrap_or_else(|| infer::format(name, &head));
+    if let (Some(memory), Some(size)) = (&request.memory, length.and_then(|length| least_matrix(format, &head, length))) {
+        memory.demand(name, size)?;
+    }
     match format {
         Format::Libsvm => read_libsvm(Source::open(name)?, request, encode),
         Format::Npy => read_npy(Source::open(name)?, request, encode),
@@ -85,6 +89,20 @@ pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw
         Format::Parquet => Err(no_parquet(name)),
         Format::Csv | Format::Tsv | Format::Builtin => read_table(&|| Source::open(name), format, request, encode),
     }
+}
+
+/// About how large the matrix of a file of `length` bytes is that must fit into memory, judged by how it begins; `None` for
+/// files that need not, and where this is not known.
+fn least_matrix(format: Format, head: &[u8], length: u64) -> Option<u64> {
+    let delimiter = match format {
+        Format::Csv => b',',
+        Format::Tsv => b'\t',
+        Format::Npy | Format::Npz | Format::Parquet => return Some(length),
+        Format::Idx => return Some(8 * length),
+        Format::Libsvm | Format::Builtin => return None,
+    };
+    let fields = head.iter().filter(|&&byte| byte == delimiter || byte == b'\n').count();
+    Some((8.0 * fields as f64 * length as f64 / head.len().max(1) as f64) as u64)
 }
 
 /// Reads `bytes` in the given format. For IDX, two bytes say how many after them are the labels' file; the rest is the images'.
@@ -138,19 +156,23 @@ pub(crate) fn refuse_columns(path: &str, request: &Request, why: &str) -> Result
 
 fn read_libsvm(source: Source, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
     refuse_columns(&source.name, request, "LIBSVM files have none: the label stands first in each row")?;
-    let read = libsvm::read(source, matches!(encode, Encode::Fixed { .. }))?;
+    let read = libsvm::read(source, matches!(encode, Encode::Fixed { .. }), request.memory.as_ref())?;
     let mut notes = Vec::new();
     if read.query_ids {
         notes.push("`qid:` fields were skipped: infimum does not train rankings".to_string());
     }
     let mut matrix = read.matrix;
-    if let Encode::Fixed { encoding, .. } = encode {
-        fit_columns(&mut matrix, encoding.columns, &mut notes);
+    // Rows for a prediction are read without a limit.
+    if let (Encode::Fixed { encoding, .. }, Matrix::Sparse(matrix)) = (encode, &mut matrix) {
+        fit_columns(matrix, encoding.columns, &mut notes);
+    }
+    if matrix.is_spilled() {
+        notes.push("the matrix does not fit into --memory: it is kept in a temporary file and read in passes".to_string());
     }
     Ok(Raw {
-        names: ColumnNames::numbered(matrix.columns),
-        encoding: plain(matrix.columns),
-        matrix: Matrix::Sparse(matrix),
+        names: ColumnNames::numbered(matrix.columns()),
+        encoding: plain(matrix.columns()),
+        matrix,
         target: RawTarget::Numeric(read.labels),
         weights: None,
         held_out: None,

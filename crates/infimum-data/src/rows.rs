@@ -2,16 +2,25 @@
 
 use std::ops::Range;
 
-use infimum_problem::{DenseMatrix, Matrix, SparseMatrix};
+use infimum_problem::{DenseMatrix, Matrix, Row, SparseMatrix};
+
+use crate::error::DataError;
+use crate::memory::Memory;
 
 /// Rows that are parted through a buffer.
 const FEW: usize = 1_024;
 /// Elements that are moved before the memory they stood in is given back.
 const MOVED: usize = 1 << 20;
 
-/// Keeps the rows with `keep[i]` and returns the others, both in order.
-pub(crate) fn split_rows(matrix: &mut Matrix, keep: &[bool]) -> Matrix {
-    match matrix {
+/// Keeps the rows with `keep[i]` and returns the others, both in order. Rows of the file `name` that were spilled go to two
+/// new files.
+pub(crate) fn split_rows(
+    matrix: &mut Matrix,
+    keep: &[bool],
+    name: &str,
+    memory: Option<&Memory>,
+) -> Result<Matrix, DataError> {
+    Ok(match matrix {
         Matrix::Dense(dense) => {
             let columns = dense.columns;
             let start = |row| row * columns;
@@ -37,7 +46,28 @@ pub(crate) fn split_rows(matrix: &mut Matrix, keep: &[bool]) -> Matrix {
             let columns = sparse.columns;
             Matrix::Sparse(SparseMatrix { rows: out.len() - 1, columns, row_starts: out, column_indices, values })
         }
-    }
+        Matrix::Spilled(_) => {
+            let memory = memory.ok_or_else(|| DataError::input(name, "rows in a file without a limit on memory"))?;
+            let (kept, others) = split_spilled(matrix, keep, name, memory)?;
+            *matrix = kept;
+            others
+        }
+    })
+}
+
+fn split_spilled(matrix: &Matrix, keep: &[bool], name: &str, memory: &Memory) -> Result<(Matrix, Matrix), DataError> {
+    let (mut kept, mut others) = (memory.writer(name)?, memory.writer(name)?);
+    let mut written = Ok(());
+    let read = matrix.for_each_row(|i, row| {
+        if let (Row::Sparse(indices, values), Ok(())) = (row, &written) {
+            written = if keep[i] { &mut kept } else { &mut others }.push(indices, values);
+        }
+    });
+    read.map_err(|fault| DataError::input(name, fault.to_string()))?;
+    let columns = matrix.columns();
+    let finished = written.and_then(|()| Ok((kept.finish(columns)?, others.finish(columns)?)));
+    let (kept, others) = finished.map_err(|error| memory.unwritable(name, &error))?;
+    Ok((Matrix::Spilled(kept), Matrix::Spilled(others)))
 }
 
 /// Moves the elements of kept rows before those of the others within `rows`, both in order; `start(row)` is a row's first
@@ -106,7 +136,7 @@ mod tests {
         }
         let whole = SparseMatrix { rows, columns: 4, row_starts: starts, column_indices: indices, values };
         let mut kept = Matrix::Sparse(whole.clone());
-        let out = split_rows(&mut kept, &keep);
+        let out = split_rows(&mut kept, &keep, "", None).expect("in memory");
         let (mut next_kept, mut next_out) = (0, 0);
         for (row, &is_kept) in keep.iter().enumerate() {
             let (side, next) = if is_kept { (&kept, &mut next_kept) } else { (&out, &mut next_out) };
@@ -118,7 +148,7 @@ mod tests {
 
         let dense = DenseMatrix { rows, columns: 2, values: (0..2 * rows).map(|value| value as f64).collect() };
         let mut kept = Matrix::Dense(dense.clone());
-        let Matrix::Dense(out) = split_rows(&mut kept, &keep) else { panic!("dense") };
+        let Ok(Matrix::Dense(out)) = split_rows(&mut kept, &keep, "", None) else { panic!("dense") };
         let expected: Vec<f64> = (0..rows).filter(|&row| !keep[row]).flat_map(|row| dense.row(row).to_vec()).collect();
         assert_eq!((out.rows, out.values), (expected.len() / 2, expected));
         assert_eq!(kept.rows(), keep.iter().filter(|&&kept| kept).count());

@@ -8,6 +8,7 @@ use infimum_problem::{
 use crate::canonical::{Loaded, Validation, ValidationTarget, lambdas, standard_deviations};
 use crate::error::DataError;
 use crate::hash::DataHash;
+use crate::memory::{Memory, Shape};
 use crate::rows::{split_rows, split_values};
 use crate::subset::subset_rows;
 
@@ -31,10 +32,10 @@ pub(crate) struct Rows {
 impl Rows {
     /// Keeps the rows of a subset, with the labels and weights that they had among all; the rows of a fold become the held-out
     /// ones.
-    pub(crate) fn cut(mut self, path: &str, subset: Subset) -> Result<Rows, DataError> {
+    pub(crate) fn cut(mut self, path: &str, subset: Subset, memory: Option<&Memory>) -> Result<Rows, DataError> {
         let keep = subset_rows(&self.data.target, subset).map_err(|why| DataError::input(path, why))?;
         let data = &mut self.data;
-        let others = split_rows(&mut data.matrix, &keep);
+        let others = split_rows(&mut data.matrix, &keep, path, memory)?;
         split_values(&mut data.weights, &keep);
         data.total_weight = data.weights.iter().sum();
         let target = match &mut data.target {
@@ -58,10 +59,11 @@ impl Loaded {
         encoding: Encoding,
         source: Source,
         notes: Vec<String>,
+        memory: Option<Memory>,
     ) -> Result<Loaded, DataError> {
         let (loss, intercept) = (recipe.loss, recipe.intercept);
         let objective = Objective { loss, intercept, lambda1: 0.0, lambda2: 0.0, scales: None };
-        let data_hash = DataHash::of(&rows.data);
+        let data_hash = DataHash::of(&rows.data).map_err(|fault| DataError::input(&source.path, fault.to_string()))?;
         let mut loaded = Loaded {
             validation: rows.validation,
             problem: Problem { data: rows.data, objective },
@@ -71,6 +73,7 @@ impl Loaded {
             problem_sha256: String::new(),
             notes,
             data_hash,
+            memory,
         };
         let standardize = Some(loaded.recipe.standardize);
         loaded.set(Change { standardize, strength: Some(loaded.recipe.strength), loss: None })?;
@@ -98,9 +101,18 @@ impl Loaded {
         }
         let strength = change.strength.unwrap_or(self.recipe.strength);
         let (lambda1, lambda2) = lambdas(path, strength, self.problem.data.total_weight)?;
+        let data = &self.problem.data;
+        if let Some(memory) = &self.memory {
+            let outputs = loss.outputs(data.labels().len());
+            let shape = Shape { rows: data.rows(), columns: data.columns(), outputs, working_sets: lambda1 > 0.0 };
+            memory.demand_vectors(path, &data.matrix, shape)?;
+        }
         let objective = &mut self.problem.objective;
         match change.standardize {
-            Some(true) => objective.scales = Some(standard_deviations(&self.problem.data.matrix)),
+            Some(true) => {
+                let scales = standard_deviations(&data.matrix);
+                objective.scales = Some(scales.map_err(|fault| DataError::input(path, fault.to_string()))?);
+            }
             Some(false) => objective.scales = None,
             None => {}
         }
@@ -117,8 +129,8 @@ impl Loaded {
             return Err(DataError::input(&self.source.path, "a subset of a subset has no recipe"));
         }
         let rows = Rows { data: self.problem.data.clone(), validation: self.validation.clone() };
-        let rows = rows.cut(&self.source.path, subset)?;
+        let rows = rows.cut(&self.source.path, subset, self.memory.as_ref())?;
         let recipe = Recipe { subset: Some(subset), ..self.recipe.clone() };
-        Loaded::new(rows, recipe, self.encoding.clone(), self.source.clone(), Vec::new())
+        Loaded::new(rows, recipe, self.encoding.clone(), self.source.clone(), Vec::new(), self.memory.clone())
     }
 }

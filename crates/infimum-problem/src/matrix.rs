@@ -163,6 +163,14 @@ impl Matrix {
         })
     }
 
+    /// How many stored values solvers may hold copies of beside the vectors of rows and columns; `None` is no limit.
+    pub fn room(&self) -> Option<usize> {
+        match self {
+            Matrix::Dense(_) | Matrix::Sparse(_) => None,
+            Matrix::Spilled(matrix) => Some(matrix.room()),
+        }
+    }
+
     /// What went wrong when rows were read back, if anything ever did.
     pub fn fault(&self) -> Option<SpillFault> {
         match self {

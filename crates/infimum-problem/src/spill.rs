@@ -44,6 +44,7 @@ pub struct SpilledMatrix {
     rows: usize,
     columns: usize,
     stored: usize,
+    room: usize,
     shared: Arc<Shared>,
 }
 
@@ -52,6 +53,7 @@ pub struct SpilledMatrix {
 pub struct SpillWriter {
     file: File,
     block_bytes: usize,
+    room: usize,
     blocks: Vec<Place>,
     /// The rows of the block to come.
     lengths: Vec<u32>,
@@ -70,11 +72,13 @@ impl PartialEq for SpilledMatrix {
 }
 
 impl SpillWriter {
-    /// Writes to `file`, which is empty, a block as soon as its rows have `block_bytes` bytes.
-    pub fn new(file: File, block_bytes: usize) -> SpillWriter {
+    /// Writes to `file`, which is empty, a block as soon as its rows have `block_bytes` bytes. Solvers may hold copies of
+    /// `room` values.
+    pub fn new(file: File, block_bytes: usize, room: usize) -> SpillWriter {
         SpillWriter {
             file,
             block_bytes,
+            room,
             blocks: Vec::new(),
             lengths: Vec::new(),
             indices: Vec::new(),
@@ -116,7 +120,7 @@ impl SpillWriter {
             self.write_block()?;
         }
         let shared = Arc::new(Shared { file: self.file, blocks: self.blocks, fault: OnceLock::new() });
-        Ok(SpilledMatrix { rows: self.rows, columns, stored: self.stored, shared })
+        Ok(SpilledMatrix { rows: self.rows, columns, stored: self.stored, room: self.room, shared })
     }
 }
 
@@ -139,6 +143,11 @@ impl SpilledMatrix {
     /// Number of stored values.
     pub fn stored(&self) -> usize {
         self.stored
+    }
+
+    /// How many stored values solvers may hold copies of.
+    pub fn room(&self) -> usize {
+        self.room
     }
 
     /// What went wrong at the first read that failed.
@@ -243,7 +252,7 @@ mod tests {
     }
 
     fn spilled(block_bytes: usize) -> SpilledMatrix {
-        let mut writer = SpillWriter::new(tempfile::tempfile().expect("a file"), block_bytes);
+        let mut writer = SpillWriter::new(tempfile::tempfile().expect("a file"), block_bytes, 0);
         rows().iter().for_each(|(indices, values)| writer.push(indices, values).expect("written"));
         writer.finish(50).expect("written")
     }
@@ -278,7 +287,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_an_error() {
         let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return };
-        let mut writer = SpillWriter::new(full, 64);
+        let mut writer = SpillWriter::new(full, 64, 0);
         let failed = (0..1_000).find_map(|_| writer.push(&[1, 2, 3], &[1.0, 2.0, 3.0]).err());
         assert_eq!(failed.map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
     }

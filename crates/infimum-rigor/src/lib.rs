@@ -21,6 +21,6 @@ mod vector;
 pub use elementary::{exp, ln, ln_1p};
 pub use exact::ExactSum;
 pub use interval::Interval;
-pub use linear::{Rows, margins, transpose_product};
+pub use linear::{ColumnSums, Rows, margins, transpose_product, transpose_product_by};
 pub use sum::Sum;
 pub use vector::vectorized;

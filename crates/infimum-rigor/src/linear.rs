@@ -3,6 +3,9 @@
 //! The hot loops run inside [`vectorized`]; with FMA a TwoProduct is two instructions. Rows are split over the threads of the current rayon pool; parts are merged in
 //! order, so results do not depend on timing.
 
+use std::convert::Infallible;
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use crate::interval::two_sum;
@@ -111,49 +114,72 @@ fn dense_dot(row: &[f64], weights: &[f64]) -> Sum {
     total
 }
 
-/// Column sums of one piece, as arrays that vectorise.
-struct Columns {
+/// Sums `Σ_i alpha[i·K + k] x_ij` over the rows added so far, as arrays that vectorise.
+#[derive(Debug)]
+pub struct ColumnSums {
     high: Vec<f64>,
     low: Vec<f64>,
     absolute: Vec<f64>,
+    outputs: usize,
+    terms: u64,
+}
+
+impl ColumnSums {
+    /// Adds rows `range` of `rows`; `alpha` has K numbers for each of them.
+    pub fn add(&mut self, rows: Rows, range: Range<usize>, alpha: &[f64]) {
+        self.terms += range.len() as u64;
+        vectorized(
+            #[inline(always)]
+            || transpose_piece(rows, range.clone(), alpha, self),
+        );
+    }
 }
 
 /// `v[k·d + j] ∋ Σ_i alpha[i·K + k] x_ij` over all rows; `outputs` is K.
 pub fn transpose_product(rows: Rows, alpha: &[f64], outputs: usize) -> Vec<Interval> {
-    let count = alpha.len() / outputs.max(1);
-    let size = rows.columns() * outputs;
-    let parts = if count * rows.columns().min(64) < 100_000 { 1 } else { rayon::current_num_threads().max(1) };
-    let part = |part: usize| {
-        let range = count * part / parts..count * (part + 1) / parts;
-        let zeros = || vec![0.0; size];
-        let mut columns = Columns { high: zeros(), low: zeros(), absolute: zeros() };
-        vectorized(
-            #[inline(always)]
-            || transpose_piece(rows, range.clone(), alpha, outputs, &mut columns),
-        );
-        (columns, range.len() as u64)
+    let outputs = outputs.max(1);
+    let add = |range: Range<usize>, sums: &mut ColumnSums| {
+        let alpha = &alpha[range.start * outputs..range.end * outputs];
+        sums.add(rows, range, alpha);
+        Ok::<(), Infallible>(())
     };
-    let pieces: Vec<(Columns, u64)> = (0..parts).into_par_iter().map(part).collect();
-    (0..size)
-        .map(|entry| {
-            let mut total = Sum::new();
-            for (columns, terms) in &pieces {
-                let sum = Sum::from_parts(columns.high[entry], columns.low[entry], columns.absolute[entry], *terms);
-                if columns.absolute[entry] != 0.0 {
-                    total.merge(&sum);
-                }
+    let product = transpose_product_by(alpha.len() / outputs, rows.columns(), outputs, add);
+    product.unwrap_or_else(|never| match never {})
+}
+
+/// The same over `count` rows that `add` hands to the sums, a range of them at a time.
+pub fn transpose_product_by<E: Send>(
+    count: usize,
+    columns: usize,
+    outputs: usize,
+    add: impl Fn(Range<usize>, &mut ColumnSums) -> Result<(), E> + Sync,
+) -> Result<Vec<Interval>, E> {
+    let size = columns * outputs;
+    let parts = if count * columns.min(64) < 100_000 { 1 } else { rayon::current_num_threads().max(1) };
+    let part = |part: usize| {
+        let zeros = || vec![0.0; size];
+        let mut sums = ColumnSums { high: zeros(), low: zeros(), absolute: zeros(), outputs, terms: 0 };
+        add(count * part / parts..count * (part + 1) / parts, &mut sums).map(|()| sums)
+    };
+    let pieces: Vec<ColumnSums> = (0..parts).into_par_iter().map(part).collect::<Result<_, E>>()?;
+    let enclose = |entry: usize| {
+        let mut total = Sum::new();
+        for ColumnSums { high, low, absolute, terms, .. } in &pieces {
+            if absolute[entry] != 0.0 {
+                total.merge(&Sum::from_parts(high[entry], low[entry], absolute[entry], *terms));
             }
-            total.enclose()
-        })
-        .collect()
+        }
+        total.enclose()
+    };
+    Ok((0..size).map(enclose).collect())
 }
 
 #[inline(always)]
-fn transpose_piece(rows: Rows, range: std::ops::Range<usize>, alpha: &[f64], outputs: usize, v: &mut Columns) {
-    let d = rows.columns();
-    for i in range {
+fn transpose_piece(rows: Rows, range: Range<usize>, alpha: &[f64], v: &mut ColumnSums) {
+    let (d, outputs) = (rows.columns(), v.outputs);
+    for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
         for k in 0..outputs {
-            let a = alpha[i * outputs + k];
+            let a = alpha[k];
             if a == 0.0 {
                 continue;
             }

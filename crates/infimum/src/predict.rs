@@ -2,12 +2,15 @@
 
 use infimum_problem::{Loss, Matrix, Model};
 
-/// `z = W x + b` for every row, row-major n × outputs.
+/// `z = W x + b` for every row, row-major n × outputs; NaN if rows of a spilled matrix cannot be read back.
 pub fn decision_values(model: &Model, matrix: &Matrix) -> Vec<f64> {
     let mut values = Vec::with_capacity(matrix.rows() * model.outputs);
-    for i in 0..matrix.rows() {
-        let row = matrix.row(i);
+    let read = matrix.for_each_row(|_, row| {
         values.extend((0..model.outputs).map(|k| model.intercepts[k] + row.dot(model.row(k))));
+    });
+    if read.is_err() {
+        values.clear();
+        values.resize(matrix.rows() * model.outputs, f64::NAN);
     }
     values
 }
