@@ -3,6 +3,7 @@
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use infimum_data::Memory;
 use infimum_problem::{Certificate, one_line, relative_gap};
 
 use crate::steps::{Checker, Refusal, Step, Verdict};
@@ -18,6 +19,8 @@ pub struct Options {
     pub json: bool,
     /// Do not print the claim in words.
     pub quiet: bool,
+    /// Limit on memory in bytes.
+    pub memory: Option<u64>,
 }
 
 /// The certificate's name in a run folder.
@@ -50,14 +53,21 @@ pub fn certificates(path: &Path) -> Vec<(String, PathBuf)> {
 }
 
 /// Checks and prints: one line on `out`, the claims in words on `explain`. Returns the exit code: 0 verified, 1 not
-/// verified, 2 if a certificate cannot be read or the verdict cannot be printed. Of several certificates the first that is
-/// refused decides. An `out` whose reader has gone away has been read as far as anybody wanted, and is no failure.
+/// verified, 2 if a certificate cannot be read, the limit on memory is too small, or the verdict cannot be printed. Of several
+/// certificates the first that is refused decides. An `out` whose reader has gone away has been read as far as anybody wanted,
+/// and is no failure.
 pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i32 {
     let mut say = |line: &str| {
         let _ = writeln!(explain, "{}", one_line(line));
     };
     let found = certificates(&options.certificate);
-    let mut checker = Checker::default();
+    let mut checker = match memory(options) {
+        Ok(memory) => Checker::within(memory),
+        Err(why) => {
+            say(&format!("error: {why}"));
+            return 2;
+        }
+    };
     let mut verdicts = Vec::new();
     let mut refusal = None;
     for (name, path) in &found {
@@ -97,6 +107,14 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
         }
         _ => code,
     }
+}
+
+/// The limit on memory, with the run folder or the certificate's for temporary files.
+fn memory(options: &Options) -> Result<Option<Memory>, String> {
+    let path = &options.certificate;
+    let folder = if path.is_dir() { Some(path.as_path()) } else { path.parent() };
+    let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    options.memory.map(|bytes| Memory::new(bytes, rayon::current_num_threads(), folder)).transpose()
 }
 
 /// Checks one certificate against the data asked for, or else those that it names.

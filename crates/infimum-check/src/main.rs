@@ -5,12 +5,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use infimum_check::{Options, run};
+use infimum_data::parse_bytes;
 
-const USAGE: &str = "usage: infimum-check RUN-OR-CERTIFICATE [--data DATA] [--json] [--quiet]
+const USAGE: &str = "usage: infimum-check RUN-OR-CERTIFICATE [--data DATA] [--memory SIZE] [--json] [--quiet]
 
 Verifies that no model of the certified kind has a training objective below the certified bound, and that the recorded
 model attains the certified value. DATA is the training file or builtin:NAME; by default the path in the certificate.
 Prints `s VERIFIED lower=… upper=…` (exit 0) or `s NOT VERIFIED <step>: <why>` (exit 1); usage errors exit with 2.
+SIZE limits memory, e.g. 2GiB: a LIBSVM file may be larger and then goes through a temporary file (TMPDIR, or beside the
+certificate).
 --version prints the version.";
 
 /// What is asked for.
@@ -31,6 +34,11 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Command, Strin
             "--quiet" => options.quiet = true,
             "--data" => options.data = Some(data(arguments.next().ok_or("--data expects a file")?, "")?),
             flag if flag.starts_with("--data=") => options.data = Some(data(argument, "--data=")?),
+            "--memory" => {
+                let size = arguments.next().ok_or("--memory expects a size such as 2GiB")?;
+                options.memory = Some(memory(&size.to_string_lossy())?);
+            }
+            flag if flag.starts_with("--memory=") => options.memory = Some(memory(&flag["--memory=".len()..])?),
             flag if flag.starts_with('-') => return Err(format!("unknown option `{flag}`")),
             _ if !given => {
                 options.certificate = argument.into();
@@ -48,6 +56,11 @@ fn data(argument: OsString, prefix: &str) -> Result<String, String> {
         Some(name) => Ok(name[prefix.len()..].into()),
         None => Err(format!("--data: expected a name in UTF-8, got `{}`; rename the file", argument.display())),
     }
+}
+
+/// The size of `--memory`.
+fn memory(text: &str) -> Result<u64, String> {
+    parse_bytes(text).map_err(|expected| format!("--memory {text}: {expected}"))
 }
 
 fn main() -> ExitCode {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use infimum::{ClassWeight, Format, Intercept, Loss, Penalty, Request, Solver, Split, Strength, Task};
+use infimum::{ClassWeight, Format, Intercept, Loss, Penalty, Request, Solver, Split, Strength, Task, parse_bytes};
 
 use crate::selection::{Given, SelectionArguments};
 
@@ -124,6 +124,10 @@ pub(crate) struct FitArguments {
     /// [default: chosen and printed]
     #[arg(long, value_parser = solver)]
     pub(crate) solver: Option<Solver>,
+    /// Memory for everything, e.g. 2GiB: a LIBSVM file may be larger and then goes through a temporary file (in TMPDIR, or
+    /// the run folder) [default: no limit]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_bytes)]
+    pub(crate) memory: Option<u64>,
     /// Run folder [default: runs/TIME-NAME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
@@ -186,6 +190,9 @@ pub(crate) struct CheckArguments {
     /// Training file or builtin:NAME [default: the path in the certificate]
     #[arg(long)]
     pub(crate) data: Option<String>,
+    /// Memory for everything, e.g. 2GiB: a LIBSVM file may be larger [default: no limit]
+    #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_bytes)]
+    pub(crate) memory: Option<u64>,
     /// Print the verdict as JSON
     #[arg(long)]
     pub(crate) json: bool,

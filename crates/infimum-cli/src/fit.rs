@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Ending, Fit, FitOptions, Format, Loaded, Loss, ModelFile, Request, Start, Strength, Task, fit_loaded, load,
-    model_name, relative_gap, warm_start,
+    Ending, Fit, FitOptions, Format, Loaded, Loss, Memory, ModelFile, Request, Start, Strength, Task, fit_loaded,
+    load, model_name, relative_gap, warm_start,
 };
+use infimum_check::Checker;
 use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
 
@@ -28,6 +29,7 @@ pub(crate) struct Run<'a> {
     pub(crate) threads: usize,
     pub(crate) log: Log,
     start: Instant,
+    memory: Option<Memory>,
 }
 
 /// How the strength of a fit was chosen.
@@ -103,7 +105,10 @@ impl<'a> Run<'a> {
         let out: Box<dyn Write + Send> = if arguments.quiet { Box::new(io::sink()) } else { Box::new(io::stderr()) };
         let watch = interrupt::watch_reading(start, arguments.time_limit, folder.traces());
         let log = Log::new(start, interrupted, out, log_copy(arguments)?);
-        let run = Run { arguments, folder, threads, start, log };
+        let limit = |bytes| Memory::new(bytes, threads, &folder.path);
+        let memory = arguments.memory.map(limit).transpose().map_err(Failure::input)?;
+        let request = Request { memory: memory.clone(), ..request };
+        let run = Run { arguments, folder, threads, start, log, memory };
         let loaded = load(&arguments.read.data, &request).map_err(Failure::input)?;
         drop(watch);
         let read = run.seconds();
@@ -218,7 +223,7 @@ impl<'a> Run<'a> {
             Err(failure) => Proof::Unwritten(failure.message.clone()),
             Ok(()) => {
                 let bytes = std::fs::read(self.folder.path.join(CERTIFICATE)).map_err(Failure::internal)?;
-                match infimum_check::check(&bytes, &source) {
+                match Checker::within(self.memory.clone()).check(&bytes, &source) {
                     Err(refusal) => Proof::Refused(refusal.to_string()),
                     Ok(verdict) => {
                         (upper, lower) = (verdict.mean_upper, verdict.mean_lower);
@@ -262,10 +267,12 @@ impl<'a> Run<'a> {
 }
 
 /// Time to keep for what follows the solver: making the witness and the metrics (some passes over the matrix; 2.2e-8 s for
-/// each value measured on one core of a busy machine), and writing the certificate, 8 bytes for each dual value.
+/// each value measured on one core of a busy machine; as much again where they are read from a file), and writing the
+/// certificate, 8 bytes for each dual value.
 pub(crate) fn reserve(loaded: &Loaded) -> Duration {
     let (data, outputs) = (&loaded.problem.data, loaded.problem.outputs() as f64);
-    let passes = 2e-8 * data.matrix.stored() as f64 * outputs;
+    let per_value = if data.matrix.is_spilled() { 4e-8 } else { 2e-8 };
+    let passes = per_value * data.matrix.stored() as f64 * outputs;
     let write = 5e-8 * (data.rows() + data.columns()) as f64 * outputs;
     Duration::from_secs_f64(0.01 + passes + write)
 }

@@ -13,6 +13,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> i32 {
         data: arguments.data.clone(),
         json: arguments.json,
         quiet: arguments.quiet,
+        memory: arguments.memory,
     };
     infimum_check::run(&options, &mut io::stdout(), &mut io::stderr())
 }

@@ -184,13 +184,7 @@ fn accumulate_dense(dense: &DenseMatrix, range: Range<usize>, alpha: &[f64], out
 }
 
 /// The same for sparse rows.
-fn accumulate_sparse(
-    sparse: &SparseMatrix,
-    range: Range<usize>,
-    alpha: &[f64],
-    outputs: usize,
-    v: &mut [f64],
-) {
+fn accumulate_sparse(sparse: &SparseMatrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
     for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
         let (indices, values) = sparse.row(i);
         for k in 0..outputs {

@@ -1,5 +1,6 @@
 //! What the first-order solvers share: valuing an iterate and its dual point, stopping, and the metric of the columns.
 
+use crate::design;
 use crate::direction::separated;
 use crate::frame::{Frame, Losses, Point};
 use crate::smooth::SmoothLosses;

@@ -40,7 +40,7 @@ pub use describe::{Description, describe};
 pub use error::{DataError, Unit, one_line};
 pub use generate::{generate, generator_names};
 pub use hash::problem_sha256;
-pub use memory::Memory;
+pub use memory::{Memory, parse_bytes};
 pub use predict::{KnownTarget, Prediction, read_for_prediction};
 pub use subset::{smallest_share, subset_rows};
 pub use variant::Change;

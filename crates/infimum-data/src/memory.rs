@@ -46,15 +46,36 @@ pub(crate) struct Shape {
     pub(crate) working_sets: bool,
 }
 
+/// The number of bytes of `text`: a number and `KiB`, `MiB`, `GiB`, `TiB` (powers of 1024), `KB`, `MB`, `GB`, `TB` (powers of
+/// 1000), `B` or nothing.
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
+    let units = [("", 1), ("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1u64 << 40)];
+    let decimal = [1, 1_000, 1_000_000, 1_000_000_000, 1_000_000_000_000];
+    let expected = || "expected a number of bytes > 0 such as 800MB, 1.5GiB or 2GB".to_string();
+    let number = text.trim().trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = text.trim()[number.len()..].to_ascii_uppercase();
+    let factor = (units.iter().zip(decimal))
+        .find_map(|(&(prefix, binary), decimal)| match unit.strip_prefix(prefix) {
+            Some("IB") if !prefix.is_empty() => Some(binary),
+            Some("B") => Some(decimal),
+            Some("") if prefix.is_empty() => Some(1),
+            _ => None,
+        })
+        .ok_or_else(expected)?;
+    let bytes = number.trim().parse::<f64>().ok().map(|number| number * factor as f64);
+    bytes.filter(|bytes| *bytes >= 1.0 && *bytes < 1e18).map(|bytes| bytes as u64).ok_or_else(expected)
+}
+
 /// A number of bytes for people, rounded up.
 fn bytes(count: u64) -> String {
     format!("{}MiB", count.div_ceil(1 << 20))
 }
 
 impl Memory {
-    /// A limit of `limit` bytes for a run with `threads` threads; temporary files, which have no name, lie in `folder`. The
-    /// error says the least limit.
+    /// A limit of `limit` bytes for a run with `threads` threads; temporary files, which have no name, lie in `TMPDIR` if that
+    /// is set, and else in `folder`. The error says the least limit.
     pub fn new(limit: u64, threads: usize, folder: &Path) -> Result<Memory, String> {
+        let folder = std::env::var_os("TMPDIR").filter(|name| !name.is_empty()).map_or(folder.into(), PathBuf::from);
         let threads = threads.max(1) as u64;
         let least = PROGRAM + threads * PER_THREAD;
         if limit < least {
@@ -62,7 +83,7 @@ impl Memory {
             return Err(if threads > 1 { format!("{message}; fewer need less") } else { message });
         }
         let block_bytes = (limit / (16 * threads)).clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
-        Ok(Memory { limit, threads, folder: folder.into(), matrix_bytes: limit / 2, block_bytes })
+        Ok(Memory { limit, threads, folder, matrix_bytes: limit / 2, block_bytes })
     }
 
     /// For tests: a matrix of more than `matrix_bytes` goes to a file in blocks of `block_bytes`.
@@ -122,7 +143,9 @@ impl Memory {
     pub(crate) fn demand_vectors(&self, name: &str, matrix: &Matrix, shape: Shape) -> Result<(), DataError> {
         match matrix {
             Matrix::Dense(dense) => return self.demand(name, 8 * dense.values.len() as u64),
-            Matrix::Sparse(sparse) => return self.demand(name, 8 * sparse.rows as u64 + ENTRY * sparse.values.len() as u64),
+            Matrix::Sparse(sparse) => {
+                return self.demand(name, 8 * sparse.rows as u64 + ENTRY * sparse.values.len() as u64);
+            }
             Matrix::Spilled(_) => {}
         }
         let (rows, columns, outputs) = (shape.rows as u64, shape.columns as u64, shape.outputs as u64);
@@ -143,5 +166,37 @@ impl Memory {
             bytes(self.limit)
         );
         Err(DataError::input(name, message))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, expected) in [
+            ("1", 1),
+            ("4096", 4_096),
+            ("12B", 12),
+            ("1KiB", 1_024),
+            ("1kb", 1_000),
+            ("1.5GiB", 3 << 29),
+            (" 2 GB ", 2_000_000_000),
+            ("800MB", 800_000_000),
+            ("3tib", 3 << 40),
+        ] {
+            assert_eq!(parse_bytes(text), Ok(expected), "{text}");
+        }
+        for text in ["", "GiB", "0", "-1GB", "1G", "1iB", "1 PiB", "nan", "inf", "1e30", "ö", "1öB"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_too_small_says_the_least() {
+        let least = Memory::new(1 << 20, 4, Path::new(".")).expect_err("too small");
+        assert!(least.contains("at least 80MiB") && least.contains("fewer"), "{least}");
+        assert!(Memory::new(80 << 20, 4, Path::new(".")).is_ok());
     }
 }

@@ -72,8 +72,10 @@ pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw
         return Err(DataError::input(name, "the file is empty; expected rows of data"));
     }
     let format = request.format.unwrap_or_else(|| infer::format(name, &head));
-    if let (Some(memory), Some(size)) = (&request.memory, length.and_then(|length| least_matrix(format, &head, length))) {
-        memory.demand(name, size)?;
+    if let (Some(memory), Some(size)) = (&request.memory, length.and_then(|length| least_matrix(format, &head, length)))
+    {
+        // A guess that is wrong by a factor of 2 refuses nothing; what is read is measured afterwards.
+        memory.demand(name, if memory.demand(name, size / 2).is_err() { size } else { 0 })?;
     }
     match format {
         Format::Libsvm => read_libsvm(Source::open(name)?, request, encode),
@@ -167,7 +169,9 @@ fn read_libsvm(source: Source, request: &Request, encode: &Encode) -> Result<Raw
         fit_columns(matrix, encoding.columns, &mut notes);
     }
     if matrix.is_spilled() {
-        notes.push("the matrix does not fit into --memory: it is kept in a temporary file and read in passes".to_string());
+        notes.push(
+            "the matrix does not fit into --memory: it is kept in a temporary file and read in passes".to_string(),
+        );
     }
     Ok(Raw {
         names: ColumnNames::numbered(matrix.columns()),
