@@ -1,8 +1,8 @@
 //! How much memory a run may take, and what it does with a matrix that is larger.
 //!
-//! Half of the limit is for the matrix: one that fits is held in memory as without a limit, and a larger one of a format that
-//! can be read in passes is written to a temporary file, block by block, and read back in every pass. The other half is for the
-//! vectors of rows and columns, which stay in memory, for the blocks at hand and for the readers' buffers.
+//! Half of what the program and its buffers leave of the limit is for the matrix: one that fits is held in memory as without
+//! a limit, and a larger one of a format that can be read in passes is written to a temporary file, block by block, and read
+//! back in every pass. The other half is for the vectors of rows and columns, which stay in memory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,9 +11,11 @@ use infimum_problem::{Matrix, SpillWriter};
 
 use crate::error::DataError;
 
-/// Memory of the program itself, and of each thread's buffers while it reads and in a pass.
-const PROGRAM: u64 = 16 << 20;
+/// Memory of the program itself (with what its allocator keeps), and of each thread's buffers while it reads and in a pass.
+const PROGRAM: u64 = 48 << 20;
 const PER_THREAD: u64 = 16 << 20;
+/// The program's share has room for a matrix, or beside one in a file for vectors, of this size, whatever the limit.
+const SMALL: u64 = 4 << 20;
 /// Bytes of the largest block, and of the smallest.
 const LARGEST_BLOCK: u64 = 4 << 20;
 const SMALLEST_BLOCK: u64 = 1 << 16;
@@ -83,7 +85,7 @@ impl Memory {
             return Err(if threads > 1 { format!("{message}; fewer need less") } else { message });
         }
         let block_bytes = (limit / (16 * threads)).clamp(SMALLEST_BLOCK, LARGEST_BLOCK);
-        Ok(Memory { limit, threads, folder, matrix_bytes: limit / 2, block_bytes })
+        Ok(Memory { limit, threads, folder, matrix_bytes: SMALL + (limit - least) / 2, block_bytes })
     }
 
     /// For tests: a matrix of more than `matrix_bytes` goes to a file in blocks of `block_bytes`.
@@ -133,7 +135,7 @@ impl Memory {
             bytes(size),
             bytes(self.limit),
             bytes(self.matrix_bytes),
-            bytes(2 * size)
+            bytes(2 * size + PROGRAM + self.threads * PER_THREAD)
         );
         Err(DataError::input(name, message))
     }
@@ -153,9 +155,10 @@ impl Memory {
         let vectors = 8 * outputs * (ROW_VECTORS * rows + per_column * columns);
         let order = if shape.working_sets { LARGEST_SET.min(columns + 1) } else { columns + 1 };
         let is_factorised = shape.working_sets || order * outputs <= LARGEST_SYSTEM;
-        let systems = if is_factorised { 8 * order * order * outputs * outputs * (self.threads + 3) } else { 0 };
+        let order = if shape.working_sets { order } else { order * outputs };
+        let systems = if is_factorised { 8 * order * order * (self.threads + 3) } else { 0 };
         let copies = if shape.working_sets { self.limit / 8 } else { 0 };
-        let least = PROGRAM + self.threads * PER_THREAD + vectors + systems + copies;
+        let least = PROGRAM + self.threads * PER_THREAD + (vectors + systems + copies).saturating_sub(SMALL);
         if least <= self.limit {
             return Ok(());
         }
@@ -196,7 +199,7 @@ mod tests {
     #[test]
     fn a_limit_that_is_too_small_says_the_least() {
         let least = Memory::new(1 << 20, 4, Path::new(".")).expect_err("too small");
-        assert!(least.contains("at least 80MiB") && least.contains("fewer"), "{least}");
-        assert!(Memory::new(80 << 20, 4, Path::new(".")).is_ok());
+        assert!(least.contains("at least 112MiB") && least.contains("fewer"), "{least}");
+        assert!(Memory::new(112 << 20, 4, Path::new(".")).is_ok());
     }
 }
