@@ -144,7 +144,7 @@ proptest! {
         for subset in [Subset::WithoutFold { folds, fold: folds - 1, seed }, Subset::Share { rows, seed }] {
             // Held-out rows may have taken all but one row of a label.
             let Ok(part) = loaded.subset(subset) else { continue };
-            let rebuilt = infimum_data::rebuild(&table.path(), &part.recipe).unwrap();
+            let rebuilt = infimum_data::rebuild(&table.path(), &part.recipe, None).unwrap();
             prop_assert_eq!(&rebuilt.problem_sha256, &part.problem_sha256);
             prop_assert_eq!(&rebuilt.problem, &part.problem);
             prop_assert_eq!(&rebuilt.validation, &part.validation);
@@ -161,7 +161,7 @@ proptest! {
         let mut loaded = table.load(Loss::Softmax, Request::default());
         let strength = Some(Strength::PerExample { l1, l2 });
         loaded.set(Change { loss: Some(Loss::Hinge), strength, standardize: Some(standardize) }).unwrap();
-        let rebuilt = infimum_data::rebuild(&table.path(), &loaded.recipe).unwrap();
+        let rebuilt = infimum_data::rebuild(&table.path(), &loaded.recipe, None).unwrap();
         prop_assert_eq!(rebuilt.problem_sha256, loaded.problem_sha256);
         prop_assert_eq!(rebuilt.problem, loaded.problem);
     }
