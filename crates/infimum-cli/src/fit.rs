@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Ending, Fit, FitOptions, Format, Loaded, Loss, Memory, ModelFile, Request, Start, Strength, Task, fit_loaded,
-    load, model_name, relative_gap, warm_start,
+    Ending, Fit, FitOptions, Format, Loaded, Loss, Memory, ModelFile, Request, Start, Strength, Task, fit_loaded, load,
+    model_name, relative_gap, warm_start,
 };
 use infimum_check::Checker;
 use infimum_report::{Closing, Header, Log, Proof, print};

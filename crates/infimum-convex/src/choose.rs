@@ -90,6 +90,7 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
     let order = problem.data.columns() + 1;
     let stored = problem.data.matrix.stored();
     let spilled = problem.data.matrix.is_spilled();
+    let system = order * if loss == Loss::Softmax { problem.outputs() } else { 1 };
     match solver {
         Solver::Newton | Solver::NewtonCg | Solver::WorkingSet | Solver::Lbfgs | Solver::Fista | Solver::Saga
             if loss.is_piecewise_linear() =>
@@ -100,7 +101,7 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
             Some("l1 > 0 is not smooth; use --l1 0".into())
         }
         Solver::AveragedSgd if objective.lambda1 > 0.0 => Some("its steps do not know l1; use --l1 0".into()),
-        Solver::Newton if order * if loss == Loss::Softmax { problem.outputs() } else { 1 } > 8_000 => {
+        Solver::Newton if system > 8_000 => {
             Some(format!("its Hessian would have order {order} times outputs, more than 8000"))
         }
         Solver::InteriorPoint if !loss.is_piecewise_linear() => Some("it is for hinge, epsilon and quantile".into()),
@@ -114,12 +115,12 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
         Solver::Saga if loss == Loss::Poisson => {
             Some("its step lengths rest on a bound of the loss's curvature, and exp has none".into())
         }
-        Solver::DualCd | Solver::Saga | Solver::AveragedSgd if spilled => Some(format!(
+        Solver::DualCd | Solver::Saga | Solver::AveragedSgd | Solver::Clarabel if spilled => Some(format!(
             "it needs every row in memory, and the matrix is larger than --memory allows; use {}, or more --memory",
             if loss.is_piecewise_linear() { smooth_relatives(loss) } else { "newton-cg" }
         )),
-        Solver::Newton | Solver::InteriorPoint if spilled && order > FACTORISE_UP_TO => Some(format!(
-            "its system has order {order}, and with the matrix in a file (--memory) at most {FACTORISE_UP_TO} is factorised; \
+        Solver::Newton | Solver::InteriorPoint if spilled && system > FACTORISE_UP_TO => Some(format!(
+            "its system has order {system}, and with the matrix in a file (--memory) at most {FACTORISE_UP_TO} is factorised; \
              use {}, or more --memory",
             if loss.is_piecewise_linear() { smooth_relatives(loss) } else { "newton-cg" }
         )),

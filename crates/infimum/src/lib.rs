@@ -26,8 +26,8 @@ pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cro
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
-    Change, DataError, KnownTarget, Loaded, Memory, Prediction, Request, ValidationTarget, builtin_names, describe, generate,
-    generator_names, load, parse_bytes, read_for_prediction, smallest_share, subset_rows,
+    Change, DataError, KnownTarget, Loaded, Memory, Prediction, Request, ValidationTarget, builtin_names, describe,
+    generate, generator_names, load, parse_bytes, read_for_prediction, smallest_share, subset_rows,
 };
 pub use infimum_problem::{
     Certificate, ClassWeight, Ending, Event, Format, Intercept, Loss, Matrix, Monitor, Silent, Split, Stop, Strength,

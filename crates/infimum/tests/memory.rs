@@ -17,8 +17,12 @@ fn rows(classes: bool) -> tempfile::NamedTempFile {
     };
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     for _ in 0..900 {
-        let entries: Vec<(usize, f64)> =
-            (1..=30).filter_map(|j| (next() < 0.35).then(|| (j, 2.0 * next() - 0.7 - 0.01 * j as f64))).collect();
+        let mut entries: Vec<(usize, f64)> = Vec::new();
+        for j in 1..=30 {
+            if next() < 0.35 {
+                entries.push((j, 2.0 * next() - 0.7 - 0.01 * j as f64));
+            }
+        }
         let score: f64 = entries.iter().map(|&(j, x)| x * ((j * 7 % 11) as f64 - 5.0)).sum::<f64>() + 4.0 * next();
         let label = if classes { f64::from(u8::from(score > -2.0)) + f64::from(u8::from(score > 4.0)) } else { score };
         write!(file, "{label}").expect("written");
