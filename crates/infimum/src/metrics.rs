@@ -128,7 +128,7 @@ mod tests {
         let (none, many) = ((-1f64).exp(), 3f64.exp());
         let deviance = 0.5 * (2.0 * none + 2.0 * (many - 20.0 + 20.0 * (20.0 / many).ln()));
         assert!((counts.mean_poisson_deviance.unwrap() - deviance).abs() < 1e-14, "{counts:?}");
-        assert_eq!((counts.unknown, counts.mean_absolute_error), (1, Some(0.5 * (none + many - 20.0))));
+        assert_eq!((counts.unknown, counts.mean_absolute_error), (1, Some(0.5 * (none + (many - 20.0)))));
         assert_eq!(real.mean_poisson_deviance, None);
         let nothing = metrics(Loss::Squared, &model, &matrix, &KnownTarget::Real(vec![f64::NAN; 3]));
         assert_eq!(nothing.words(), "none, 3 rows of unknown target left out");

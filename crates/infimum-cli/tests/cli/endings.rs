@@ -71,17 +71,17 @@ solver     newton (15 weights in all)
 
     time  source                 incumbent             bound       gap explored
 TIME start             1.0986122887e0    0.0000000000e0    1.00e0        0
-TIME end              1.9257682377e-1   1.9257183269e-1   2.59e-5        4
+TIME end              1.9257564934e-1   1.9257480328e-1   4.39e-6        4
 
 ending     Optimal
-objective  1.925768237721e-1  (mean over the training weight)
-bound      1.925718326877e-1  (proven: the certificate was checked)
-gap        2.59e-5
-metric     training    accuracy 0.973333, log loss 0.119950 (150 rows)
+objective  1.925756493368e-1  (mean over the training weight)
+bound      1.925748032844e-1  (proven: the certificate was checked)
+gap        4.39e-6
+metric     training    accuracy 0.973333, log loss 0.119752 (150 rows)
 seconds
 written    run
 
-No softmax regression with this penalty can have a training objective more than 0.003 % lower. Training longer can gain at \
+No softmax regression with this penalty can have a training objective more than 0.0005 % lower. Training longer can gain at \
 most that; ask for a smaller --gap to gain it or to prove that there is less.",
         env!("CARGO_PKG_VERSION")
     );
