@@ -13,6 +13,7 @@
 
 mod chunks;
 mod command;
+mod kernel;
 mod losses;
 mod lower;
 mod steps;

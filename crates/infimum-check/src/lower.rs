@@ -4,6 +4,7 @@ use infimum_problem::{Block, Certificate, Intercept, Problem, Target};
 use infimum_rigor::{ColumnSums, ExactSum, Interval, Sum, transpose_product_by};
 
 use crate::chunks::in_chunks;
+use crate::kernel::Products;
 use crate::losses::{Softmax, scalar};
 use crate::upper::{rows, target};
 
@@ -42,8 +43,9 @@ pub(crate) fn feasible(problem: &Problem, certificate: &Certificate) -> Result<(
     Ok(())
 }
 
-/// The proven lower bound D(α) rounded down, or the condition on `v = Σ α x` that fails.
-pub(crate) fn lower(problem: &Problem, certificate: &Certificate) -> Result<f64, String> {
+/// The proven lower bound D(α) rounded down, or the condition on `v = Σ α x` that fails; `kernel` has the products of a kernel
+/// problem.
+pub(crate) fn lower(problem: &Problem, certificate: &Certificate, kernel: Option<&Products>) -> Result<f64, String> {
     let objective = &problem.objective;
     let (n, d, outputs) = (problem.data.rows(), problem.data.columns(), problem.outputs());
     let alpha = &certificate.dual;
@@ -70,10 +72,17 @@ pub(crate) fn lower(problem: &Problem, certificate: &Certificate) -> Result<f64,
         let add = |block: Block| sums.add(rows(block.storage), block.rows, &alpha[block.first * outputs..]);
         problem.data.matrix.for_each_block(range, add)
     };
-    let v = transpose_product_by(n, d, outputs, add_rows).map_err(|fault| fault.to_string())?;
+    let v = match kernel {
+        None => transpose_product_by(n, d, outputs, add_rows).map_err(|fault| fault.to_string())?,
+        Some(_) => Vec::new(),
+    };
     for k in 0..outputs {
-        for j in 0..d {
-            let conjugate = conjugate(objective.lambda1, objective.lambda2, objective.scale(j), v[k * d + j])
+        if let Some(kernel) = kernel {
+            let divisor = Interval::point(2.0) * Interval::point(objective.lambda2);
+            sum.add(-Interval::new(0.0, kernel.dual_norms[k]).divide_by_positive(divisor).upper);
+        }
+        for (j, &v) in v.iter().skip(k * d).take(d).enumerate() {
+            let conjugate = conjugate(objective.lambda1, objective.lambda2, objective.scale(j), v)
                 .map_err(|why| format!("column {} of output {}: {why}", j + 1, k + 1))?;
             sum.add(-conjugate);
         }

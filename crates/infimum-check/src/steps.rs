@@ -8,6 +8,7 @@ use infimum_problem::{
     relative_gap,
 };
 
+use crate::kernel;
 use crate::lower::{feasible, lower};
 use crate::upper::{separates, upper};
 use crate::words;
@@ -161,11 +162,19 @@ pub fn check_problem(problem: &Problem, certificate: &Certificate) -> Result<Ver
         return refuse(Step::Dual, why);
     }
     let claim = &certificate.claim;
-    let proven_lower = lower(problem, certificate).map_err(|reason| Refusal { step: Step::Dual, reason })?;
+    let products = match problem.objective.kernel {
+        None => None,
+        Some(kernel) => match kernel::products(problem, kernel, certificate) {
+            None => return refuse(Step::Problem, "rows too long for the error analysis of kernel entries"),
+            products => products,
+        },
+    };
+    let proven_lower =
+        lower(problem, certificate, products.as_ref()).map_err(|reason| Refusal { step: Step::Dual, reason })?;
     if !(claim.lower <= proven_lower) {
         return refuse(Step::Lower, format!("claimed {:e}, the dual point proves {proven_lower:e}", claim.lower));
     }
-    let proven_upper = upper(problem, certificate).map_err(unread)?;
+    let proven_upper = upper(problem, certificate, products.as_ref()).map_err(unread)?;
     if !(claim.upper >= proven_upper) {
         return refuse(Step::Upper, format!("claimed {:e}, the model proves {proven_upper:e}", claim.upper));
     }
@@ -199,8 +208,12 @@ fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refu
             return refuse(Step::Problem, format!("{name}: claimed {claimed}, the data gives {rebuilt}"));
         }
     }
-    if claim.recipe.loss != objective.loss || claim.recipe.intercept != objective.intercept {
-        return refuse(Step::Problem, "the recipe's loss or intercept is not the problem's");
+    let recipe = &claim.recipe;
+    if recipe.loss != objective.loss || recipe.intercept != objective.intercept || recipe.kernel != objective.kernel {
+        return refuse(Step::Problem, "the recipe's loss, intercept or kernel is not the problem's");
+    }
+    if let Some(why) = objective.kernel.and_then(|kernel| kernel::objection(problem, kernel)) {
+        return refuse(Step::Problem, why);
     }
     // The domain of the theorem.
     let positive = |value: &f64| *value > 0.0 && value.is_finite();
@@ -234,7 +247,7 @@ fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refu
 
 fn model_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refusal> {
     let model = &certificate.model;
-    let (n, d, outputs) = (problem.data.rows(), problem.data.columns(), problem.outputs());
+    let (n, d, outputs) = (problem.data.rows(), problem.model_columns(), problem.outputs());
     if (model.outputs, model.columns) != (outputs, d)
         || model.weights.len() != outputs * d
         || model.intercepts.len() != outputs

@@ -4,6 +4,7 @@ use infimum_problem::{Certificate, Intercept, Loss, Problem, SpillFault, Storage
 use infimum_rigor::{Interval, Rows, Sum, margins};
 
 use crate::chunks::in_chunks;
+use crate::kernel::Products;
 use crate::losses::{Softmax, scalar};
 
 /// Rows as the rigorous kernels take them.
@@ -34,11 +35,22 @@ pub(crate) fn target(problem: &Problem, i: usize, k: usize) -> f64 {
 fn for_each_row<T: Default + Send>(
     problem: &Problem,
     certificate: &Certificate,
+    kernel: Option<&Products>,
     work: impl Fn(usize, &[Interval], &mut T) + Sync,
 ) -> Result<Vec<T>, SpillFault> {
     let (n, outputs) = (problem.data.rows(), problem.outputs());
     let model = &certificate.model;
     let chunks = in_chunks(n, outputs, |range| {
+        if let Some(kernel) = kernel {
+            let mut accumulator = T::default();
+            for i in range {
+                let z: Vec<Interval> = (kernel.outputs[i * outputs..(i + 1) * outputs].iter().zip(&model.intercepts))
+                    .map(|(&output, &intercept)| output + Interval::point(intercept))
+                    .collect();
+                work(i, &z, &mut accumulator);
+            }
+            return Ok(accumulator);
+        }
         let mut accumulator = T::default();
         let visited = problem.data.matrix.for_each_block(range, |block| {
             let (first, count) = (block.rows.start, block.rows.len());
@@ -50,11 +62,15 @@ fn for_each_row<T: Default + Send>(
     chunks.into_iter().collect()
 }
 
-/// A number that `U(model)` does not exceed.
-pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> Result<f64, SpillFault> {
+/// A number that `U(model)` does not exceed; `kernel` has the products of a kernel problem.
+pub(crate) fn upper(
+    problem: &Problem,
+    certificate: &Certificate,
+    kernel: Option<&Products>,
+) -> Result<f64, SpillFault> {
     let objective = &problem.objective;
     let loss = scalar(objective.loss);
-    let parts = for_each_row(problem, certificate, |i, z, sum: &mut Sum| {
+    let parts = for_each_row(problem, certificate, kernel, |i, z, sum: &mut Sum| {
         let c = problem.data.weights[i];
         match (&loss, &problem.data.target) {
             (Some(loss), _) => {
@@ -70,8 +86,16 @@ pub(crate) fn upper(problem: &Problem, certificate: &Certificate) -> Result<f64,
     parts.iter().for_each(|part| sum.merge(part));
     let model = &certificate.model;
     for k in 0..model.outputs {
-        for (j, &w) in model.row(k).iter().enumerate().filter(|entry| *entry.1 != 0.0) {
-            add_penalty(&mut sum, objective.lambda1, objective.lambda2, objective.scale(j), w);
+        match kernel {
+            None => {
+                for (j, &w) in model.row(k).iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+                    add_penalty(&mut sum, objective.lambda1, objective.lambda2, objective.scale(j), w);
+                }
+            }
+            Some(kernel) => {
+                let norm = Interval::new(0.0, kernel.primal_norms[k]);
+                sum.add((Interval::point(0.5) * (Interval::point(objective.lambda2) * norm)).upper);
+            }
         }
         if objective.intercept == Intercept::Penalized {
             add_penalty(&mut sum, objective.lambda1, objective.lambda2, 1.0, model.intercepts[k]);
@@ -93,7 +117,7 @@ fn add_penalty(sum: &mut Sum, lambda1: f64, lambda2: f64, scale: f64, w: f64) {
 
 /// Whether every row's margin is provably positive: `y z > 0`, or `z_y > z_k` for all k ≠ y.
 pub(crate) fn separates(problem: &Problem, certificate: &Certificate) -> Result<bool, SpillFault> {
-    let parts = for_each_row(problem, certificate, |i, z, crossed: &mut bool| {
+    let parts = for_each_row(problem, certificate, None, |i, z, crossed: &mut bool| {
         let positive = match (&problem.data.target, problem.objective.loss) {
             (Target::Class { classes, .. }, Loss::Softmax) => {
                 let own = z[classes[i] as usize].lower;

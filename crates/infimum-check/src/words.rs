@@ -15,14 +15,21 @@ fn model_name(problem: &Problem) -> String {
         Loss::Softmax => "softmax regression",
         Loss::Hinge => "support vector machine (hinge loss)",
         Loss::SquaredHinge => "support vector machine (squared hinge loss)",
+        Loss::Squared if problem.objective.kernel.is_some() => "kernel model (squared loss)",
         Loss::Squared => "linear model (squared loss)",
         Loss::Epsilon(_) => "support vector regression (epsilon-insensitive loss)",
         Loss::SquaredEpsilon(_) => "support vector regression (squared epsilon-insensitive loss)",
+        Loss::Huber(_) if problem.objective.kernel.is_some() => "kernel model (Huber loss)",
         Loss::Huber(_) => "linear model (Huber loss)",
+        Loss::Quantile(_) if problem.objective.kernel.is_some() => "kernel quantile regression",
         Loss::Quantile(_) => "linear quantile regression",
         Loss::Poisson => "Poisson regression (logarithmic link)",
     };
-    if several && problem.objective.loss.is_margin() { format!("one-vs-rest {name}") } else { name.into() }
+    let name = if several && problem.objective.loss.is_margin() { format!("one-vs-rest {name}") } else { name.into() };
+    match problem.objective.kernel {
+        Some(kernel) => format!("{name} over the space of the kernel {}", kernel.words()),
+        None => name,
+    }
 }
 
 /// The proven bounds alone.
@@ -116,14 +123,24 @@ pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdic
         Strength::C(c) => format!("C = {c}"),
         Strength::PerExample { l1, l2 } => format!("l1 = {l1}, l2 = {l2}"),
     };
+    let objective = &problem.objective;
+    let penalty = match objective.kernel {
+        Some(kernel) => format!(
+            "λ2/2 ‖f‖² over all functions f of the space of the kernel {}, with λ2 = {:?} ({strength})",
+            kernel.words(),
+            objective.lambda2
+        ),
+        None => format!(
+            "λ1 Σ s|w| + λ2/2 Σ s²w² with λ1 = {:?}, λ2 = {:?} ({strength}), {}",
+            objective.lambda1,
+            objective.lambda2,
+            if recipe.standardize { "s the columns' standard deviations" } else { "all s = 1" }
+        ),
+    };
     text.push_str(&format!(
-        ". Objective: sum of the {}{} losses plus λ1 Σ s|w| + λ2/2 Σ s²w² with λ1 = {:?}, λ2 = {:?} ({strength}), {}, total weight {}; \
-         intercept {}.",
-        problem.objective.loss.name(),
-        problem.objective.loss.parameter().map_or(String::new(), |value| format!(" (parameter {value:?})")),
-        problem.objective.lambda1,
-        problem.objective.lambda2,
-        if recipe.standardize { "s the columns' standard deviations" } else { "all s = 1" },
+        ". Objective: sum of the {}{} losses plus {penalty}, total weight {}; intercept {}.",
+        objective.loss.name(),
+        objective.loss.parameter().map_or(String::new(), |value| format!(" (parameter {value:?})")),
         claim.total_weight,
         match problem.objective.intercept {
             Intercept::Free => "free (not penalised)",

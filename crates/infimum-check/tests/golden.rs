@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use infimum_problem::{Certificate, ClassWeight, Ending, Loss, Subset, Task};
+use infimum_problem::{Certificate, ClassWeight, Ending, Kernel, Loss, Subset, Task};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -118,7 +118,15 @@ fn make_invalid() {
         Certificate::from_bytes(&bytes).expect("valid")
     };
     type Change = fn(&mut Certificate);
-    let changes: [(&str, &str, Change); 26] = [
+    let changes: [(&str, &str, Change); 32] = [
+        ("problem--other-gamma", "hinge-rbf-free", |c| c.claim.recipe.kernel = Some(Kernel::Rbf { gamma: 0.125 })),
+        ("data--negative-gamma", "hinge-rbf-free", |c| c.claim.recipe.kernel = Some(Kernel::Rbf { gamma: -0.125 })),
+        ("problem--other-degree", "epsilon-polynomial-penalized", |c| {
+            c.claim.recipe.kernel = Some(Kernel::Polynomial { gamma: 0.5, degree: 3, coef0: 1.0 });
+        }),
+        ("dual--kernel-sum-one-place-off", "hinge-rbf-free", |c| c.dual[1] = c.dual[1].next_up()),
+        ("lower--kernel-dual-shrunk", "squared-hinge-rbf-one-vs-rest", |c| c.dual.iter_mut().for_each(|a| *a *= 0.99)),
+        ("upper--kernel-coefficient-grown", "epsilon-polynomial-penalized", |c| c.model.weights[0] *= 1.01),
         ("problem--other-parameter", "quantile-free", |c| c.claim.recipe.loss = Loss::Quantile(0.5)),
         ("data--parameter-out-of-range", "epsilon-free", |c| c.claim.recipe.loss = Loss::Epsilon(-1.0)),
         ("dual--beyond-the-quantile", "quantile-free", |c| c.dual[0] = 0.9f64.next_up()),

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use infimum::{ClassWeight, Format, Intercept, Loss, Penalty, Request, Solver, Split, Strength, Task, parse_bytes};
+use infimum::{
+    ClassWeight, Format, Gamma, Intercept, KernelRequest, Loss, Penalty, Request, Solver, Split, Strength, Task,
+    parse_bytes,
+};
 
 use crate::selection::{Given, SelectionArguments};
 
@@ -90,6 +93,18 @@ pub(crate) struct FitArguments {
     /// τ of --loss quantile, between 0 and 1: the quantile that is fitted [default: 0.5]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = fraction)]
     quantile: Option<f64>,
+    /// Kernel: rbf exp(−γ‖x−y‖²), polynomial (γ x·y + c)^degree, linear [default: linear, without a kernel matrix]
+    #[arg(long, value_name = "KERNEL")]
+    kernel: Option<KernelName>,
+    /// γ of --kernel rbf and polynomial: scale (1 over columns times variance), auto (1 over columns), or a number > 0
+    #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = gamma)]
+    gamma: Option<Gamma>,
+    /// Exponent of --kernel polynomial, an integer ≥ 1 [default: 3]
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    degree: Option<u32>,
+    /// c of --kernel polynomial, ≥ 0 [default: 0]
+    #[arg(long, value_name = "X", allow_hyphen_values = true)]
+    coef0: Option<f64>,
     /// L1 strength per example ≥ 0 [default: 0]
     #[arg(long, value_name = "X", conflicts_with = "c", allow_hyphen_values = true, value_parser = non_negative)]
     l1: Option<f64>,
@@ -120,7 +135,7 @@ pub(crate) struct FitArguments {
     /// Threads ≥ 1 [default: all cores]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// Solver: newton, newton-cg, interior-point, dual-cd, working-set, lbfgs, fista, saga, averaged-sgd, clarabel
+    /// Solver: newton, newton-cg, interior-point, dual-cd, working-set, smo, lbfgs, fista, saga, averaged-sgd, clarabel
     /// [default: chosen and printed]
     #[arg(long, value_parser = solver)]
     pub(crate) solver: Option<Solver>,
@@ -270,6 +285,15 @@ enum FormatName {
     Parquet,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum KernelName {
+    Rbf,
+    Polynomial,
+    Linear,
+    #[value(hide = true)]
+    Sigmoid,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum InterceptName {
     Free,
@@ -312,6 +336,14 @@ fn share(text: &str) -> Result<f64, String> {
 
 fn points(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|points| (2..=1_000).contains(points)).ok_or("expected an integer from 2 to 1000".into())
+}
+
+fn gamma(text: &str) -> Result<Gamma, String> {
+    match text {
+        "scale" => Ok(Gamma::Scale),
+        "auto" => Ok(Gamma::Auto),
+        _ => positive(text).map(Gamma::Value).map_err(|_| "expected scale, auto or a number > 0".into()),
+    }
 }
 
 fn seed(text: &str) -> Result<u64, String> {
@@ -402,6 +434,9 @@ impl FitArguments {
         if let Some(option) = self.selection.first() {
             return Err(format!("{option} goes with `infimum fit`; leave it out of `infimum {command}`"));
         }
+        if self.kernel.is_some_and(|kernel| kernel != KernelName::Linear) {
+            return Err(format!("--kernel goes with `infimum fit`; leave it out of `infimum {command}`"));
+        }
         let split = Split { fraction: self.read.valid.unwrap_or(USUAL_VALIDATION), seed: self.read.seed };
         Ok(Request { split: Some(split), ..self.request() })
     }
@@ -415,8 +450,49 @@ impl FitArguments {
         }
     }
 
+    /// Why the options of a kernel do not go together, if they do not.
+    fn kernel_misfit(&self) -> Option<String> {
+        if self.kernel == Some(KernelName::Sigmoid) {
+            return Some(
+                "--kernel sigmoid: tanh(γ x·y + c) is not positive semidefinite, so the problem is not convex and no bound can be \
+                 proven; use --kernel rbf or polynomial"
+                    .into(),
+            );
+        }
+        let has_gamma = matches!(self.kernel, Some(KernelName::Rbf | KernelName::Polynomial));
+        let is_polynomial = self.kernel == Some(KernelName::Polynomial);
+        if self.gamma.is_some() && !has_gamma {
+            return Some("--gamma goes with --kernel rbf or polynomial".into());
+        }
+        if (self.degree.is_some() || self.coef0.is_some()) && !is_polynomial {
+            return Some("--degree and --coef0 go with --kernel polynomial".into());
+        }
+        match self.selection.first() {
+            Some(option) if has_gamma => {
+                Some(format!("{option} is for models without a kernel; leave it out of a fit with --kernel"))
+            }
+            _ => None,
+        }
+    }
+
+    /// The kernel asked for.
+    fn kernel_request(&self) -> Option<KernelRequest> {
+        let gamma = self.gamma.unwrap_or_default();
+        match self.kernel? {
+            KernelName::Rbf => Some(KernelRequest::Rbf(gamma)),
+            KernelName::Polynomial => {
+                let (degree, coef0) = (self.degree.unwrap_or(3), self.coef0.unwrap_or(0.0));
+                Some(KernelRequest::Polynomial { gamma, degree, coef0 })
+            }
+            KernelName::Linear | KernelName::Sigmoid => Some(KernelRequest::Linear),
+        }
+    }
+
     /// Why a loss parameter does not go with the loss, if one does not.
     pub(crate) fn misfit(&self) -> Option<String> {
+        if let Some(why) = self.kernel_misfit() {
+            return Some(why);
+        }
         let is_quantile = matches!(self.loss, Some(Loss::Quantile(_)));
         let is_huber = matches!(self.loss, Some(Loss::Huber(_)));
         let has_epsilon = matches!(self.loss, Some(Loss::Epsilon(_) | Loss::SquaredEpsilon(_)));
@@ -448,6 +524,7 @@ impl FitArguments {
         Request {
             loss: self.loss.map(|loss| self.parameter(loss).map_or(loss, |value| loss.with_parameter(value))),
             strength,
+            kernel: self.kernel_request(),
             class_weight: self.class_weight.clone(),
             standardize: self.standardize,
             intercept: Some(match self.intercept {

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Ending, Fit, FitOptions, Format, Loaded, Loss, Memory, ModelFile, Request, Start, Strength, Task, fit_loaded, load,
-    model_name, relative_gap, warm_start,
+    Ending, Fit, FitOptions, Format, Loaded, Loss, Memory, ModelFile, Predictor, Request, Start, Strength, Task,
+    fit_loaded, load, model_name, relative_gap, warm_start,
 };
 use infimum_check::Checker;
 use infimum_report::{Closing, Header, Log, Proof, print};
@@ -274,7 +274,10 @@ pub(crate) fn reserve(loaded: &Loaded) -> Duration {
     let per_value = if data.matrix.is_spilled() { 4e-8 } else { 2e-8 };
     let passes = per_value * data.matrix.stored() as f64 * outputs;
     let write = 5e-8 * (data.rows() + data.columns()) as f64 * outputs;
-    Duration::from_secs_f64(0.01 + passes + write)
+    // With a kernel, three passes over as many of its entries as may matter: exact products, metrics, writing.
+    let kernel =
+        if loaded.problem.objective.kernel.is_some() { 1e-8 * (data.rows() as f64).powi(2) * outputs } else { 0.0 };
+    Duration::from_secs_f64(0.01 + passes + write + kernel)
 }
 
 /// Certificate and model, under names that begin with `prefix`.
@@ -282,7 +285,10 @@ pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &Fit) -> Result
     let problem = &fitted.loaded.problem;
     let name = |file: &str| format!("{prefix}{file}");
     folder.write(&name(CERTIFICATE), &fitted.certificate().to_bytes().map_err(Failure::internal)?)?;
-    folder.write(&name("model.safetensors"), &ModelFile::tensors(&fitted.outcome.model).map_err(Failure::internal)?)?;
+    folder.write(
+        &name("model.safetensors"),
+        &ModelFile::tensors(&Predictor::new(problem, &fitted.outcome.model)).map_err(Failure::internal)?,
+    )?;
     let description = ModelFile {
         version: 1,
         loss: problem.objective.loss,

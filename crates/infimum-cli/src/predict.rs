@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use infimum::{ModelFile, decision_values, labels, metrics, probabilities, read_for_prediction};
+use infimum::{ModelFile, labels, metrics, probabilities, read_for_prediction};
 
 use crate::arguments::{PredictArguments, What};
 use crate::failure::{Failure, say, written};
@@ -16,7 +16,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
         let message = format!("-o {}: this is the data file itself; choose another name", output.display());
         return Err(Failure::input(message));
     }
-    let (file, model) = ModelFile::read(&arguments.run).map_err(Failure::input)?;
+    let (file, predictor) = ModelFile::read(&arguments.run).map_err(Failure::input)?;
     // A point of a series lies two folders below its run.
     let whole = arguments.run.ancestors().take(3).any(|folder| folder.join("result.json").exists());
     if !whole {
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
     let rows =
         read_for_prediction(&arguments.data, &file.recipe, &file.encoding, &file.labels).map_err(Failure::input)?;
     rows.notes.iter().for_each(|note| say(&format!("note       {note}")));
-    let decision = decision_values(&model, &rows.matrix);
+    let (model, decision) = (&predictor.model, predictor.decision_values(&rows.matrix));
     let wants = |what| arguments.what == what || arguments.what == What::All;
     let mut heads: Vec<String> = Vec::new();
     let classes = if file.labels.is_empty() { None } else { Some(labels(model.outputs, &decision)) };
@@ -80,7 +80,7 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
     };
     written(result)?;
     if let Some(target) = &rows.target {
-        let metrics = metrics(file.loss, &model, &rows.matrix, target);
+        let metrics = metrics(file.loss, &predictor, &rows.matrix, target);
         say(&format!("metric     {} ({} rows)", metrics.words(), metrics.rows));
     }
     Ok(0)

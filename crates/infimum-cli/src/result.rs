@@ -1,6 +1,6 @@
 //! `result.json`, and the metrics in it.
 
-use infimum::{Fit, KnownTarget, Loaded, Metrics, Target, held_out, metrics};
+use infimum::{Fit, KnownTarget, Loaded, Metrics, Predictor, Target, held_out, metrics};
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
@@ -27,8 +27,9 @@ pub(crate) fn training_target(target: &Target) -> KnownTarget {
 fn both_metrics(fitted: &Fit) -> (Metrics, Option<Metrics>) {
     let (problem, model) = (&fitted.loaded.problem, &fitted.outcome.model);
     let loss = problem.objective.loss;
-    let train = metrics(loss, model, &problem.data.matrix, &training_target(&problem.data.target));
-    let valid = held_out(&fitted.loaded).map(|(matrix, known)| metrics(loss, model, matrix, &known));
+    let predictor = Predictor::new(problem, model);
+    let train = metrics(loss, &predictor, &problem.data.matrix, &training_target(&problem.data.target));
+    let valid = held_out(&fitted.loaded).map(|(matrix, known)| metrics(loss, &predictor, matrix, &known));
     (train, valid)
 }
 
@@ -41,7 +42,8 @@ pub(crate) fn asked(command: &str, arguments: &FitArguments, loaded: &Loaded, th
         "command": command,
         "rung": 1,
         "objective": {
-            "loss": objective.loss.name(), "parameter": objective.loss.parameter(), "lambda1": objective.lambda1, "lambda2": objective.lambda2,
+            "loss": objective.loss.name(), "parameter": objective.loss.parameter(), "kernel": objective.kernel,
+            "lambda1": objective.lambda1, "lambda2": objective.lambda2,
             "l1": objective.lambda1 / data.total_weight, "l2": objective.lambda2 / data.total_weight,
             "strength": recipe.strength, "intercept": objective.intercept.name(), "standardize": recipe.standardize,
             "class_weight": recipe.class_weight, "total_weight": data.total_weight,

@@ -2,6 +2,8 @@
 
 use infimum_problem::{Loss, Matrix, Problem, Target};
 
+use crate::kernel::{BUDGET, Rows};
+use crate::losses::{ScalarLoss, with_scalar_loss};
 use crate::{Error, Solver};
 
 /// Largest order of a Newton or interior-point system that is factorised.
@@ -42,6 +44,12 @@ pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solve
     let in_memory = !problem.data.matrix.is_spilled();
     let sparse = problem.data.matrix.is_sparse() && in_memory;
     let (solver, reason) = match objective.loss {
+        _ if objective.kernel.is_some() => {
+            let n = problem.data.rows();
+            let bytes = if objective.kernel.is_some_and(|kernel| Rows::wants_double(kernel, n)) { 8 } else { 4 };
+            let cache = n.saturating_mul(n).saturating_mul(bytes).min(BUDGET);
+            (Solver::Smo, format!("a kernel; at most {} MiB of its rows are kept", cache.div_ceil(1 << 20)))
+        }
         loss if loss.is_piecewise_linear() => {
             let reason = format!("{} with {} columns", loss.name(), order - 1);
             (if few || objective.lambda2 == 0.0 { Solver::InteriorPoint } else { Solver::DualCd }, reason)
@@ -72,6 +80,11 @@ fn smooth_relatives(loss: Loss) -> &'static str {
     }
 }
 
+/// Whether the negative conjugate of the loss is a quadratic function with a box.
+fn has_quadratic_dual(loss: Loss) -> bool {
+    loss != Loss::Softmax && with_scalar_loss!(loss, |loss| loss.quadratic(1.0).is_some())
+}
+
 /// Why the problem is too large to be copied into a cone program; `None` if it is not.
 fn cone_obstacle(problem: &Problem) -> Option<String> {
     let size = problem.data.matrix.stored().saturating_add(problem.data.rows());
@@ -91,6 +104,19 @@ fn obstacle(problem: &Problem, solver: Solver) -> Option<String> {
     let stored = problem.data.matrix.stored();
     let spilled = problem.data.matrix.is_spilled();
     let system = order * if loss == Loss::Softmax { problem.outputs() } else { 1 };
+    match (objective.kernel.is_some(), solver) {
+        (false, Solver::Smo) => return Some("it is for --kernel".into()),
+        (true, Solver::Smo) if !has_quadratic_dual(loss) => {
+            return Some(format!(
+                "the dual of the loss {} is not quadratic; with a kernel use hinge, squared-hinge, squared, epsilon, \
+                 squared-epsilon, huber or quantile",
+                loss.name()
+            ));
+        }
+        (true, Solver::Smo) => return None,
+        (true, _) => return Some("it is for models without a kernel; leave --solver out".into()),
+        (false, _) => {}
+    }
     match solver {
         Solver::Newton | Solver::NewtonCg | Solver::WorkingSet | Solver::Lbfgs | Solver::Fista | Solver::Saga
             if loss.is_piecewise_linear() =>

@@ -17,11 +17,11 @@ use infimum_problem::{Intercept, Matrix, Row};
 
 use crate::design;
 use crate::frame::{Frame, Losses, Point};
+use crate::intercept::best_intercept;
 use crate::losses::ScalarLoss;
 use crate::newton_cg;
 use crate::penalty::Penalty;
 use crate::scalar::ScalarLosses;
-use crate::smooth::SmoothLosses;
 use crate::tracker::Tracker;
 
 /// Epochs after which a smooth problem without l1 goes to Newton.
@@ -259,47 +259,15 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         let mut point = Point { weights: self.weights.clone(), intercepts: vec![0.0] };
         let mut z = vec![0.0; frame.rows()];
         design::multiply(frame.matrix, &point.weights, &[0.0], &mut z);
-        let b = if frame.intercept == Intercept::Free { self.best_intercept(&z, tracker) } else { self.intercept() };
+        let b = if frame.intercept == Intercept::Free {
+            best_intercept(self.losses, &z, self.intercept(), tracker)
+        } else {
+            self.intercept()
+        };
         point.intercepts[0] = b;
         z.iter_mut().for_each(|z| *z += b);
         let upper = self.losses.value(&z) + frame.penalty_value(&point);
         tracker.offer_point(upper, &point);
-    }
-
-    /// Minimises `Σ c·loss(z + b)` over b, from the current intercept: Newton's method inside a bracket that bisection closes
-    /// where the loss has no curvature. What is reached when the tracker says stop will do.
-    fn best_intercept(&self, z: &[f64], tracker: &Tracker) -> f64 {
-        let ones = vec![1.0; z.len()];
-        let derivatives = |b: f64| self.losses.along(z, &ones, b);
-        let start = self.intercept();
-        let (mut below, mut above) = (f64::NEG_INFINITY, f64::INFINITY);
-        let (mut b, mut width) = (start, 1e-3 * (1.0 + start.abs()));
-        for _ in 0..100 {
-            let (slope, curvature) = derivatives(b);
-            if slope == 0.0 || slope.is_nan() || tracker.stop().is_some() {
-                break;
-            }
-            if slope > 0.0 {
-                above = b
-            } else {
-                below = b
-            }
-            let newton = b - slope / curvature;
-            let next = match (below.is_finite() && above.is_finite(), newton > below && newton < above) {
-                (true, true) => newton,
-                (true, false) => 0.5 * (below + above),
-                // No bracket yet: go on in ever longer steps, or as far as Newton's method says.
-                (false, inside) => {
-                    width *= 4.0;
-                    if inside && (newton - b).abs() < width { newton } else { b - slope.signum() * width }
-                }
-            };
-            if (next - b).abs() <= 1e-15 * (1.0 + b.abs()) {
-                break;
-            }
-            b = next;
-        }
-        b
     }
 
     /// Conjugate gradients on the rows strictly inside the box: maximises D over them with the others fixed, then goes as

@@ -3,12 +3,15 @@
 use infimum_problem::{Intercept, Matrix, Monitor};
 
 use crate::design;
+use crate::kernel::Rows;
 use crate::penalty::Penalty;
 use crate::sums::sum;
 
 /// Rows, example weights, penalty and intercept of one (sub)problem with `outputs` outputs.
 #[derive(Clone, Copy)]
 pub(crate) struct Frame<'a> {
+    /// The kernel matrix of a kernel problem, for which only [`crate::kernel::solve`] is made.
+    pub(crate) kernel: Option<&'a Rows<'a>>,
     pub(crate) matrix: &'a Matrix,
     /// c_i > 0.
     pub(crate) weights: &'a [f64],

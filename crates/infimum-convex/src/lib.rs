@@ -24,7 +24,9 @@ mod fista;
 mod frame;
 mod gram;
 mod gram_model;
+mod intercept;
 mod interior_point;
+mod kernel;
 mod lbfgs;
 mod losses;
 mod newton;
@@ -48,6 +50,7 @@ mod witness;
 mod working_set;
 
 pub use evaluate::{Observed, row_loss};
+pub use kernel::kernel_outputs;
 pub use options::{Options, Solver, Start};
 pub use solve::solve;
 pub use strengths::{l1_max, l2_start};

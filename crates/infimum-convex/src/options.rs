@@ -23,6 +23,8 @@ pub enum Solver {
     Saga,
     /// Averaged stochastic gradient with implicit steps; losses of one output, l2 > 0 without l1.
     AveragedSgd,
+    /// Sequential minimal optimisation in working sets; kernels.
+    Smo,
     /// The cone program by Clarabel; losses of one output but Poisson, any penalty, moderate size.
     Clarabel,
 }
@@ -66,6 +68,7 @@ impl Solver {
         Solver::Fista,
         Solver::Saga,
         Solver::AveragedSgd,
+        Solver::Smo,
         Solver::Clarabel,
     ];
 
@@ -81,6 +84,7 @@ impl Solver {
             Solver::Fista => "fista",
             Solver::Saga => "saga",
             Solver::AveragedSgd => "averaged-sgd",
+            Solver::Smo => "smo",
             Solver::Clarabel => "clarabel",
         }
     }

@@ -16,14 +16,17 @@ use crate::start::{First, offer};
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
 use crate::{
-    Error, Options, Solver, Start, averaged_sgd, cone_program, design, dual_cd, fista, interior_point, lbfgs, newton,
-    newton_cg, saga, working_set,
+    Error, Options, Solver, Start, averaged_sgd, cone_program, design, dual_cd, fista, interior_point, kernel, lbfgs,
+    newton, newton_cg, saga, working_set,
 };
 
 /// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
 /// improved.
 pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Result<Outcome, Error> {
     let (solver, reason) = choose(problem, options.solver)?;
+    if problem.objective.kernel.is_some() && options.start.is_some() {
+        return Err(Error::Unsupported("a run with --kernel starts from zero; leave the start out".into()));
+    }
     if let Some(why) = options.start.as_ref().and_then(|start| start.objection(problem)) {
         return Err(Error::Unsupported(why));
     }
@@ -109,7 +112,9 @@ fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monit
     let outputs = problem.outputs();
     let penalty =
         Penalty { lambda1: objective.lambda1, lambda2: objective.lambda2, scales: objective.scales.as_deref() };
+    let kernel = objective.kernel.map(|kernel| kernel::Rows::new(&problem.data.matrix, kernel));
     let frame = Frame {
+        kernel: kernel.as_ref(),
         matrix: &problem.data.matrix,
         weights: &problem.data.weights,
         penalty,
@@ -199,10 +204,34 @@ fn scalar(
         let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin };
         let at_zero = losses.value(&vec![0.0; frame.rows()]);
         let offset = Offset { upper: offset.upper + rest as f64 * at_zero, ..offset };
-        run_part(frame, &losses, options, abs_gap, offset, first, monitor, |tracker| {
-            solve_scalar(frame, &losses, name, options, solver, tracker)
-        })
+        match frame.kernel {
+            Some(kernel) => kernel_part(frame, kernel, &losses, options, abs_gap, offset),
+            None => run_part(frame, &losses, options, abs_gap, offset, first, monitor, |tracker| {
+                solve_scalar(frame, &losses, name, options, solver, tracker)
+            }),
+        }
     })
+}
+
+/// Solves the one-output problem of a kernel; its points are coefficients of the rows.
+fn kernel_part<L: ScalarLoss>(
+    frame: &Frame,
+    kernel: &kernel::Rows,
+    losses: &ScalarLosses<L>,
+    options: &Options,
+    abs_gap: f64,
+    offset: Offset,
+) -> Part {
+    let n = frame.rows();
+    let zero = Point { weights: Vec::new(), intercepts: vec![0.0] };
+    let at_zero = losses.value(&vec![0.0; n]);
+    let mut tracker = Tracker::new(frame.monitor, options.gap, abs_gap, offset, zero, at_zero, n);
+    tracker.report("start");
+    let claim = kernel::solve(kernel, losses, frame.penalty.lambda2, frame.intercept, frame.monitor, &mut tracker);
+    tracker.report("end");
+    let upper = if claim.upper.is_finite() { claim.upper } else { f64::MAX };
+    let witness = Witness { upper, lower: claim.lower, alpha: claim.alpha };
+    Part { point: claim.point, witness, explored: tracker.explored, separated: false, trouble: tracker.trouble }
 }
 
 /// Runs a solver for a one-output loss.
@@ -227,6 +256,8 @@ fn solve_scalar<L: ScalarLoss>(
         Solver::Fista => fista::solve(frame, losses, tracker),
         Solver::Saga => saga::solve(frame, losses, options.seed, tracker),
         Solver::AveragedSgd => averaged_sgd::solve(frame, losses, options.seed, tracker),
+        // Kernel problems go their own way, `kernel_part`.
+        Solver::Smo => {}
         Solver::Clarabel => cone_program::solve(frame, losses, name, losses.targets, tracker),
     }
 }
@@ -300,7 +331,7 @@ fn scale_advice(problem: &Problem) -> &'static str {
 }
 
 fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monitor, parts: Vec<Part>) -> Outcome {
-    let (columns, outputs, rows) = (problem.data.columns(), problem.outputs(), problem.data.rows());
+    let (columns, outputs, rows) = (problem.model_columns(), problem.outputs(), problem.data.rows());
     // Each addition rounds once; one more unit per addition keeps the claim on the safe side.
     let slack = 1.0 + 4.0 * f64::EPSILON * parts.len() as f64;
     let several = parts.len() > 1;

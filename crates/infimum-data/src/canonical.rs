@@ -1,13 +1,14 @@
 //! From a file to the canonical problem, by docs/canonical-problem.md, section 2.
 
 use infimum_problem::{
-    ClassWeight, Dataset, Encoding, Format, Intercept, Loss, Matrix, Problem, Recipe, Source, SpillFault, Split,
-    Strength, Subset, Target, Task,
+    ClassWeight, Dataset, Encoding, Format, Gamma, Intercept, Kernel, KernelRequest, Loss, Matrix, Problem, Recipe,
+    Source, SpillFault, Split, Strength, Subset, Target, Task,
 };
 
 use crate::csv::TextColumn;
 use crate::error::DataError;
 use crate::hash::DataHash;
+use crate::kernel;
 use crate::memory::Memory;
 use crate::number;
 use crate::raw::{Encode, Raw, RawTarget, read};
@@ -44,6 +45,8 @@ pub struct Request {
     pub intercept: Option<Intercept>,
     /// Penalty strength; default C = 1.
     pub strength: Option<Strength>,
+    /// Kernel; default none, a linear model.
+    pub kernel: Option<KernelRequest>,
     /// Limit on memory; it changes no problem, only where the matrix is.
     pub memory: Option<Memory>,
 }
@@ -111,6 +114,12 @@ pub fn rebuild(source: &str, recipe: &Recipe, memory: Option<Memory>) -> Result<
         loss: Some(recipe.loss),
         intercept: Some(recipe.intercept),
         strength: Some(recipe.strength),
+        kernel: recipe.kernel.map(|kernel| match kernel {
+            Kernel::Rbf { gamma } => KernelRequest::Rbf(Gamma::Value(gamma)),
+            Kernel::Polynomial { gamma, degree, coef0 } => {
+                KernelRequest::Polynomial { gamma: Gamma::Value(gamma), degree, coef0 }
+            }
+        }),
         memory,
     };
     load(source, &request)
@@ -314,7 +323,20 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         ));
     }
     let classes = if let Target::Class { labels, .. } = &target { labels.len() } else { 0 };
+    let kernel = match request.kernel {
+        None => None,
+        Some(wanted) if wanted != KernelRequest::Linear && raw.matrix.is_spilled() => {
+            return fail("a kernel needs all rows in memory, and they are more than --memory allows".into());
+        }
+        Some(wanted) => {
+            let (kernel, note) = kernel::resolve(wanted, &raw.matrix).map_err(|why| DataError::input(path, why))?;
+            notes.push(note);
+            kernel
+        }
+    };
     let loss = request.loss.unwrap_or(match (task, classes) {
+        (Task::Regression, _) if kernel.is_some() => Loss::Epsilon(0.1),
+        (Task::Classification, _) if kernel.is_some() => Loss::Hinge,
         (Task::Regression, _) => Loss::Squared,
         (_, 2) => Loss::Logistic,
         _ => Loss::Softmax,
@@ -333,6 +355,7 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         loss,
         intercept,
         strength: request.strength.unwrap_or(Strength::C(1.0)),
+        kernel,
     };
     let rows = Rows {
         data: Dataset { matrix: raw.matrix, column_names: raw.names, target, weights, total_weight },

@@ -91,6 +91,11 @@ impl DataHash {
         put_floats(&mut hasher, &[objective.lambda1, objective.lambda2]);
         put(&mut hasher, usize::from(objective.scales.is_some()));
         objective.scales.iter().for_each(|scales| put_floats(&mut hasher, scales));
+        if let Some(kernel) = objective.kernel {
+            let (gamma, degree, coef0) = kernel.parameters();
+            put_text(&mut hasher, kernel.name());
+            put_floats(&mut hasher, &[gamma, f64::from(degree), coef0]);
+        }
         hex(&hasher.finalize())
     }
 }

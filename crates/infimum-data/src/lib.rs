@@ -19,6 +19,7 @@ mod generate;
 mod hash;
 mod idx;
 mod infer;
+mod kernel;
 mod libsvm;
 mod memory;
 mod npy;

@@ -8,6 +8,7 @@ use infimum_problem::{
 use crate::canonical::{Loaded, Validation, ValidationTarget, lambdas, standard_deviations};
 use crate::error::DataError;
 use crate::hash::DataHash;
+use crate::kernel;
 use crate::memory::{Memory, Shape};
 use crate::rows::{split_rows, split_values};
 use crate::subset::subset_rows;
@@ -62,7 +63,7 @@ impl Loaded {
         memory: Option<Memory>,
     ) -> Result<Loaded, DataError> {
         let (loss, intercept) = (recipe.loss, recipe.intercept);
-        let objective = Objective { loss, intercept, lambda1: 0.0, lambda2: 0.0, scales: None };
+        let objective = Objective { loss, intercept, lambda1: 0.0, lambda2: 0.0, scales: None, kernel: recipe.kernel };
         let data_hash = DataHash::of(&rows.data).map_err(|fault| DataError::input(&source.path, fault.to_string()))?;
         let mut loaded = Loaded {
             validation: rows.validation,
@@ -100,6 +101,9 @@ impl Loaded {
             return Err(DataError::input(path, "scales of the columns need a free intercept"));
         }
         let strength = change.strength.unwrap_or(self.recipe.strength);
+        if let Some(why) = self.recipe.kernel.and_then(|_| kernel::misfit(change.standardize == Some(true), strength)) {
+            return Err(DataError::input(path, why));
+        }
         let (lambda1, lambda2) = lambdas(path, strength, self.problem.data.total_weight)?;
         let data = &self.problem.data;
         if let Some(memory) = &self.memory {

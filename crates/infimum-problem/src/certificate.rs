@@ -1,7 +1,7 @@
 //! Certificates: the claim, its witness, and the container they are stored in.
 //!
 //! The container is a safetensors file, so that any tool can open it. Metadata key `claim` holds the claim as JSON;
-//! the tensors are `weights` (F64, outputs × d), `intercepts` (F64, outputs), `dual` (F64, n × outputs) and `digest`
+//! the tensors are `weights` (F64, outputs × d, with a kernel outputs × n), `intercepts` (F64, outputs), `dual` (F64, n × outputs) and `digest`
 //! (U8, 32): SHA-256 over the claim's bytes and then the three arrays' bytes in this order, little-endian. The digest
 //! finds damage; it proves nothing, and the checker does not rely on it.
 
@@ -114,6 +114,13 @@ fn from_bytes(bytes: &[u8]) -> Vec<f64> {
     bytes.chunks_exact(8).map(|chunk| f64::from_le_bytes(std::array::from_fn(|i| chunk[i]))).collect()
 }
 
+impl Claim {
+    /// Columns of the model's weights: d, with a kernel n.
+    fn model_columns(&self) -> usize {
+        if self.recipe.kernel.is_some() { self.rows } else { self.columns }
+    }
+}
+
 impl Certificate {
     /// The container's bytes. Equal certificates give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
@@ -149,7 +156,7 @@ impl Certificate {
             return Err(CertificateError::Claim(message));
         }
         let tensors = SafeTensors::deserialize(bytes).map_err(container)?;
-        let shapes = [vec![claim.outputs, claim.columns], vec![claim.outputs], vec![claim.rows, claim.outputs]];
+        let shapes = [vec![claim.outputs, claim.model_columns()], vec![claim.outputs], vec![claim.rows, claim.outputs]];
         let mut arrays: [&[u8]; 3] = [&[]; 3];
         for (slot, (name, shape)) in ["weights", "intercepts", "dual"].into_iter().zip(shapes).enumerate() {
             arrays[slot] = tensor(&tensors, name, Dtype::F64, &shape)?;
@@ -159,7 +166,7 @@ impl Certificate {
             return Err(CertificateError::Digest);
         }
         let [weights, intercepts, dual] = arrays.map(from_bytes);
-        let model = Model { outputs: claim.outputs, columns: claim.columns, weights, intercepts };
+        let model = Model { outputs: claim.outputs, columns: claim.model_columns(), weights, intercepts };
         Ok(Certificate { claim, model, dual })
     }
 }

@@ -66,4 +66,9 @@ impl Problem {
     pub fn outputs(&self) -> usize {
         self.objective.loss.outputs(self.data.labels().len())
     }
+
+    /// Columns of `W`: the features, or with a kernel the training rows.
+    pub fn model_columns(&self) -> usize {
+        if self.objective.kernel.is_some() { self.data.rows() } else { self.data.columns() }
+    }
 }

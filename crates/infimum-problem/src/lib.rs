@@ -14,6 +14,7 @@
 
 mod certificate;
 mod dataset;
+mod kernel;
 mod matrix;
 mod model;
 mod monitor;
@@ -26,6 +27,7 @@ mod text;
 
 pub use certificate::{CERTIFICATE_VERSION, Certificate, CertificateError, Claim, Source};
 pub use dataset::{Dataset, Problem, Target};
+pub use kernel::{Gamma, Kernel, KernelRequest};
 pub use matrix::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage};
 pub use model::Model;
 pub use monitor::{Event, Monitor, Silent, Stop};

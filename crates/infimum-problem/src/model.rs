@@ -1,6 +1,7 @@
-//! A linear model: `z = W x + b`.
+//! A linear model `z = W x + b`, or one over a kernel, `z = Σ_j β_j K(x_j, x) + b`.
 
-/// Weights and intercepts; the raw outputs for a row x are `z_k = Σ_j W_kj x_j + b_k`.
+/// Weights and intercepts; the raw outputs for a row x are `z_k = Σ_j W_kj x_j + b_k`. With a kernel there is one column per
+/// training row, W holds the coefficients β, and `K(x_j, x)` stands for `x_j`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// Rows of `W`.

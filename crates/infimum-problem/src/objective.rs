@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Kernel;
+
 /// Loss of one example. `m = y·z` is the margin with y ∈ {−1, +1}, `z` the model's output, `r = z − y` the residual of a
 /// regression.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,6 +57,8 @@ pub struct Objective {
     pub lambda2: f64,
     /// Penalty scales s_j > 0, one per column; `None` means all 1.
     pub scales: Option<Vec<f64>>,
+    /// Kernel; then λ1 = 0 and there are no scales. `None` means a linear model.
+    pub kernel: Option<Kernel>,
 }
 
 impl Loss {

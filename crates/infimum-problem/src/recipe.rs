@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Intercept, Loss};
+use crate::{Intercept, Kernel, Loss};
 
 /// File formats; compression (`.gz`) is recognised by content and is not part of the format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +131,9 @@ pub struct Recipe {
     pub intercept: Intercept,
     /// Penalty strength.
     pub strength: Strength,
+    /// Kernel, with the parameters that are used; none for a linear model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernel: Option<Kernel>,
 }
 
 /// How one column of the source becomes columns of the matrix.

@@ -3,7 +3,8 @@
 //! * [`Interval`]: enclosures `[lower, upper]` of real numbers; every operation rounds outward.
 //! * [`Sum`]: long sums and dot products with a rigorous enclosure about as narrow as twice the working precision gives.
 //! * [`ExactSum`]: sums of `f64` without any error, for conditions that must hold exactly.
-//! * [`exp`], [`ln`], [`ln_1p`]: enclosures with a proved relative error (the platform's functions guarantee nothing).
+//! * [`exp`], [`ln`], [`ln_1p`]: enclosures with a proved relative error (the platform's functions guarantee nothing);
+//!   [`exp_negative`]: a plain `f64` for hot loops, with a proved bound.
 //! * [`vectorized`]: loops compiled for the vector units of the machine.
 //! * [`margins`], [`transpose_product`]: enclosures of `W x_i + b` and `Σ_i α_i x_i` over a dense or sparse matrix.
 //!
@@ -18,7 +19,7 @@ mod linear;
 mod sum;
 mod vector;
 
-pub use elementary::{exp, ln, ln_1p};
+pub use elementary::{EXP_NEGATIVE_ERROR, exp, exp_negative, ln, ln_1p};
 pub use exact::ExactSum;
 pub use interval::Interval;
 pub use linear::{ColumnSums, Rows, margins, transpose_product, transpose_product_by};

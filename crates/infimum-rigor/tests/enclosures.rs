@@ -1,7 +1,9 @@
 //! Enclosures against exact or far more precise arithmetic.
 
 use dashu_float::{FBig, round::mode::HalfEven};
-use infimum_rigor::{ExactSum, Interval, Rows, Sum, exp, ln, ln_1p, margins, transpose_product};
+use infimum_rigor::{
+    EXP_NEGATIVE_ERROR, ExactSum, Interval, Rows, Sum, exp, exp_negative, ln, ln_1p, margins, transpose_product,
+};
 use proptest::prelude::*;
 
 type Big = FBig<HalfEven>;
@@ -58,6 +60,22 @@ proptest! {
             prop_assert!(encloses(enclosure, &big(x).ln_1p()), "ln_1p({x:e}) {enclosure:?}");
             prop_assert!(enclosure.upper - enclosure.lower <= 2e-14 * enclosure.magnitude() + 1e-320);
         }
+    }
+
+    #[test]
+    fn exp_negative_is_within_its_bound(x in prop_oneof![-708.0..0.0f64, -1.0..0.0f64, (-1.0..0.0f64, -320..0i32).prop_map(|(m, e)| m * 10f64.powi(e)), Just(0.0), Just(-0.0), Just(-708.0), (0..=1021u32, -9..9i32).prop_map(|(k, steps)| {
+        // Where the reduction changes from one multiple of ln 2 to the next.
+        (-(f64::from(k) + 0.5) * std::f64::consts::LN_2 * (1.0 + f64::from(steps) * f64::EPSILON)).max(-708.0)
+    })]) {
+        let (value, exact) = (exp_negative(x), big(x).exp());
+        let error = big(value) - &exact;
+        let bound = big(EXP_NEGATIVE_ERROR) * &exact;
+        prop_assert!(error <= bound && -error <= bound, "exp({x:e}) = {value:e}");
+    }
+
+    #[test]
+    fn exp_negative_far_below_is_zero(x in prop_oneof![-1e4..-708.1f64, (-9.0..-1.0f64, 3..300i32).prop_map(|(m, e)| m * 10f64.powi(e)), Just(f64::NEG_INFINITY), Just((-708.0f64).next_down())]) {
+        prop_assert_eq!(exp_negative(x), 0.0);
     }
 
     #[test]

@@ -107,7 +107,15 @@ pub fn model_name(problem: &Problem) -> String {
         Loss::Poisson => "Poisson regression",
     };
     let several = problem.objective.loss.is_margin() && problem.outputs() > 1;
-    if several { format!("one-vs-rest {name}") } else { name.into() }
+    let name = match problem.objective.kernel {
+        Some(kernel) => format!(
+            "{} with the kernel {}",
+            name.replace("linear ", "").replace("regression with", "kernel model with"),
+            kernel.name()
+        ),
+        None => name.to_string(),
+    };
+    if several { format!("one-vs-rest {name}") } else { name }
 }
 
 impl Fit {

@@ -15,6 +15,7 @@
 
 mod cross_validation;
 mod fit;
+mod kernel_model;
 mod metrics;
 mod model_file;
 mod path;
@@ -30,9 +31,10 @@ pub use infimum_data::{
     generate, generator_names, load, parse_bytes, read_for_prediction, smallest_share, subset_rows,
 };
 pub use infimum_problem::{
-    Certificate, ClassWeight, Ending, Event, Format, Intercept, Loss, Matrix, Monitor, Silent, Split, Stop, Strength,
-    Subset, Target, Task, gap_reached, one_line, relative_gap,
+    Certificate, ClassWeight, Ending, Event, Format, Gamma, Intercept, Kernel, KernelRequest, Loss, Matrix, Monitor,
+    Silent, Split, Stop, Strength, Subset, Target, Task, gap_reached, one_line, relative_gap,
 };
+pub use kernel_model::{Basis, Predictor};
 pub use metrics::{Metrics, metrics};
 pub use model_file::{ModelFile, ModelFileError};
 pub use path::{Path, Penalty, Range, path};

@@ -1,10 +1,11 @@
 //! How well a model predicts known targets. Unweighted over the rows; rows whose target is unknown are left out.
 
 use infimum_data::KnownTarget;
-use infimum_problem::{Loss, Matrix, Model};
+use infimum_problem::{Loss, Matrix};
 use serde::Serialize;
 
-use crate::predict::{decision_values, labels, probabilities};
+use crate::kernel_model::Predictor;
+use crate::predict::{labels, probabilities};
 
 /// Metrics of a model on a set of rows; what does not apply is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -39,8 +40,8 @@ fn is_zero(count: &usize) -> bool {
 }
 
 /// Metrics of `model` on `matrix` with known targets.
-pub fn metrics(loss: Loss, model: &Model, matrix: &Matrix, target: &KnownTarget) -> Metrics {
-    let decision = decision_values(model, matrix);
+pub fn metrics(loss: Loss, predictor: &Predictor, matrix: &Matrix, target: &KnownTarget) -> Metrics {
+    let (model, decision) = (&predictor.model, predictor.decision_values(matrix));
     let rows = matrix.rows();
     let of = |known: usize| Metrics { rows, unknown: rows - known, ..Metrics::default() };
     match target {
@@ -111,13 +112,14 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use infimum_problem::DenseMatrix;
+    use infimum_problem::{DenseMatrix, Model};
 
     use super::*;
 
     #[test]
     fn rows_of_unknown_target_are_left_out_and_counted() {
         let model = Model { outputs: 1, columns: 1, weights: vec![1.0], intercepts: vec![0.0] };
+        let model = Predictor { model, basis: None };
         let matrix = Matrix::Dense(DenseMatrix { rows: 3, columns: 1, values: vec![-1.0, 2.0, 3.0] });
         let classes = metrics(Loss::Hinge, &model, &matrix, &KnownTarget::Classes(vec![Some(0), None, Some(0)]));
         assert_eq!((classes.accuracy, classes.rows, classes.unknown), (Some(0.5), 3, 1));

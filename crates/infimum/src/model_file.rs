@@ -4,10 +4,12 @@ use std::path::Path;
 
 use infimum_check::SERIES;
 use infimum_data::one_line;
-use infimum_problem::{Encoding, FeatureKind, Format, Loss, Model, Recipe, Task};
+use infimum_problem::{Encoding, FeatureKind, Format, Loss, Model, Recipe, SparseMatrix, Task};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
+
+use crate::kernel_model::{Basis, Predictor};
 
 /// Names of the two files.
 const DESCRIPTION: &str = "model.json";
@@ -44,21 +46,66 @@ fn bytes_of(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
+/// The rows of a kernel model's basis, with every property of compressed rows checked.
+fn basis_rows(tensors: &SafeTensors, columns: usize) -> Result<SparseMatrix, String> {
+    let take = |name: &str, dtype: Dtype| match tensors.tensor(name) {
+        Ok(view) if view.dtype() == dtype && view.shape().len() == 1 => Ok(view.data().to_vec()),
+        Ok(view) => Err(format!("`{name}`: expected a vector of {dtype:?}, got {:?} {:?}", view.dtype(), view.shape())),
+        Err(error) => Err(format!("`{name}`: {error}")),
+    };
+    let starts: Vec<u64> =
+        take("row_starts", Dtype::U64)?.as_chunks().0.iter().copied().map(u64::from_le_bytes).collect();
+    let column_indices: Vec<u32> =
+        take("column_indices", Dtype::U32)?.as_chunks().0.iter().copied().map(u32::from_le_bytes).collect();
+    let values: Vec<f64> = take("values", Dtype::F64)?.as_chunks().0.iter().copied().map(f64::from_le_bytes).collect();
+    let stored = values.len() as u64;
+    let fits = starts.first() == Some(&0)
+        && starts.last() == Some(&stored)
+        && starts.is_sorted()
+        && column_indices.len() == values.len()
+        && values.iter().all(|value| value.is_finite())
+        && (starts.windows(2)).all(|pair| {
+            let row = &column_indices[pair[0] as usize..pair[1] as usize];
+            row.is_sorted_by(|a, b| a < b) && row.last().is_none_or(|&last| (last as usize) < columns)
+        });
+    if !fits {
+        return Err(
+            "`row_starts`, `column_indices`, `values`: expected rows with increasing columns and finite values".into(),
+        );
+    }
+    let row_starts: Vec<usize> = starts.iter().map(|&start| start as usize).collect();
+    Ok(SparseMatrix { rows: row_starts.len() - 1, columns, row_starts, column_indices, values })
+}
+
 impl ModelFile {
-    /// The bytes of `model.safetensors`.
-    pub fn tensors(model: &Model) -> Result<Vec<u8>, ModelFileError> {
+    /// The bytes of `model.safetensors`; a kernel model's hold the rows of its basis in compressed form (`row_starts`,
+    /// `column_indices`, `values`).
+    pub fn tensors(predictor: &Predictor) -> Result<Vec<u8>, ModelFileError> {
+        let model = &predictor.model;
         let failed =
             |error: safetensors::SafeTensorError| ModelFileError { path: TENSORS.into(), message: error.to_string() };
         let (weights, intercepts) = (bytes_of(&model.weights), bytes_of(&model.intercepts));
-        let tensors = [
+        let mut tensors = vec![
             ("weights", TensorView::new(Dtype::F64, vec![model.outputs, model.columns], &weights).map_err(failed)?),
             ("intercepts", TensorView::new(Dtype::F64, vec![model.outputs], &intercepts).map_err(failed)?),
         ];
+        let arrays = predictor.basis.as_ref().map(|basis| {
+            let starts: Vec<u8> =
+                basis.rows.row_starts.iter().flat_map(|&start| (start as u64).to_le_bytes()).collect();
+            let columns: Vec<u8> = basis.rows.column_indices.iter().flat_map(|column| column.to_le_bytes()).collect();
+            (starts, columns, bytes_of(&basis.rows.values), basis.rows.values.len())
+        });
+        if let Some((starts, columns, values, stored)) = &arrays {
+            let count = vec![model.columns + 1];
+            tensors.push(("row_starts", TensorView::new(Dtype::U64, count, starts).map_err(failed)?));
+            tensors.push(("column_indices", TensorView::new(Dtype::U32, vec![*stored], columns).map_err(failed)?));
+            tensors.push(("values", TensorView::new(Dtype::F64, vec![*stored], values).map_err(failed)?));
+        }
         safetensors::serialize(tensors, None).map_err(failed)
     }
 
     /// Reads both files of a run folder.
-    pub fn read(folder: &Path) -> Result<(ModelFile, Model), ModelFileError> {
+    pub fn read(folder: &Path) -> Result<(ModelFile, Predictor), ModelFileError> {
         let series = SERIES.into_iter().find(|series| folder.join(series).is_dir());
         let expected = series.map_or("a run folder of `infimum fit`".into(), |series| {
             format!("a run folder with a model, such as {}", folder.join(series).join("000").display())
@@ -74,7 +121,7 @@ impl ModelFile {
     }
 
     /// The model of the bytes of `model.json` and `model.safetensors`.
-    pub fn from_bytes(description: &[u8], tensors: &[u8]) -> Result<(ModelFile, Model), ModelFileError> {
+    pub fn from_bytes(description: &[u8], tensors: &[u8]) -> Result<(ModelFile, Predictor), ModelFileError> {
         let failed = |name: &str, message: String| ModelFileError { path: name.into(), message };
         let file: ModelFile = serde_json::from_slice(description)
             .map_err(|error| failed(DESCRIPTION, format!("not a model description: {error}")))?;
@@ -94,10 +141,18 @@ impl ModelFile {
                 None => Ok(values),
             }
         };
-        let (outputs, columns) = (file.outputs, file.encoding.columns);
+        let basis = match file.recipe.kernel {
+            None => None,
+            Some(kernel) => {
+                let rows = basis_rows(&tensors, file.encoding.columns).map_err(|message| failed(TENSORS, message))?;
+                Some(Basis { kernel, rows })
+            }
+        };
+        let columns = basis.as_ref().map_or(file.encoding.columns, |basis| basis.rows.rows);
+        let outputs = file.outputs;
         let weights = take("weights", &[outputs, columns])?;
         let intercepts = take("intercepts", &[outputs])?;
-        Ok((file, Model { outputs, columns, weights, intercepts }))
+        Ok((file, Predictor { model: Model { outputs, columns, weights, intercepts }, basis }))
     }
 
     /// What predictions rely on: outputs fit the labels, columns the encoding, categories are sorted.

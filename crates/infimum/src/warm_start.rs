@@ -6,6 +6,7 @@ use infimum_convex::Start;
 use infimum_data::Loaded;
 use infimum_problem::{Certificate, Encoding, Model, Recipe};
 
+use crate::kernel_model::Predictor;
 use crate::model_file::{ModelFile, ModelFileError};
 
 /// The certificate of a run folder.
@@ -14,7 +15,7 @@ const CERTIFICATE: &str = "certificate.safetensors";
 /// The model of the run in `folder` as a start for `loaded`, with its dual point if the run was trained on the same rows of the
 /// same file. Columns, labels and outputs must be those of `loaded`.
 pub fn warm_start(folder: &Path, loaded: &Loaded) -> Result<Start, ModelFileError> {
-    let (file, model) = ModelFile::read(folder)?;
+    let (file, Predictor { model, .. }) = ModelFile::read(folder)?;
     if let Some(message) = misfit(&file, &model, loaded) {
         return Err(ModelFileError { path: folder.display().to_string(), message });
     }

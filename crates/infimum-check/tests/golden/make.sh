@@ -34,3 +34,6 @@ fit poisson-l1-none "$infimum" counts.csv --target y --loss poisson --l1 0.05 --
 fit poisson-not-attained "$infimum" zeros.csv --target y --loss poisson
 fit quantile-free "$infimum" numbers.csv --task regression --loss quantile --quantile 0.9
 share logistic-share "$infimum" two.csv --class-weight balanced --standardize --seed 5
+fit hinge-rbf-free "$infimum" two.csv --kernel rbf --loss hinge
+fit squared-hinge-rbf-one-vs-rest "$infimum" classes.csv --target y --kernel rbf --loss squared-hinge --sample-weight w --intercept none
+fit epsilon-polynomial-penalized "$infimum" numbers.csv --task regression --kernel polynomial --gamma 0.5 --coef0 1 --degree 2 --intercept penalized

@@ -7,6 +7,7 @@ mod faults;
 mod fit;
 mod folder;
 mod idx;
+mod kernel;
 mod memory;
 mod parquet;
 mod predict;

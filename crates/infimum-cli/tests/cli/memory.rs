@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::sandbox::{BINARY, Sandbox, ran, two_classes};
 
 /// About 8 MiB of matrix, twice what the least limit holds; the largest column is 1200.
-fn large() -> String {
+pub(crate) fn large() -> String {
     let mut text = String::new();
     for row in 0u32..6_000 {
         text.push_str(if row * 37 % 101 > 60 { "+1" } else { "-1" });

@@ -48,6 +48,10 @@ impl ScalarLoss for Epsilon {
         }
     }
 
+    fn quadratic(self, _c: f64) -> Option<(f64, f64)> {
+        Some((self.0, 0.0))
+    }
+
     /// Soft thresholding by ε, then the box.
     #[inline(always)]
     fn dual_step(self, y: f64, c: f64, alpha: f64, slope: f64, curvature: f64) -> f64 {

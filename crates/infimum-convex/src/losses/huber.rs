@@ -58,6 +58,10 @@ impl ScalarLoss for Huber {
         y - alpha / c
     }
 
+    fn quadratic(self, c: f64) -> Option<(f64, f64)> {
+        Some((0.0, 1.0 / c))
+    }
+
     #[inline(always)]
     fn dual_step(self, y: f64, c: f64, alpha: f64, slope: f64, curvature: f64) -> f64 {
         let (low, high) = self.domain(y, c);

@@ -132,6 +132,11 @@ pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
     /// `g′(alpha)` inside the domain.
     fn gain_slope(self, y: f64, c: f64, alpha: f64) -> f64;
 
+    /// `(ε, q)` if `g(alpha) = y·alpha − ε|alpha| − q·alpha²/2` on its domain: what the dual of a kernel problem can be made of.
+    fn quadratic(self, _c: f64) -> Option<(f64, f64)> {
+        None
+    }
+
     /// Part 0 or 1 of a loss that is a sum of at most two hinges; `None` for other losses and parts.
     fn hinge(self, _part: usize, _y: f64, _c: f64) -> Option<HingeTerm> {
         None

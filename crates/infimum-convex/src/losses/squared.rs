@@ -45,6 +45,10 @@ impl ScalarLoss for Squared {
         y - alpha / c
     }
 
+    fn quadratic(self, c: f64) -> Option<(f64, f64)> {
+        Some((0.0, 1.0 / c))
+    }
+
     #[inline(always)]
     fn dual_step(self, y: f64, c: f64, alpha: f64, slope: f64, curvature: f64) -> f64 {
         (y - slope + curvature * alpha) / (curvature + 1.0 / c)

@@ -46,6 +46,10 @@ impl ScalarLoss for SquaredEpsilon {
         y - self.0 * alpha.signum() - alpha / (2.0 * c)
     }
 
+    fn quadratic(self, c: f64) -> Option<(f64, f64)> {
+        Some((self.0, 0.5 / c))
+    }
+
     #[inline(always)]
     fn dual_step(self, y: f64, c: f64, alpha: f64, slope: f64, curvature: f64) -> f64 {
         let pull = y - slope + curvature * alpha;

@@ -50,6 +50,10 @@ impl ScalarLoss for SquaredHinge {
         y - alpha / (2.0 * c)
     }
 
+    fn quadratic(self, c: f64) -> Option<(f64, f64)> {
+        Some((0.0, 0.5 / c))
+    }
+
     #[inline(always)]
     fn dual_step(self, y: f64, c: f64, alpha: f64, slope: f64, curvature: f64) -> f64 {
         let (low, high) = self.domain(y, c);

@@ -52,7 +52,7 @@ fn problem(loss: Loss, intercept: Intercept, penalty: usize, sparse: bool, seed:
             weights: (0..n).map(|i| if i % 3 == 0 { 1.5 } else { 1.0 }).collect(),
             total_weight: 70.0,
         },
-        objective: Objective { loss, intercept, lambda1, lambda2, scales: None },
+        objective: Objective { loss, intercept, lambda1, lambda2, scales: None, kernel: None },
     }
 }
 

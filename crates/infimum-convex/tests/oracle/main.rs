@@ -3,6 +3,7 @@
 
 mod clarabel;
 mod cone_program;
+mod kernel;
 mod poisson;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -56,7 +57,7 @@ fn problem(loss: Loss, intercept: Intercept) -> impl Strategy<Value = Problem> {
                     total_weight: weights.iter().sum(),
                     weights,
                 },
-                objective: Objective { loss, intercept, lambda1, lambda2, scales },
+                objective: Objective { loss, intercept, lambda1, lambda2, scales, kernel: None },
             }
         },
     )
@@ -96,6 +97,7 @@ fn certificate(problem: &Problem, outcome: &Outcome, options: &Options) -> Certi
         loss: objective.loss,
         intercept: objective.intercept,
         strength: Strength::C(1.0),
+        kernel: objective.kernel,
     };
     let claim = Claim {
         version: 1,
@@ -253,7 +255,14 @@ fn claims_about_many_equal_rows_hold() {
                 weights: vec![1.0; rows],
                 total_weight: rows as f64,
             },
-            objective: Objective { loss, intercept: Intercept::Free, lambda1: 0.0, lambda2: 1.0, scales: None },
+            objective: Objective {
+                loss,
+                intercept: Intercept::Free,
+                lambda1: 0.0,
+                lambda2: 1.0,
+                scales: None,
+                kernel: None,
+            },
         };
         for monitor in [&Hurry as &dyn Monitor, &Silent] {
             let options = Options { gap: 1e-6, abs_gap: 0.0, solver: None, threads: 1, seed: 1, start: None };
@@ -289,7 +298,7 @@ fn well_conditioned(loss: Loss, intercept: Intercept, (l1, l2): (f64, f64), spar
             weights: (0..rows).map(|i| 0.5 + (i % 3) as f64).collect(),
             total_weight: (0..rows).map(|i| 0.5 + (i % 3) as f64).sum(),
         },
-        objective: Objective { loss, intercept, lambda1: l1, lambda2: l2, scales: None },
+        objective: Objective { loss, intercept, lambda1: l1, lambda2: l2, scales: None, kernel: None },
     }
 }
 

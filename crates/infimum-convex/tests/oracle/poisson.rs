@@ -23,7 +23,14 @@ fn problem(rows: &[Vec<f64>], y: Vec<f64>, weights: Vec<f64>, intercept: Interce
             weights,
             total_weight,
         },
-        objective: Objective { loss: Loss::Poisson, intercept, lambda1: 0.0, lambda2: l2 * total_weight, scales: None },
+        objective: Objective {
+            loss: Loss::Poisson,
+            intercept,
+            lambda1: 0.0,
+            lambda2: l2 * total_weight,
+            scales: None,
+            kernel: None,
+        },
     }
 }
 
