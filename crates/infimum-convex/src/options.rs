@@ -58,7 +58,7 @@ pub struct Start {
 
 impl Solver {
     /// All solvers.
-    pub const ALL: [Solver; 10] = [
+    pub const ALL: [Solver; 11] = [
         Solver::Newton,
         Solver::NewtonCg,
         Solver::InteriorPoint,
