@@ -67,5 +67,5 @@ fn what_has_no_proof_is_refused() {
 fn rows_in_a_file_are_refused() {
     let sandbox = Sandbox::new();
     let file = sandbox.file("large.svm", large());
-    sandbox.refused(&format!("fit {file} --kernel rbf --memory 64MiB --out run"), &["kernel", "--memory"]);
+    sandbox.refused(&format!("fit {file} --kernel rbf --threads 1 --memory 64MiB --out run"), &["kernel", "--memory"]);
 }

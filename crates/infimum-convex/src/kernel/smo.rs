@@ -27,6 +27,8 @@ const SET: usize = 512;
 const STEPS: usize = 40;
 /// Exact evaluations without progress after which `f64` has met its limit.
 const PATIENCE: u32 = 6;
+/// Rounds after which a gap that looks reached is looked at again, where an exact evaluation was just short of it.
+const AGAIN: u64 = 32;
 /// Relative rounding of a claim's sums.
 const MARGIN: f64 = 2e-14;
 
@@ -155,6 +157,7 @@ fn search<L: ScalarLoss, T: Entry>(
     let mut rounds = 0u64;
     // Whatever the tracker heard, nothing is claimed before an exact evaluation.
     let mut claimed = false;
+    let (mut exact_violation, mut exact_round) = (f64::INFINITY, 0);
     while !tracker.done() || !claimed || state.drift > 0.0 {
         let violation = state.choose(&mut set);
         rounds += 1;
@@ -167,7 +170,10 @@ fn search<L: ScalarLoss, T: Entry>(
             state.value(tracker);
             tracker.report("smo");
         }
-        if stopped || blurred || violation <= 0.0 || tracker.reached() {
+        let due = tracker.reached() && (violation <= 0.5 * exact_violation || rounds - exact_round >= AGAIN);
+        let unmoved = claimed && state.drift == 0.0;
+        if stopped || blurred || violation <= 0.0 || due || unmoved {
+            (exact_violation, exact_round) = (violation, rounds);
             state.make_exact(tracker, &mut claim);
             claimed = true;
             tracker.report("exact");
