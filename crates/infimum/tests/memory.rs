@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use infimum::{
-    Ending, Fit, FitOptions, Intercept, KnownTarget, Loss, Matrix, Memory, Metrics, Request, Silent, Solver, Split,
-    Strength, Target, Task, ValidationTarget, fit, metrics,
+    Ending, Fit, FitOptions, Intercept, KnownTarget, Loss, Matrix, Memory, Metrics, Predictor, Request, Silent, Solver,
+    Split, Strength, Target, Task, ValidationTarget, fit, metrics,
 };
 use infimum_check::{Checker, check};
 
@@ -35,7 +35,8 @@ fn rows(classes: bool) -> tempfile::NamedTempFile {
 /// Metrics of a model on the training rows and the held-out ones.
 fn both_metrics(fitted: &Fit, of: &Fit) -> (Metrics, Option<Metrics>) {
     let problem = &fitted.loaded.problem;
-    let evaluate = |matrix: &Matrix, known| metrics(problem.objective.loss, &of.outcome.model, matrix, &known);
+    let predictor = Predictor::new(problem, &of.outcome.model);
+    let evaluate = |matrix: &Matrix, known| metrics(problem.objective.loss, &predictor, matrix, &known);
     let train = match &problem.data.target {
         Target::Real(values) => KnownTarget::Real(values.clone()),
         Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
