@@ -66,7 +66,8 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         }
 
         let decrement = direction.dot(&step);
-        if decrement <= FAR.max(tracker.wanted()) * tracker.upper.abs() || tracker.explored % FAR_EVERY == FAR_EVERY - 1
+        if decrement <= FAR.max(tracker.wanted()) * tracker.upper.abs()
+            || (tracker.explored + 1).is_multiple_of(FAR_EVERY)
         {
             losses.curve(&curvature, &dz, &mut curved);
             alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);

@@ -165,7 +165,7 @@ fn search<L: ScalarLoss, T: Entry>(
         // Where rounding of cached rows is as large as what is left, exact numbers are needed to go on.
         let blurred = T::ROUNDING * scale * state.drift.sqrt() > 0.1 * violation;
         let stopped = monitor.stop().is_some();
-        if stopped || violation <= 0.5 * valued_at || rounds % 8 == 0 || blurred || violation <= 0.0 {
+        if stopped || violation <= 0.5 * valued_at || rounds.is_multiple_of(8) || blurred || violation <= 0.0 {
             valued_at = violation;
             state.value(tracker);
             tracker.report("smo");
