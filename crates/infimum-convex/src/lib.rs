@@ -33,6 +33,7 @@ mod newton;
 mod newton_cg;
 mod options;
 mod penalty;
+mod plane;
 mod proximal;
 mod quadratic;
 mod residual_model;

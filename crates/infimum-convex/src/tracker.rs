@@ -106,21 +106,19 @@ impl<'m> Tracker<'m> {
         relative_gap(self.upper, self.lower)
     }
 
-    /// How many times the gap asked for the relative gap is.
-    pub(crate) fn remaining(&self) -> f64 {
-        self.relative_gap() / self.gap.max(f64::MIN_POSITIVE)
-    }
-
     /// The relative gap asked for.
     pub(crate) fn wanted(&self) -> f64 {
         self.gap
     }
 
-    /// Whether the gap asked for is reached, with room for the rounding margin of the claim.
+    /// The absolute gap asked for, less room for the rounding margin of the claim; negative if there is none left.
+    pub(crate) fn allowance(&self) -> f64 {
+        0.95 * (self.gap * self.upper.abs()).max(self.abs_gap) - 1e-13 * self.upper.abs()
+    }
+
+    /// Whether the gap asked for is reached.
     pub(crate) fn reached(&self) -> bool {
-        let room = 1e-13 * self.upper.abs();
-        let gap = (self.upper - self.lower).max(0.0);
-        gap <= 0.95 * self.gap * self.upper.abs() - room || gap <= 0.95 * self.abs_gap - room
+        (self.upper - self.lower).max(0.0) <= self.allowance()
     }
 
     /// Whether the monitor says stop.
