@@ -1,20 +1,26 @@
 //! The quadratic model with its matrix G in memory: a step costs one column of G (the covariance form of Friedman, Hastie,
 //! Tibshirani, J. Stat. Softw. 2010, section 2.2). For sets of up to a few thousand columns.
 
+use std::ops::Range;
+
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par};
-use infimum_problem::Matrix;
 use rayon::prelude::*;
 
 use infimum_rigor::vectorized;
 
-use crate::columns::{Column, Columns};
-use crate::design;
+use crate::columns::{Column, Columns, Piece};
 use crate::quadratic::{Curved, Terms};
 use crate::tracker::Tracker;
 
 /// Coordinates between two questions whether to stop.
 const ASK_EVERY: usize = 256;
+/// Stored values above which a Hessian is formed by all threads.
+const PARALLEL_FROM: usize = 200_000;
+/// Room is made for a multiple of so many columns: a set that is nearly final still grows by a few.
+const SPARE: usize = 256;
+/// Columns that are mirrored at a time.
+const TILE: usize = 8;
 
 pub(crate) struct GramModel<'a> {
     /// Full symmetric G.
@@ -60,6 +66,16 @@ impl Curved for GramModel<'_> {
         self.slopes.clone()
     }
 
+    fn diagonal(&self, j: usize) -> f64 {
+        self.hessian[(j, j)]
+    }
+
+    fn apply(&self, support: &[usize], direction: &[f64]) -> Vec<f64> {
+        let mut image = vec![0.0; self.slopes.len()];
+        support.iter().zip(direction).for_each(|(&j, &p)| subtract(&mut image, -p, self.hessian.col_as_slice(j)));
+        support.iter().map(|&j| image[j]).collect()
+    }
+
     fn system(&self, support: &[usize]) -> Option<Mat<f64>> {
         Some(Mat::from_fn(support.len(), support.len(), |a, b| self.hessian[(support[a], support[b])]))
     }
@@ -74,51 +90,43 @@ fn subtract(slopes: &mut [f64], change: f64, column: &[f64]) {
 }
 
 /// Enlarges `X̃ᵀ diag(h) X̃`, known for the first columns taken (and then the constant, if there is one), to all of them.
-pub(crate) fn extend(
-    known: Option<&Mat<f64>>,
-    matrix: &Matrix,
-    columns: &Columns,
-    h: &[f64],
-    constant: bool,
-) -> Mat<f64> {
+pub(crate) fn extend(known: Option<Mat<f64>>, columns: &Columns, h: &[f64], constant: bool) -> Mat<f64> {
     let extra = usize::from(constant);
     let total = columns.taken.len();
-    let before = known.map_or(0, |known| known.nrows() - extra);
-    let mut gram = Mat::zeros(total + extra, total + extra);
-    match known {
+    let (mut gram, before) = match known {
         Some(known) => {
-            for b in 0..before {
-                gram.col_as_slice_mut(b)[..before].copy_from_slice(&known.col_as_slice(b)[..before]);
-            }
-            if constant {
-                for a in 0..before {
-                    (gram[(a, total)], gram[(total, a)]) = (known[(a, before)], known[(a, before)]);
-                }
-                gram[(total, total)] = known[(before, before)];
-            }
+            let before = known.nrows() - extra;
+            (known, before)
         }
-        None if constant => gram[(total, total)] = h.iter().sum(),
-        None => {}
-    }
+        None => (Mat::from_fn(extra, extra, |_, _| h.iter().sum()), 0),
+    };
     if before == total {
         return gram;
     }
-    let fresh = match matrix {
-        Matrix::Dense(dense) => dense_products(columns, dense.rows, before, h),
-        Matrix::Sparse(_) | Matrix::Spilled(_) => sparse_products(matrix, columns, before, h),
+    let order = total + extra;
+    gram.reserve(order.next_multiple_of(SPARE), order.next_multiple_of(SPARE));
+    let last: Vec<f64> = if constant { gram.col_as_slice(before).to_vec() } else { Vec::new() };
+    gram.resize_with(order, order, |_, _| 0.0);
+    let fresh = match columns.pieces() {
+        None => dense_products(columns, h.len(), before, h),
+        Some(pieces) => sparse_products(pieces, total, columns.stored(), before, h),
     };
-    for a in 0..before {
-        let column = gram.col_as_slice_mut(a);
-        (before..total).for_each(|b| column[b] = fresh[(a, b - before)]);
-    }
     for b in before..total {
-        gram.col_as_slice_mut(b)[..total].copy_from_slice(fresh.col_as_slice(b - before));
-        if constant {
-            let mut sum = 0.0;
-            columns.column(b).for_each(|i, x| sum += h[i] * x);
-            gram[(total, b)] = sum;
-            gram[(b, total)] = sum;
+        gram.col_as_slice_mut(b)[..=b].copy_from_slice(&fresh.col_as_slice(b - before)[..=b]);
+    }
+    for tile in (before..total).step_by(TILE) {
+        for a in 0..total {
+            let column = gram.col_as_slice_mut(a);
+            (tile.max(a + 1)..(tile + TILE).min(total)).for_each(|b| column[b] = fresh[(a, b - before)]);
         }
+    }
+    if constant {
+        let sums = columns.products(h, 1, 0);
+        for a in 0..total {
+            let sum = if a < before { last[a] } else { sums[a] };
+            (gram[(total, a)], gram[(a, total)]) = (sum, sum);
+        }
+        gram[(total, total)] = last[before];
     }
     gram
 }
@@ -146,36 +154,31 @@ fn dense_products(columns: &Columns, rows: usize, before: usize, h: &[f64]) -> M
     MatRef::from_column_major_slice(&products, total, fresh).to_owned()
 }
 
-/// The same from the rows: every pair of a taken and a new entry of a row.
-fn sparse_products(matrix: &Matrix, columns: &Columns, before: usize, h: &[f64]) -> Mat<f64> {
-    let total = columns.taken.len();
-    let mut place = vec![u32::MAX; matrix.columns()];
-    columns.taken.iter().enumerate().for_each(|(position, &j)| place[j] = position as u32);
-    let part = |range: std::ops::Range<usize>| {
+/// The same from the rows: every pair of a taken and a new entry of a row; only its part above the diagonal of the Hessian.
+fn sparse_products(pieces: &[Piece], total: usize, stored: usize, before: usize, h: &[f64]) -> Mat<f64> {
+    let part = |range: Range<usize>| {
         let mut products = Mat::<f64>::zeros(total, total - before);
         let mut entries: Vec<(u32, f64)> = Vec::new();
-        design::for_each_block(matrix, range, |block| {
-            for (i, local) in (block.first..).zip(block.rows) {
-                if h[i] == 0.0 {
-                    continue;
-                }
-                entries.clear();
-                block.storage.row(local).for_each(|j, x| {
-                    if place[j] != u32::MAX {
-                        entries.push((place[j], x));
-                    }
-                });
-                for &(b, x) in entries.iter().filter(|entry| entry.0 as usize >= before) {
-                    let hx = h[i] * x;
-                    let column = products.col_as_slice_mut(b as usize - before);
-                    entries.iter().for_each(|&(a, y)| column[a as usize] += hx * y);
-                }
+        for i in range.filter(|&i| h[i] != 0.0) {
+            entries.clear();
+            for piece in pieces {
+                let (positions, values) = piece.row(i);
+                entries.extend(positions.iter().copied().zip(values.iter().copied()));
             }
-        });
+            // Positions increase.
+            let known = entries.partition_point(|entry| (entry.0 as usize) < before);
+            for last in known..entries.len() {
+                let (b, x) = entries[last];
+                let hx = h[i] * x;
+                let column = products.col_as_slice_mut(b as usize - before);
+                entries[..=last].iter().for_each(|&(a, y)| column[a as usize] += hx * y);
+            }
+        }
         products
     };
-    let ranges = design::row_ranges(matrix, design::parts(matrix));
-    let parts: Vec<Mat<f64>> = ranges.into_par_iter().map(part).collect();
+    let parts = if stored < PARALLEL_FROM { 1 } else { rayon::current_num_threads().max(1) };
+    let ranges = (0..parts).map(|part| h.len() * part / parts..h.len() * (part + 1) / parts);
+    let parts: Vec<Mat<f64>> = ranges.collect::<Vec<_>>().into_par_iter().map(part).collect();
     let mut parts = parts.into_iter();
     let mut sum = parts.next().unwrap_or_else(|| Mat::zeros(total, total - before));
     parts.for_each(|part| sum += part);

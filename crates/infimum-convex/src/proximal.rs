@@ -4,10 +4,13 @@
 //!
 //! Invariant: `z` are the outputs at the current point; weights of columns not taken are 0.
 
+use std::cell::OnceCell;
+
 use faer::Mat;
 use infimum_problem::Intercept;
 
 use crate::columns::Columns;
+use crate::design;
 use crate::frame::{Frame, Point};
 use crate::gram_model::{GramModel, extend};
 use crate::quadratic::{Limits, Terms, minimise};
@@ -32,6 +35,8 @@ const WHOLE: f64 = 0.1;
 /// Cycles of sweeps for the model of a quadratic loss, which is solved once, and of another, which is solved again.
 const QUADRATIC_CYCLES: usize = 400;
 const CHANGING_CYCLES: usize = 20;
+/// Smallest violation, relative to the smallest weight of the ℓ1 term, that a model is solved to.
+const FINEST: f64 = 1e-13;
 /// Products per entry that a dense matrix product does in the time of one of a sweep.
 const DENSE_SPEED: f64 = 8.0;
 
@@ -42,9 +47,11 @@ pub(crate) struct Proximal<'a, S> {
     pub(crate) columns: Columns<'a>,
     /// The Hessian of a quadratic loss over the columns that were taken at the last call.
     gram: Option<Mat<f64>>,
-    /// `bound·Σ c x²` of every column of the matrix: a Hessian damped by it lies above the objective.
-    majorant: &'a [f64],
-    intercept_majorant: f64,
+    /// The largest curvature of the loss, or what will do for it.
+    bound: f64,
+    /// `Σ c x²` of every column of the matrix, computed when it is first asked for: a Hessian damped by `bound` times these lies
+    /// above the objective.
+    squares: OnceCell<Vec<f64>>,
 }
 
 /// Where a call of [`Proximal::improve`] ended.
@@ -58,11 +65,9 @@ pub(crate) enum Improved {
 }
 
 impl<'a, S: SmoothLosses> Proximal<'a, S> {
-    /// No column taken; `majorant` as above, `bound` the largest curvature of the loss.
-    pub(crate) fn new(frame: &'a Frame<'a>, losses: &'a S, majorant: &'a [f64], bound: f64) -> Self {
-        let intercept_majorant = bound * frame.weights.iter().sum::<f64>();
-        let columns = Columns::new(frame);
-        Proximal { frame, losses, columns, gram: None, majorant, intercept_majorant }
+    /// No column taken; `bound` as above.
+    pub(crate) fn new(frame: &'a Frame<'a>, losses: &'a S, bound: f64) -> Self {
+        Proximal { frame, losses, columns: Columns::new(frame), gram: None, bound, squares: OnceCell::new() }
     }
 
     /// Coordinates of the model: per output the columns taken, then the constant. `column` and `constant` are asked for each.
@@ -180,10 +185,10 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         let (frame, d, outputs) = (self.frame, self.frame.columns(), self.frame.outputs);
         let penalised = frame.intercept == Intercept::Penalized;
         let taken = |position: usize| self.columns.taken[position];
-        let product = |k: usize, position: usize| {
-            let mut sum = 0.0;
-            self.columns.column(position).for_each(|i, x| sum += x * alpha[i * outputs + k]);
-            sum
+        let products: Vec<Vec<f64>> = (0..outputs).map(|k| self.columns.products(alpha, outputs, k)).collect();
+        let majorant = |position: usize| match damping {
+            0.0 => 0.0,
+            _ => damping * self.bound * self.squares.get_or_init(|| weighted_squares(frame))[taken(position)],
         };
         Terms {
             l1: self.coordinates(
@@ -192,11 +197,12 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
             ),
             l2: self.coordinates(|_, position| frame.curvature(taken(position)), |_| frame.curvature(d)),
             damping: self.coordinates(
-                |_, position| damping * self.majorant[taken(position)],
-                |_| damping * self.intercept_majorant,
+                |_, position| majorant(position),
+                |_| damping * self.bound * frame.weights.iter().sum::<f64>(),
             ),
             start: self.coordinates(|k, position| point.weights[k * d + taken(position)], |k| point.intercepts[k]),
-            gradient: self.coordinates(product, |k| alpha.iter().skip(k).step_by(outputs).sum()),
+            gradient: self
+                .coordinates(|k, position| products[k][position], |k| alpha.iter().skip(k).step_by(outputs).sum()),
         }
     }
 
@@ -215,20 +221,23 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         let width = self.columns.taken.len();
         let (stored, rows) = (self.columns.stored() as f64, frame.rows() as f64);
         let products = if frame.matrix.is_sparse() { stored / rows } else { width as f64 / DENSE_SPEED };
+        // A small set or a nearly final one is solved for the gap that is asked for, others for a better set.
+        let last = losses.is_quadratic() && (nearly_final || width <= SMALL_SYSTEM);
         let limits = Limits {
-            violation: 0.1 * worst,
+            violation: if last { self.sufficient(terms, tracker).min(0.1 * worst) } else { 0.1 * worst },
             cycles: if losses.is_quadratic() { QUADRATIC_CYCLES } else { CHANGING_CYCLES },
             system: if nearly_final { usize::MAX } else { SMALL_SYSTEM },
         };
         let worth = if losses.is_quadratic() { CONSTANT_WORTH } else { CHANGING_WORTH };
-        if terms.start.len() > LARGEST_GRAM || products * frame.outputs as f64 > worth {
+        let large = terms.start.len() > LARGEST_GRAM || products * frame.outputs as f64 > worth;
+        if large || self.columns.is_turned() {
             self.gram = None;
+            self.columns.turn();
             let mut model = ResidualModel::new(frame, losses, &self.columns, alpha, curvature);
             return Some(minimise(&mut model, terms, limits, tracker));
         }
         let hessian = if frame.outputs == 1 {
-            let known = self.gram.take();
-            extend(known.as_ref(), frame.matrix, &self.columns, curvature, constant)
+            extend(self.gram.take(), &self.columns, curvature, constant)
         } else {
             self.block_hessian(curvature)
         };
@@ -237,6 +246,18 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
             finite.then(|| minimise(&mut GramModel::new(&hessian, &terms.gradient), terms, limits, tracker));
         self.gram = losses.is_quadratic().then_some(hessian);
         minimised
+    }
+
+    /// The violation up to which a dual point that is shrunk into its domain loses less than the gap asked for: a factor of
+    /// 1 − δ costs about δ·Σ l1 |w|. Infinite where there is nothing to go by.
+    fn sufficient(&self, terms: &Terms, tracker: &Tracker) -> f64 {
+        if self.frame.penalty.lambda2 > 0.0 {
+            return f64::INFINITY;
+        }
+        let penalty: f64 = terms.l1.iter().zip(&terms.start).map(|(l1, w)| l1 * w.abs()).sum();
+        let share = 0.25 * tracker.wanted() * tracker.upper.abs() / penalty;
+        let smallest = terms.l1.iter().copied().filter(|&l1| l1 > 0.0).fold(f64::INFINITY, f64::min);
+        share.max(FINEST) * smallest
     }
 
     /// The Hessian of several outputs: block (k, l) is `X̃ᵀ diag(h_kl) X̃`.
@@ -251,7 +272,7 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
             (0..rows).for_each(|i| self.losses.pull(curvature, i, k, -1.0, &mut image));
             for l in 0..=k {
                 let h: Vec<f64> = image.iter().skip(l).step_by(outputs).copied().collect();
-                let gram = extend(None, frame.matrix, &self.columns, &h, constant);
+                let gram = extend(None, &self.columns, &h, constant);
                 for b in 0..block {
                     for a in 0..block {
                         hessian[(k * block + a, l * block + b)] = gram[(a, b)];
@@ -266,14 +287,13 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
     /// `X̃·change`, n × outputs.
     fn outputs_of(&self, change: &[f64]) -> Vec<f64> {
         let outputs = self.frame.outputs;
-        let block = self.columns.taken.len() + usize::from(self.frame.has_intercept());
+        let width = self.columns.taken.len();
+        let block = width + usize::from(self.frame.has_intercept());
         let mut dz = vec![0.0; self.frame.rows() * outputs];
-        for (index, &change) in change.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
-            let (k, position) = (index / block, index % block);
-            if position < self.columns.taken.len() {
-                self.columns.column(position).for_each(|i, x| dz[i * outputs + k] += change * x);
-            } else {
-                dz.iter_mut().skip(k).step_by(outputs).for_each(|dz| *dz += change);
+        for (k, change) in change.chunks_exact(block.max(1)).enumerate() {
+            self.columns.add_outputs(&change[..width], outputs, k, &mut dz);
+            if let Some(&constant) = change.get(width) {
+                dz.iter_mut().skip(k).step_by(outputs).for_each(|dz| *dz += constant);
             }
         }
         dz
@@ -295,4 +315,14 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         }
         moved
     }
+}
+
+/// `Σ_i c_i x_ij²` of every column.
+fn weighted_squares(frame: &Frame) -> Vec<f64> {
+    let mut squares = vec![0.0; frame.columns()];
+    design::for_each_row(frame.matrix, |i, row| {
+        let c = frame.weights[i];
+        row.for_each(|j, x| squares[j] += c * x * x);
+    });
+    squares
 }

@@ -21,6 +21,12 @@ use crate::tracker::Tracker;
 
 /// Sweeps over the non-zero coordinates between two over all.
 const SWEEPS: usize = 5;
+/// Signs have settled when fewer than one in so many has changed.
+const SETTLED: usize = 100;
+/// Order up to which a system is factorised at once.
+const FACTORISE_UP_TO: usize = 300;
+/// Most steps of conjugate gradients before a larger one is factorised, too.
+const CONJUGATE_STEPS: usize = 40;
 
 /// A symmetric positive semidefinite G and the slope `∇ − G·change` at the current change.
 pub(crate) trait Curved {
@@ -31,6 +37,10 @@ pub(crate) trait Curved {
     fn sweep(&mut self, terms: &Terms, u: &mut [f64], which: &[usize], tracker: &Tracker) -> f64;
     /// The slope of every coordinate.
     fn slopes(&self) -> Vec<f64>;
+    /// `G_jj`, an eliminated intercept following.
+    fn diagonal(&self, j: usize) -> f64;
+    /// G restricted to `support`, times a direction.
+    fn apply(&self, support: &[usize], direction: &[f64]) -> Vec<f64>;
     /// G restricted to `support`; `None` where forming it costs more than it helps.
     fn system(&self, support: &[usize]) -> Option<Mat<f64>>;
 }
@@ -112,7 +122,7 @@ pub(crate) struct Limits {
 pub(crate) fn minimise(model: &mut impl Curved, terms: &Terms, limits: Limits, tracker: &Tracker) -> (Vec<f64>, f64) {
     let all: Vec<usize> = (0..terms.start.len()).collect();
     let mut u = terms.start.clone();
-    let mut signs = (Vec::new(), Vec::new());
+    let mut signs = signs_of(&u);
     let (mut wait, mut pause) = (1usize, 1usize);
     let mut slopes = terms.gradient.clone();
     if tracker.stop().is_some() {
@@ -140,18 +150,17 @@ pub(crate) fn minimise(model: &mut impl Curved, terms: &Terms, limits: Limits, t
             support.iter().zip(&extrapolated).for_each(|(&j, &x)| candidate[j] = x);
             offer(model, terms, candidate, &mut u, &mut slopes);
         }
-        let now: Vec<bool> = support.iter().map(|&j| u[j] > 0.0).collect();
-        let now = (support, now);
-        let settled = signs == now;
+        let now = signs_of(&u);
+        let changed = signs.iter().zip(&now).filter(|(before, now)| before != now).count();
         signs = now;
         wait = wait.saturating_sub(1);
-        if settled && wait == 0 && signs.0.len() <= limits.system {
-            let exact = exact_step(model, terms, &u, &slopes);
-            let taken = exact.is_some_and(|exact| offer(model, terms, exact, &mut u, &mut slopes));
+        if changed * SETTLED <= support.len() && wait == 0 && support.len() <= limits.system {
+            let steps = exact_steps(model, terms, &u, &slopes, limits.violation);
+            let taken = steps.into_iter().any(|exact| offer(model, terms, exact, &mut u, &mut slopes));
             if taken && terms.worst(&u, &slopes) <= limits.violation {
                 break;
             }
-            // Each attempt costs a factorisation: fewer of them where they do not end the search.
+            // Each attempt costs the solution of a system: fewer of them where they do not end the search.
             pause *= 2;
             wait = pause;
         }
@@ -194,29 +203,99 @@ fn extrapolate(history: &[Vec<f64>]) -> Option<Vec<f64>> {
     combined.iter().all(|x| x.is_finite()).then_some(combined)
 }
 
-/// The minimiser with the signs of u fixed, or, where a coordinate would change its sign, the point of the way to it where the
-/// first one is 0.
-fn exact_step(model: &impl Curved, terms: &Terms, u: &[f64], slopes: &[f64]) -> Option<Vec<f64>> {
+/// −1, 0 or 1 for every coordinate.
+fn signs_of(u: &[f64]) -> Vec<i8> {
+    u.iter().map(|&u| i8::from(u > 0.0) - i8::from(u < 0.0)).collect()
+}
+
+/// The minimiser with the signs of u fixed; where coordinates would change their signs, first the point at which those are 0
+/// instead, then the point of the way to it at which the first one is 0.
+fn exact_steps(model: &impl Curved, terms: &Terms, u: &[f64], slopes: &[f64], violation: f64) -> Vec<Vec<f64>> {
     let support = terms.support(u);
-    let mut system = model.system(&support)?;
-    support.iter().enumerate().for_each(|(a, &j)| system[(a, a)] += terms.l2[j] + terms.damping[j]);
     // A step of Newton from the point itself keeps rounding small: (G + D + l2) Δ = pull − l1 sign(u).
-    let mut step: Vec<f64> = (support.iter())
+    let right: Vec<f64> = (support.iter())
         .map(|&j| terms.pull(j, u[j], slopes[j]) - if u[j] == 0.0 { 0.0 } else { terms.l1[j] * u[j].signum() })
         .collect();
-    Cholesky::new(system, 0.0)?.solve(&mut step);
+    let Some(step) = solution(model, terms, &support, right, violation) else { return Vec::new() };
+    let crosses = |j: usize, step: f64| terms.l1[j] > 0.0 && (u[j] + step) * u[j] <= 0.0;
+    let mut clipped = u.to_vec();
     let mut reach = 1.0;
     let mut first = None;
     for (&j, &step) in support.iter().zip(&step) {
-        if terms.l1[j] > 0.0 && (u[j] + step) * u[j] <= 0.0 && -u[j] / step < reach {
-            reach = -u[j] / step;
-            first = Some(j);
+        clipped[j] += step;
+        if crosses(j, step) {
+            clipped[j] = 0.0;
+            if -u[j] / step < reach {
+                reach = -u[j] / step;
+                first = Some(j);
+            }
         }
     }
-    let mut exact = u.to_vec();
-    support.iter().zip(&step).for_each(|(&j, &step)| exact[j] += reach * step);
-    if let Some(j) = first {
-        exact[j] = 0.0;
+    let mut steps = vec![clipped];
+    if let Some(first) = first {
+        let mut shortened = u.to_vec();
+        support.iter().zip(&step).for_each(|(&j, &step)| shortened[j] += reach * step);
+        shortened[first] = 0.0;
+        steps.push(shortened);
     }
-    exact.iter().all(|x| x.is_finite()).then_some(exact)
+    steps.retain(|step| step.iter().all(|x| x.is_finite()));
+    steps
+}
+
+/// Solves `(G + D + l2) x = right` over the support: small systems by Cholesky, larger ones by conjugate gradients where these
+/// come to a tenth of the violation allowed within a few steps. `None` where that costs more than it helps.
+fn solution(
+    model: &impl Curved,
+    terms: &Terms,
+    support: &[usize],
+    mut right: Vec<f64>,
+    violation: f64,
+) -> Option<Vec<f64>> {
+    let extra: Vec<f64> = support.iter().map(|&j| terms.l2[j] + terms.damping[j]).collect();
+    if support.len() > FACTORISE_UP_TO
+        && let Some(solution) = conjugate_gradients(model, support, &extra, &right, 0.1 * violation)
+    {
+        return Some(solution);
+    }
+    let mut system = model.system(support)?;
+    extra.iter().enumerate().for_each(|(a, extra)| system[(a, a)] += extra);
+    Cholesky::new(system, 0.0)?.solve(&mut right);
+    Some(right)
+}
+
+/// Conjugate gradients, preconditioned with the diagonal, until no residual is larger than `tolerance`; `None` if a few steps
+/// do not suffice.
+fn conjugate_gradients(
+    model: &impl Curved,
+    support: &[usize],
+    extra: &[f64],
+    right: &[f64],
+    tolerance: f64,
+) -> Option<Vec<f64>> {
+    let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
+    let inverse = |total: f64| if total > 0.0 { total.recip() } else { 1.0 };
+    let scale: Vec<f64> = support.iter().zip(extra).map(|(&j, extra)| inverse(model.diagonal(j) + extra)).collect();
+    let precondition = |r: &[f64]| r.iter().zip(&scale).map(|(r, scale)| r * scale).collect::<Vec<f64>>();
+    let mut x = vec![0.0; right.len()];
+    let mut residual = right.to_vec();
+    let mut direction = precondition(&residual);
+    let mut energy = dot(&residual, &direction);
+    for _ in 0..CONJUGATE_STEPS {
+        let mut image = model.apply(support, &direction);
+        image.iter_mut().zip(extra).zip(&direction).for_each(|((image, extra), p)| *image += extra * p);
+        let length = energy / dot(&direction, &image);
+        if !length.is_finite() {
+            return None;
+        }
+        x.iter_mut().zip(&direction).for_each(|(x, p)| *x += length * p);
+        residual.iter_mut().zip(&image).for_each(|(r, image)| *r -= length * image);
+        if residual.iter().all(|r| r.abs() <= tolerance) {
+            return Some(x);
+        }
+        let scaled = precondition(&residual);
+        let next = dot(&residual, &scaled);
+        direction.iter_mut().zip(&scaled).for_each(|(p, scaled)| *p = scaled + next / energy * *p);
+        energy = next;
+    }
+    None
 }

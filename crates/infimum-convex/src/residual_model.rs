@@ -211,6 +211,33 @@ impl<S: SmoothLosses> Curved for ResidualModel<'_, S> {
         )
     }
 
+    fn diagonal(&self, j: usize) -> f64 {
+        self.diagonal[j]
+    }
+
+    fn apply(&self, support: &[usize], direction: &[f64]) -> Vec<f64> {
+        let outputs = self.outputs;
+        let mut dz = vec![0.0; self.alpha.len()];
+        for (&index, &p) in support.iter().zip(direction) {
+            match self.coordinate(index) {
+                (None, k) => dz.iter_mut().skip(k).step_by(outputs).for_each(|dz| *dz += p),
+                (Some(column), k) => column.for_each(|i, x| dz[i * outputs + k] += p * x),
+            }
+        }
+        let mut image = vec![0.0; dz.len()];
+        self.losses.curve(self.curvature, &dz, &mut image);
+        let product = |&index: &usize| {
+            let (column, k) = self.coordinate(index);
+            let mut sum = 0.0;
+            match column {
+                None => sum = image.iter().skip(k).step_by(outputs).sum(),
+                Some(column) => column.for_each(|i, x| sum += x * image[i * outputs + k]),
+            }
+            sum
+        };
+        support.iter().map(product).collect()
+    }
+
     fn system(&self, support: &[usize]) -> Option<Mat<f64>> {
         if self.outputs > 1 {
             return None;

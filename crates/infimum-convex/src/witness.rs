@@ -82,9 +82,13 @@ fn transpose_product(frame: &Frame, alpha: &[f64]) -> Vec<Interval> {
 fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Option<f64> {
     let balanced = frame.intercept == Intercept::Free;
     let outputs = frame.outputs;
-    // For λ2 = 0, |v| ≤ λ1 s must hold for the checker's enclosure; rounding to the grid moves v, so the reserve grows
-    // until the rounded point is inside.
+    // For λ2 = 0, |v| ≤ λ1 s must hold for the checker's enclosure; a point that was scaled to the boundary in plain double
+    // precision lies on either side of it, and rounding to the grid moves v, so the reserve grows until the rounded point is
+    // inside.
     let mut reserve = 1e-14;
+    if frame.penalty.lambda2 == 0.0 {
+        alpha.iter_mut().for_each(|a| *a *= 1.0 - reserve);
+    }
     for _ in 0..16 {
         losses.settle(alpha, balanced);
         let v = transpose_product(frame, alpha);

@@ -2,12 +2,8 @@
 //!
 //! Most weights are zero at the optimum. Each round minimises over the columns taken so far ([`crate::proximal`]); then one
 //! pass over all columns gives `v = Xᵀα`, a feasible dual point, the true gap, and the worst violators of the optimality
-//! conditions, which are taken too: at least as many as there are non-zero weights, so that the set doubles (Massias,
+//! conditions, which are taken too: several times as many as there are non-zero weights, so that the rounds are few (Massias,
 //! Gramfort, Salmon, *Celer*, ICML 2018).
-//!
-//! Gap-safe screening (Ndiaye, Fercoq, Gramfort, Salmon, JMLR 2017): g_i is strongly concave with modulus 1/(c_i L), L the
-//! largest curvature of the loss, so `|x_j·(α* − α)| ≤ sqrt(2·gap·L·Σ c_i x_ij²)`; a column whose |v_j| cannot reach λ1 s_j
-//! within that distance has weight 0 at every optimum and is never taken.
 
 use crate::columns::Columns;
 use crate::design;
@@ -16,10 +12,12 @@ use crate::proximal::{Improved, Proximal};
 use crate::smooth::SmoothLosses;
 use crate::tracker::Tracker;
 
-/// Fewest columns taken in a round.
-const FEWEST: usize = 100;
+/// Columns taken in the first round: those that the target resembles most, many of which the others will replace.
+const FIRST: usize = 30;
+/// Fewest columns taken in a later round, where so many are in the way.
+const FEWEST: usize = 300;
 /// Columns taken in a round for each weight that is not zero.
-const GROWTH: usize = 2;
+const GROWTH: usize = 4;
 /// Share of new columns below which the set is taken to be nearly final.
 const NEARLY: f64 = 0.1;
 /// Rounds without progress on either bound after which `f64` has met its limit.
@@ -33,23 +31,21 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
     frame.upper(losses, &point, &mut z);
     let mut modelled = vec![0.0; n * outputs];
     let mut v = vec![0.0; d * outputs];
-    let (squares, entries) = weighted_squares(frame);
     // Damping is a remedy, no proof: where the curvature has no bound its value at 0 will do.
     let typical = if curvature.is_finite() { curvature } else { 1.0 };
-    let majorant: Vec<f64> = squares.iter().map(|square| typical * square).collect();
-    let mut proximal = Proximal::new(frame, losses, &majorant, typical);
-    // Columns that are taken or whose weight is proven to be 0.
-    let mut closed = vec![false; d];
+    let mut proximal = Proximal::new(frame, losses, typical);
+    let mut taken = vec![false; d];
     // The columns of the start come first; from zero the best intercept alone: at λ1 ≥ λmax that is the optimum.
     let support = |point: &Point| -> Vec<usize> {
         (0..d).filter(|&j| (0..outputs).any(|k| point.weights[k * d + j] != 0.0)).collect()
     };
     let first = support(&point);
-    first.iter().for_each(|&j| closed[j] = true);
+    first.iter().for_each(|&j| taken[j] = true);
     // Copies of columns count as memory; a spilled matrix says how much there is.
-    let room = frame.matrix.room().unwrap_or(usize::MAX);
+    let room = frame.matrix.room().map(|room| (room, entries(frame)));
     let crowded = |columns: &Columns, more: &[usize]| {
-        columns.stored() + more.iter().map(|&j| entries[j] as usize).sum::<usize>() > room
+        let stored = |entries: &[u32]| columns.stored() + more.iter().map(|&j| entries[j] as usize).sum::<usize>();
+        room.as_ref().is_some_and(|(room, entries)| stored(entries) > *room)
     };
     let no_room = "the columns with non-zero weights no longer fit into --memory; give more, or a larger --l1";
     if crowded(&proximal.columns, &first) {
@@ -86,23 +82,13 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
                 Some("working-set rounds improve neither bound any more (limit of double precision)".into());
             return;
         }
-        // Without a bound on the curvature nothing is screened: the radius is infinite.
-        let radius = (2.0 * (tracker.upper - lower).max(f64::MIN_POSITIVE) * curvature).sqrt();
-        let mut worst = violations(frame, &point, &v, factor);
-        for j in 0..d {
-            let reach = (0..outputs).map(|k| v[k * d + j].abs()).fold(0.0, f64::max);
-            closed[j] |=
-                reach + radius * squares[j].sqrt().max(f64::MIN_POSITIVE) < frame.penalty.l1(j) * (1.0 - 1e-12);
-            if closed[j] {
-                worst[j] = 0.0;
-            }
-        }
+        let worst = violations(frame, &point, &v, factor);
         let support = support(&point).len();
-        let mut more: Vec<usize> = (0..d).filter(|&j| worst[j] > 0.0).collect();
+        let mut more: Vec<usize> = (0..d).filter(|&j| worst[j] > 0.0 && !taken[j]).collect();
         more.sort_by(|&a, &b| worst[b].total_cmp(&worst[a]));
-        more.truncate((GROWTH * support).max(FEWEST));
+        more.truncate(if proximal.columns.taken.is_empty() { FIRST } else { (GROWTH * support).max(FEWEST) });
         more.sort_unstable();
-        more.iter().for_each(|&j| closed[j] = true);
+        more.iter().for_each(|&j| taken[j] = true);
         nearly_final = (more.len() as f64) < NEARLY * proximal.columns.taken.len() as f64;
         if crowded(&proximal.columns, &more) {
             tracker.trouble = Some(no_room.into());
@@ -112,18 +98,11 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
     }
 }
 
-/// `Σ_i c_i x_ij²` of every column, and how many values it has stored.
-fn weighted_squares(frame: &Frame) -> (Vec<f64>, Vec<u32>) {
-    let mut squares = vec![0.0; frame.columns()];
+/// How many values each column has stored.
+fn entries(frame: &Frame) -> Vec<u32> {
     let mut entries = vec![0u32; frame.columns()];
-    design::for_each_row(frame.matrix, |i, row| {
-        let c = frame.weights[i];
-        row.for_each(|j, x| {
-            squares[j] += c * x * x;
-            entries[j] += 1;
-        });
-    });
-    (squares, entries)
+    design::for_each_row(frame.matrix, |_, row| row.for_each(|j, _| entries[j] += 1));
+    entries
 }
 
 /// How far each column's optimality condition is violated, over its outputs: the distance of v/factor − λ2 s² w from λ1 s ∂|w|.
