@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use infimum_rigor::vectorized;
 
 use crate::columns::{Column, Columns, Piece};
+use crate::design;
 use crate::quadratic::{Curved, Terms};
 use crate::tracker::Tracker;
 
@@ -37,6 +38,8 @@ impl<'a> GramModel<'a> {
 }
 
 impl Curved for GramModel<'_> {
+    type State = Vec<f64>;
+
     fn reset(&mut self, change: &[f64]) {
         self.slopes.copy_from_slice(self.gradient);
         for (j, &change) in change.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
@@ -70,10 +73,29 @@ impl Curved for GramModel<'_> {
         self.hessian[(j, j)]
     }
 
+    /// By one triangle: each entry is read once.
     fn apply(&self, support: &[usize], direction: &[f64]) -> Vec<f64> {
+        let mut whole = vec![0.0; self.slopes.len()];
+        support.iter().zip(direction).for_each(|(&j, &p)| whole[j] = p);
         let mut image = vec![0.0; self.slopes.len()];
-        support.iter().zip(direction).for_each(|(&j, &p)| subtract(&mut image, -p, self.hessian.col_as_slice(j)));
+        for (&j, &p) in support.iter().zip(direction) {
+            let column = &self.hessian.col_as_slice(j)[..j];
+            subtract(&mut image[..j], -p, column);
+            let above = vectorized(
+                #[inline(always)]
+                || design::dot(column, &whole[..j]),
+            );
+            image[j] += self.hessian[(j, j)] * p + above;
+        }
         support.iter().map(|&j| image[j]).collect()
+    }
+
+    fn state(&self) -> Self::State {
+        self.slopes.clone()
+    }
+
+    fn restore(&mut self, state: Self::State) {
+        self.slopes = state;
     }
 
     fn system(&self, support: &[usize]) -> Option<Mat<f64>> {

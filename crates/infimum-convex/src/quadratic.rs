@@ -25,11 +25,19 @@ const SWEEPS: usize = 5;
 const SETTLED: usize = 100;
 /// Order up to which a system is factorised at once.
 const FACTORISE_UP_TO: usize = 300;
+/// What conjugate gradients may leave of the violation: signs that change do no less harm.
+const INEXACT: f64 = 1e-3;
 /// Most steps of conjugate gradients before a larger one is factorised, too.
 const CONJUGATE_STEPS: usize = 40;
 
 /// A symmetric positive semidefinite G and the slope `∇ − G·change` at the current change.
 pub(crate) trait Curved {
+    /// What a model keeps for its current change.
+    type State;
+    /// Where it is.
+    fn state(&self) -> Self::State;
+    /// Moves back to where it was.
+    fn restore(&mut self, state: Self::State);
     /// Moves to `change`.
     fn reset(&mut self, change: &[f64]);
     /// One coordinate descent step on every coordinate in `which`, by [`Terms::minimiser`]; returns the largest move,
@@ -155,13 +163,18 @@ pub(crate) fn minimise(model: &mut impl Curved, terms: &Terms, limits: Limits, t
         signs = now;
         wait = wait.saturating_sub(1);
         if changed * SETTLED <= support.len() && wait == 0 && support.len() <= limits.system {
-            let steps = exact_steps(model, terms, &u, &slopes, limits.violation);
+            let worst = terms.worst(&u, &slopes);
+            let tolerance = (0.1 * limits.violation).max(INEXACT * worst);
+            let steps = exact_steps(model, terms, &u, &slopes, tolerance);
             let taken = steps.into_iter().any(|exact| offer(model, terms, exact, &mut u, &mut slopes));
-            if taken && terms.worst(&u, &slopes) <= limits.violation {
+            let left = terms.worst(&u, &slopes);
+            if taken && left <= limits.violation {
                 break;
             }
-            // Each attempt costs the solution of a system: fewer of them where they do not end the search.
-            pause *= 2;
+            // Each attempt costs the solution of a system: fewer of them where they do not bring the end nearer.
+            if !(taken && left < 0.1 * worst) {
+                pause *= 2;
+            }
             wait = pause;
         }
     }
@@ -171,6 +184,7 @@ pub(crate) fn minimise(model: &mut impl Curved, terms: &Terms, limits: Limits, t
 
 /// Moves to the candidate if the model is lower there. Whether it was.
 fn offer(model: &mut impl Curved, terms: &Terms, candidate: Vec<f64>, u: &mut Vec<f64>, slopes: &mut Vec<f64>) -> bool {
+    let state = model.state();
     model.reset(&terms.change(&candidate));
     let candidate_slopes = model.slopes();
     let better = terms.value(&candidate, &candidate_slopes) < terms.value(u, slopes);
@@ -178,7 +192,7 @@ fn offer(model: &mut impl Curved, terms: &Terms, candidate: Vec<f64>, u: &mut Ve
         *u = candidate;
         *slopes = candidate_slopes;
     } else {
-        model.reset(&terms.change(u));
+        model.restore(state);
     }
     better
 }
@@ -210,13 +224,13 @@ fn signs_of(u: &[f64]) -> Vec<i8> {
 
 /// The minimiser with the signs of u fixed; where coordinates would change their signs, first the point at which those are 0
 /// instead, then the point of the way to it at which the first one is 0.
-fn exact_steps(model: &impl Curved, terms: &Terms, u: &[f64], slopes: &[f64], violation: f64) -> Vec<Vec<f64>> {
+fn exact_steps(model: &impl Curved, terms: &Terms, u: &[f64], slopes: &[f64], tolerance: f64) -> Vec<Vec<f64>> {
     let support = terms.support(u);
     // A step of Newton from the point itself keeps rounding small: (G + D + l2) Δ = pull − l1 sign(u).
     let right: Vec<f64> = (support.iter())
         .map(|&j| terms.pull(j, u[j], slopes[j]) - if u[j] == 0.0 { 0.0 } else { terms.l1[j] * u[j].signum() })
         .collect();
-    let Some(step) = solution(model, terms, &support, right, violation) else { return Vec::new() };
+    let Some(step) = solution(model, terms, &support, right, tolerance) else { return Vec::new() };
     let crosses = |j: usize, step: f64| terms.l1[j] > 0.0 && (u[j] + step) * u[j] <= 0.0;
     let mut clipped = u.to_vec();
     let mut reach = 1.0;
@@ -243,17 +257,17 @@ fn exact_steps(model: &impl Curved, terms: &Terms, u: &[f64], slopes: &[f64], vi
 }
 
 /// Solves `(G + D + l2) x = right` over the support: small systems by Cholesky, larger ones by conjugate gradients where these
-/// come to a tenth of the violation allowed within a few steps. `None` where that costs more than it helps.
+/// come down to the tolerance within a few steps. `None` where that costs more than it helps.
 fn solution(
     model: &impl Curved,
     terms: &Terms,
     support: &[usize],
     mut right: Vec<f64>,
-    violation: f64,
+    tolerance: f64,
 ) -> Option<Vec<f64>> {
     let extra: Vec<f64> = support.iter().map(|&j| terms.l2[j] + terms.damping[j]).collect();
     if support.len() > FACTORISE_UP_TO
-        && let Some(solution) = conjugate_gradients(model, support, &extra, &right, 0.1 * violation)
+        && let Some(solution) = conjugate_gradients(model, support, &extra, &right, tolerance)
     {
         return Some(solution);
     }

@@ -141,6 +141,19 @@ impl<'a, S: SmoothLosses> ResidualModel<'a, S> {
 }
 
 impl<S: SmoothLosses> Curved for ResidualModel<'_, S> {
+    type State = (Vec<f64>, Option<(f64, f64)>);
+
+    fn state(&self) -> Self::State {
+        (self.residual.clone(), self.eliminated.as_ref().map(|eliminated| (eliminated.sum, eliminated.change)))
+    }
+
+    fn restore(&mut self, (residual, sums): Self::State) {
+        self.residual = residual;
+        if let (Some(eliminated), Some((sum, change))) = (&mut self.eliminated, sums) {
+            (eliminated.sum, eliminated.change) = (sum, change);
+        }
+    }
+
     /// By way of the outputs: `α − H·(X̃·change)`.
     fn reset(&mut self, change: &[f64]) {
         if let Some(eliminated) = &mut self.eliminated {
