@@ -20,6 +20,8 @@ const ASK_EVERY: usize = 256;
 const PARALLEL_FROM: usize = 200_000;
 /// Room is made for a multiple of so many columns: a set that is nearly final still grows by a few.
 const SPARE: usize = 256;
+/// And so many more, lest all columns begin at the same place of a page.
+const ODD: usize = 8;
 /// Columns that are mirrored at a time.
 const TILE: usize = 8;
 
@@ -126,7 +128,8 @@ pub(crate) fn extend(known: Option<Mat<f64>>, columns: &Columns, h: &[f64], cons
         return gram;
     }
     let order = total + extra;
-    gram.reserve(order.next_multiple_of(SPARE), order.next_multiple_of(SPARE));
+    let room = order.next_multiple_of(SPARE) + ODD;
+    gram.reserve(room, room);
     let last: Vec<f64> = if constant { gram.col_as_slice(before).to_vec() } else { Vec::new() };
     gram.resize_with(order, order, |_, _| 0.0);
     let fresh = match columns.pieces() {

@@ -13,7 +13,7 @@ pub enum Solver {
     InteriorPoint,
     /// Dual coordinate descent with shrinking; binary losses, sparse data, many columns.
     DualCd,
-    /// Working sets with proximal Newton, Anderson extrapolation and gap-safe screening; l1 > 0, smooth losses.
+    /// Working sets with proximal Newton, Anderson extrapolation and conjugate gradients on the support; l1 > 0, smooth losses.
     WorkingSet,
     /// Limited-memory quasi-Newton; smooth losses without l1.
     Lbfgs,

@@ -35,8 +35,6 @@ const WHOLE: f64 = 0.1;
 /// Cycles of sweeps for the model of a quadratic loss, which is solved once, and of another, which is solved again.
 const QUADRATIC_CYCLES: usize = 400;
 const CHANGING_CYCLES: usize = 20;
-/// Share of the violations that may be left over a set that will still grow fast.
-const ROUGH: f64 = 0.3;
 /// Smallest violation, relative to the smallest weight of the ℓ1 term, that a model is solved to.
 const FINEST: f64 = 1e-13;
 /// Products per entry that a dense matrix product does in the time of one of a sweep.
@@ -224,14 +222,10 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
         let (stored, rows) = (self.columns.stored() as f64, frame.rows() as f64);
         let products = if frame.matrix.is_sparse() { stored / rows } else { width as f64 / DENSE_SPEED };
         // A small set or a nearly final one is solved for the gap that is asked for, others for a better set.
-        let last = nearly_final || width <= SMALL_SYSTEM;
-        let violation = match losses.is_quadratic() {
-            true if last => self.sufficient(terms, tracker).min(0.1 * worst),
-            true if !nearly_final => ROUGH * worst,
-            _ => 0.1 * worst,
-        };
+        let last = losses.is_quadratic() && (nearly_final || width <= SMALL_SYSTEM);
+        let sufficient = if last { self.sufficient(terms, tracker) } else { f64::INFINITY };
         let limits = Limits {
-            violation,
+            violation: sufficient.min(0.1 * worst),
             cycles: if losses.is_quadratic() { QUADRATIC_CYCLES } else { CHANGING_CYCLES },
             system: if nearly_final { usize::MAX } else { SMALL_SYSTEM },
         };

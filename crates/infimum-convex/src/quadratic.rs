@@ -8,8 +8,8 @@
 //!
 //! G the Hessian of the losses at w, D a diagonal damping, ∇ = X̃ᵀα the negative gradient of the losses. Coordinate descent finds the signs; after every few
 //! sweeps over the non-zero coordinates the iterates are extrapolated (Anderson; Bertrand & Massias, *Anderson acceleration
-//! of coordinate descent*, AISTATS 2021), and where the support is small and its signs have settled, the linear system of the
-//! support gives the exact minimiser. Every extrapolation and every exact step is taken only if the model falls.
+//! of coordinate descent*, AISTATS 2021), and where the support is small or nearly final and its signs have settled, the linear
+//! system of the support gives the minimiser, by Cholesky or, where it is large, by conjugate gradients. Every extrapolation and every exact step is taken only if the model falls.
 //!
 //! How G acts is the [`Curved`] model's affair: [`crate::gram_model`] holds G, [`crate::residual_model`] only X.
 //! Invariant: the model's slope is `∇ − G(u − w)` for the current u.

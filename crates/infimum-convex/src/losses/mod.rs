@@ -73,7 +73,7 @@ pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
     const SMOOTH: bool;
     /// Whether `curvature` is 1 everywhere.
     const QUADRATIC: bool = false;
-    /// Upper bound on `curvature`, for the strong concavity of g that screening rests on; infinite if there is none.
+    /// Upper bound on `curvature`; infinite if there is none.
     #[inline(always)]
     fn max_curvature(self) -> f64 {
         f64::INFINITY
