@@ -12,12 +12,23 @@ use crate::proximal::{Improved, Proximal};
 use crate::smooth::SmoothLosses;
 use crate::tracker::Tracker;
 
-/// Columns taken in the first round: those that the target resembles most, many of which the others will replace.
-const FIRST: usize = 30;
-/// Fewest columns taken in a later round, where so many are in the way.
-const FEWEST: usize = 300;
-/// Columns taken in a round for each weight that is not zero.
-const GROWTH: usize = 4;
+/// How many columns are taken.
+struct Growth {
+    /// In the first round, unless no more than [`FEW`] are in the way.
+    first: usize,
+    /// In a later round at least.
+    fewest: usize,
+    /// In a later round for each weight that is not zero.
+    factor: usize,
+}
+
+/// Of sparse data few at first: those that the target resembles most are the fullest ones, many of which the others will
+/// replace. Later many, for each round costs passes over all the data.
+const SPARSE: Growth = Growth { first: 30, fewest: 300, factor: 4 };
+/// Of dense data all columns cost the same.
+const DENSE: Growth = Growth { first: 100, fewest: 100, factor: 2 };
+/// Columns that are taken at once.
+const FEW: usize = 128;
 /// Share of new columns below which the set is taken to be nearly final.
 const NEARLY: f64 = 0.1;
 /// Rounds without progress on either bound after which `f64` has met its limit.
@@ -34,6 +45,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
     // Damping is a remedy, no proof: where the curvature has no bound its value at 0 will do.
     let typical = if curvature.is_finite() { curvature } else { 1.0 };
     let mut proximal = Proximal::new(frame, losses, typical);
+    let growth = if frame.matrix.is_sparse() { SPARSE } else { DENSE };
     let mut taken = vec![false; d];
     // The columns of the start come first; from zero the best intercept alone: at λ1 ≥ λmax that is the optimum.
     let support = |point: &Point| -> Vec<usize> {
@@ -86,7 +98,8 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
         let support = support(&point).len();
         let mut more: Vec<usize> = (0..d).filter(|&j| worst[j] > 0.0 && !taken[j]).collect();
         more.sort_by(|&a, &b| worst[b].total_cmp(&worst[a]));
-        more.truncate(if proximal.columns.taken.is_empty() { FIRST } else { (GROWTH * support).max(FEWEST) });
+        let begins = proximal.columns.taken.is_empty() && more.len() > FEW;
+        more.truncate(if begins { growth.first } else { (growth.factor * support).max(growth.fewest) });
         more.sort_unstable();
         more.iter().for_each(|&j| taken[j] = true);
         nearly_final = (more.len() as f64) < NEARLY * proximal.columns.taken.len() as f64;
