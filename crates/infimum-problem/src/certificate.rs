@@ -159,9 +159,9 @@ impl Certificate {
         let shapes = [vec![claim.outputs, claim.model_columns()], vec![claim.outputs], vec![claim.rows, claim.outputs]];
         let mut arrays: [&[u8]; 3] = [&[]; 3];
         for (slot, (name, shape)) in ["weights", "intercepts", "dual"].into_iter().zip(shapes).enumerate() {
-            arrays[slot] = tensor(&tensors, name, Dtype::F64, &shape)?;
+            arrays[slot] = tensor_of(&tensors, name, Dtype::F64, &shape)?;
         }
-        let digest = tensor(&tensors, "digest", Dtype::U8, &[32])?;
+        let digest = tensor_of(&tensors, "digest", Dtype::U8, &[32])?;
         if digest != digest_of(claim_text.as_bytes(), arrays) {
             return Err(CertificateError::Digest);
         }
@@ -171,7 +171,8 @@ impl Certificate {
     }
 }
 
-fn tensor<'a>(
+/// The bytes of a tensor that must have this type and shape.
+pub(crate) fn tensor_of<'a>(
     tensors: &SafeTensors<'a>,
     name: &'static str,
     dtype: Dtype,

@@ -15,12 +15,16 @@
 mod certificate;
 mod dataset;
 mod kernel;
+mod loading;
+mod loading_certificate;
 mod matrix;
 mod model;
 mod monitor;
 mod names;
+mod network;
 mod objective;
 mod outcome;
+mod points;
 mod recipe;
 mod spill;
 mod text;
@@ -28,12 +32,18 @@ mod text;
 pub use certificate::{CERTIFICATE_VERSION, Certificate, CertificateError, Claim, Source};
 pub use dataset::{Dataset, Problem, Target};
 pub use kernel::{Gamma, Kernel, KernelRequest};
+pub use loading::{
+    Circuit, LoadingCertificate, LoadingClaim, LoadingProblem, LoadingRecipe, Neuron, ProofStep, Scope, Term,
+};
+pub use loading_certificate::kind_of;
 pub use matrix::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage};
 pub use model::Model;
 pub use monitor::{Event, Monitor, Silent, Stop};
 pub use names::ColumnNames;
+pub use network::{Columns, Function, Network, TABLE_UP_TO, Unit, UnitKind};
 pub use objective::{Intercept, Loss, Objective};
 pub use outcome::{Ending, Outcome, absolute_gap, gap_reached, relative_gap};
+pub use points::{ColumnScale, IntegerMatrix, Points};
 pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Subset, Task};
 pub use spill::{SpillFault, SpillWriter, SpilledMatrix};
 pub use text::one_line;

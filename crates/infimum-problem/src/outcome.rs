@@ -11,6 +11,10 @@ pub enum Ending {
     Optimal,
     /// The infimum is proven and no finite weights attain it (separable data without penalty).
     NotAttained,
+    /// Weights that do what was asked for were found.
+    Satisfiable,
+    /// No weights do what was asked for: proven.
+    Infeasible,
     /// The time limit came first.
     TimeLimit,
     /// Neither bound can be improved further; the message says why.
@@ -77,6 +81,8 @@ impl Ending {
         match self {
             Ending::Optimal => "Optimal",
             Ending::NotAttained => "NotAttained",
+            Ending::Satisfiable => "Satisfiable",
+            Ending::Infeasible => "Infeasible",
             Ending::TimeLimit => "TimeLimit",
             Ending::Stalled => "Stalled",
             Ending::Interrupted => "Interrupted",

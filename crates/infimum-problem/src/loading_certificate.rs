@@ -1,0 +1,371 @@
+//! The container of loading certificates: a safetensors file like that of rung 1. Metadata key `claim` holds the claim as JSON; the
+//! tensors are bytes (U8): `weights`, `circuits`, `proof`, and `digest`, SHA-256 over the claim's bytes and then the three others'.
+//!
+//! Numbers in them are LEB128: seven bits a byte, the lowest first, the eighth set if more follow. Signed numbers are folded as 0, −1,
+//! 1, −2, …; large ones are a length (of magnitude bytes; for signed ones twice that, plus 1 if negative) and the little-endian magnitude.
+//!
+//! * `weights`: how many neurons, and for each how many weights, the weights, the bias (large, signed). No bytes if there are none.
+//! * `circuits`: how many, and for each: the scope (2·group, or 2·unit + 1); for either side how many terms and for each the row (the first
+//!   as it is, then the difference to the one before, signed), the multiplier (large), and for a unit's circuit how many inputs and a byte for each.
+//! * `proof`: how many steps, and for each: how many literals and the literals (signed), how many hints and for each how far back from
+//!   the step it lies. The number of clauses before the first step is the first number of all.
+
+use std::collections::HashMap;
+
+use dashu_int::{IBig, Sign, UBig};
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
+
+use crate::certificate::tensor_of;
+use crate::{
+    CERTIFICATE_VERSION, CertificateError, Circuit, LoadingCertificate, LoadingClaim, Neuron, ProofStep, Scope, Term,
+};
+
+const TENSORS: [&str; 3] = ["weights", "circuits", "proof"];
+
+/// The kind named by a certificate's claim, e.g. `convex` or `loading`.
+pub fn kind_of(bytes: &[u8]) -> Result<String, CertificateError> {
+    let claim: serde_json::Value = parse_claim(&claim_text(bytes)?)?;
+    match claim.get("kind").and_then(serde_json::Value::as_str) {
+        Some(kind) => Ok(kind.to_string()),
+        None => Err(CertificateError::Claim("it has no `kind`".into())),
+    }
+}
+
+fn claim_text(bytes: &[u8]) -> Result<String, CertificateError> {
+    let (_, metadata) =
+        SafeTensors::read_metadata(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
+    let claim = metadata.metadata().as_ref().and_then(|map| map.get("claim"));
+    claim.cloned().ok_or_else(|| CertificateError::Claim("the metadata has no `claim`".into()))
+}
+
+fn parse_claim<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CertificateError> {
+    serde_json::from_str(text).map_err(|error| CertificateError::Claim(error.to_string()))
+}
+
+fn digest_of(claim: &str, arrays: [&[u8]; 3]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    hasher.update(claim);
+    arrays.iter().for_each(|bytes| hasher.update(bytes));
+    hasher.finalize().into()
+}
+
+impl LoadingCertificate {
+    /// The container's bytes. Equal certificates give equal bytes.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
+        let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
+        let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
+        let arrays = [self.weight_bytes(), self.circuit_bytes(), self.proof_bytes()];
+        let digest = digest_of(&claim, [&arrays[0], &arrays[1], &arrays[2]]);
+        let mut tensors = Vec::with_capacity(4);
+        for (name, bytes) in TENSORS.into_iter().zip(&arrays) {
+            tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes).map_err(container)?));
+        }
+        tensors.push(("digest", TensorView::new(Dtype::U8, vec![32], &digest).map_err(container)?));
+        safetensors::serialize(tensors, Some(HashMap::from([("claim".to_string(), claim)]))).map_err(container)
+    }
+
+    /// Parses a container and checks the digest. Never panics on any input.
+    pub fn from_bytes(bytes: &[u8]) -> Result<LoadingCertificate, CertificateError> {
+        let text = claim_text(bytes)?;
+        let claim: LoadingClaim = parse_claim(&text)?;
+        if claim.version != CERTIFICATE_VERSION || claim.kind != "loading" {
+            let got = format!("version {} of kind `{}`", claim.version, claim.kind);
+            let message = format!("expected version {CERTIFICATE_VERSION} of kind `loading`, got {got}");
+            return Err(CertificateError::Claim(message));
+        }
+        let tensors =
+            SafeTensors::deserialize(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
+        let mut arrays: [&[u8]; 3] = [&[]; 3];
+        for (slot, name) in TENSORS.into_iter().enumerate() {
+            let length = tensors.tensor(name).map_or(0, |view| view.data().len());
+            arrays[slot] = tensor_of(&tensors, name, Dtype::U8, &[length])?;
+        }
+        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(&text, arrays) {
+            return Err(CertificateError::Digest);
+        }
+        let damaged = |name| move || CertificateError::Container(format!("tensor `{name}` ends early or is malformed"));
+        let neurons = read_weights(arrays[0]).ok_or_else(damaged(TENSORS[0]))?;
+        let circuits = read_circuits(arrays[1]).ok_or_else(damaged(TENSORS[1]))?;
+        let proof = read_proof(arrays[2]).ok_or_else(damaged(TENSORS[2]))?;
+        Ok(LoadingCertificate { claim, neurons, circuits, proof })
+    }
+
+    fn weight_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        if let Some(neurons) = &self.neurons {
+            writer.put(neurons.len() as u64);
+            for neuron in neurons {
+                writer.put(neuron.weights.len() as u64);
+                neuron.weights.iter().chain([&neuron.bias]).for_each(|value| writer.large(value));
+            }
+        }
+        writer.bytes
+    }
+
+    fn circuit_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.put(self.circuits.len() as u64);
+        for circuit in &self.circuits {
+            let (of_unit, scope) = match circuit.scope {
+                Scope::Group(group) => (false, 2 * u64::from(group)),
+                Scope::Unit(unit) => (true, 2 * u64::from(unit) + 1),
+            };
+            writer.put(scope);
+            for side in [&circuit.left, &circuit.right] {
+                writer.put(side.len() as u64);
+                let mut before = 0;
+                for term in side {
+                    writer.signed(i64::from(term.row) - before);
+                    before = i64::from(term.row);
+                    writer.magnitude(&term.multiplier);
+                    if of_unit {
+                        writer.put(term.inputs.len() as u64);
+                        writer.bytes.extend(term.inputs.iter().map(|&input| u8::from(input)));
+                    }
+                }
+            }
+        }
+        writer.bytes
+    }
+
+    fn proof_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        // The largest hint of a step is below the step's own number; the first step's number makes all differences positive.
+        let mut first = 1;
+        for (place, step) in self.proof.iter().enumerate() {
+            let largest = step.hints.iter().copied().max().unwrap_or(0);
+            first = first.max((largest + 1).saturating_sub(place as u64));
+        }
+        writer.put(first);
+        writer.put(self.proof.len() as u64);
+        for (place, step) in self.proof.iter().enumerate() {
+            writer.put(step.clause.len() as u64);
+            step.clause.iter().for_each(|&literal| writer.signed(i64::from(literal)));
+            writer.put(step.hints.len() as u64);
+            step.hints.iter().for_each(|&hint| writer.put(first + place as u64 - hint));
+        }
+        writer.bytes
+    }
+}
+
+#[derive(Default)]
+struct Writer {
+    bytes: Vec<u8>,
+}
+
+impl Writer {
+    fn put(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
+    }
+
+    fn signed(&mut self, value: i64) {
+        self.put(((value << 1) ^ (value >> 63)) as u64);
+    }
+
+    fn magnitude(&mut self, value: &UBig) {
+        let bytes = value.to_le_bytes();
+        self.put(bytes.len() as u64);
+        self.bytes.extend_from_slice(&bytes);
+    }
+
+    fn large(&mut self, value: &IBig) {
+        let (sign, magnitude) = value.clone().into_parts();
+        let bytes = magnitude.to_le_bytes();
+        self.put(2 * bytes.len() as u64 + u64::from(sign == Sign::Negative));
+        self.bytes.extend_from_slice(&bytes);
+    }
+}
+
+/// Reads what a [`Writer`] wrote; every method gives `None` where the bytes end early or are not what was written.
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn get(&mut self) -> Option<u64> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let (&byte, rest) = self.bytes.split_first()?;
+            self.bytes = rest;
+            let part = u64::from(byte & 0x7f);
+            if part << shift >> shift != part {
+                return None;
+            }
+            value |= part << shift;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// A number of things to come, each at least one byte long, so that a damaged count asks for no memory.
+    fn count(&mut self) -> Option<usize> {
+        let count = usize::try_from(self.get()?).ok()?;
+        (count <= self.bytes.len()).then_some(count)
+    }
+
+    fn signed(&mut self) -> Option<i64> {
+        let value = self.get()?;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    fn take(&mut self, length: u64) -> Option<&[u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(usize::try_from(length).ok()?)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    fn magnitude(&mut self) -> Option<UBig> {
+        let length = self.get()?;
+        self.take(length).map(UBig::from_le_bytes)
+    }
+
+    fn large(&mut self) -> Option<IBig> {
+        let head = self.get()?;
+        let magnitude = UBig::from_le_bytes(self.take(head >> 1)?);
+        let sign = if head & 1 == 1 { Sign::Negative } else { Sign::Positive };
+        Some(IBig::from_parts(sign, magnitude))
+    }
+
+    fn end<T>(&self, value: T) -> Option<T> {
+        self.bytes.is_empty().then_some(value)
+    }
+}
+
+fn read_weights(bytes: &[u8]) -> Option<Option<Vec<Neuron>>> {
+    let mut reader = Reader { bytes };
+    if bytes.is_empty() {
+        return Some(None);
+    }
+    let mut neurons = Vec::new();
+    for _ in 0..reader.count()? {
+        let count = reader.count()?;
+        let weights = (0..count).map(|_| reader.large()).collect::<Option<Vec<IBig>>>()?;
+        neurons.push(Neuron { weights, bias: reader.large()? });
+    }
+    reader.end(Some(neurons))
+}
+
+fn read_circuits(bytes: &[u8]) -> Option<Vec<Circuit>> {
+    let mut reader = Reader { bytes };
+    let mut circuits = Vec::new();
+    for _ in 0..reader.count()? {
+        let scope = reader.get()?;
+        let (of_unit, place) = (scope & 1 == 1, u32::try_from(scope >> 1).ok()?);
+        let scope = if of_unit { Scope::Unit(place) } else { Scope::Group(place) };
+        let left = read_side(&mut reader, of_unit)?;
+        let right = read_side(&mut reader, of_unit)?;
+        circuits.push(Circuit { scope, left, right });
+    }
+    reader.end(circuits)
+}
+
+fn read_side(reader: &mut Reader, of_unit: bool) -> Option<Vec<Term>> {
+    let mut row = 0i64;
+    let mut side = Vec::new();
+    for _ in 0..reader.count()? {
+        row = row.checked_add(reader.signed()?)?;
+        let multiplier = reader.magnitude()?;
+        let mut inputs = Vec::new();
+        if of_unit {
+            let count = reader.count()? as u64;
+            for &byte in reader.take(count)? {
+                inputs.push(match byte {
+                    0 => false,
+                    1 => true,
+                    _ => return None,
+                });
+            }
+        }
+        side.push(Term { row: u32::try_from(row).ok()?, multiplier, inputs });
+    }
+    Some(side)
+}
+
+fn read_proof(bytes: &[u8]) -> Option<Vec<ProofStep>> {
+    let mut reader = Reader { bytes };
+    let mut number = reader.get()?;
+    let mut steps = Vec::new();
+    for _ in 0..reader.count()? {
+        let literals = reader.count()?;
+        let clause = (0..literals)
+            .map(|_| i32::try_from(reader.signed()?).ok().filter(|&literal| literal != 0 && literal != i32::MIN))
+            .collect::<Option<Vec<i32>>>()?;
+        let count = reader.count()?;
+        let hints = (0..count)
+            .map(|_| number.checked_sub(reader.get()?).filter(|&hint| 0 < hint && hint < number))
+            .collect::<Option<Vec<u64>>>()?;
+        steps.push(ProofStep { clause, hints });
+        number = number.checked_add(1)?;
+    }
+    reader.end(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Ending, Format, LoadingRecipe, Network, Source};
+
+    fn certificate() -> LoadingCertificate {
+        let term = |row, multiplier: u64| Term { row, multiplier: multiplier.into(), inputs: Vec::new() };
+        let huge: IBig = "-123456789012345678901234567890123456789".parse().unwrap();
+        LoadingCertificate {
+            claim: LoadingClaim {
+                version: CERTIFICATE_VERSION,
+                kind: "loading".into(),
+                source: Source { path: "a.csv".into(), sha256: "00".into() },
+                recipe: LoadingRecipe { format: Format::Csv, header: true, targets: vec!["y".into()] },
+                problem_sha256: "11".into(),
+                rows: 4,
+                columns: 2,
+                network: Network::layered(&[2], 1),
+                symmetry: true,
+                allowed: Some(0),
+                lower: 1,
+                upper: Some(2),
+                ending: Ending::TimeLimit,
+            },
+            neurons: Some(vec![Neuron { weights: vec![huge, 0.into()], bias: (-1).into() }]),
+            circuits: vec![
+                Circuit { scope: Scope::Group(0), left: vec![term(3, 1), term(300, 1 << 40)], right: vec![term(1, 2)] },
+                Circuit {
+                    scope: Scope::Unit(2),
+                    left: vec![Term { row: 7, multiplier: 1u32.into(), inputs: vec![true, false] }],
+                    right: vec![Term { row: 5, multiplier: 1u32.into(), inputs: vec![true, true] }],
+                },
+            ],
+            proof: vec![
+                ProofStep { clause: vec![1, -70_000], hints: vec![12, 3] },
+                ProofStep { clause: vec![], hints: vec![13, 1] },
+            ],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let certificate = certificate();
+        let bytes = certificate.to_bytes().unwrap();
+        assert_eq!(kind_of(&bytes).unwrap(), "loading");
+        assert_eq!(LoadingCertificate::from_bytes(&bytes).unwrap(), certificate);
+        let without = LoadingCertificate { neurons: None, circuits: vec![], proof: vec![], ..certificate };
+        assert_eq!(LoadingCertificate::from_bytes(&without.to_bytes().unwrap()).unwrap(), without);
+    }
+
+    #[test]
+    fn damage_is_found() {
+        let bytes = certificate().to_bytes().unwrap();
+        for place in 0..bytes.len() {
+            assert!(LoadingCertificate::from_bytes(&bytes[..place]).is_err(), "cut at {place}");
+            let mut damaged = bytes.clone();
+            damaged[place] ^= 1;
+            let read = LoadingCertificate::from_bytes(&damaged);
+            assert!(read.is_err(), "bit flipped at {place} of {}", bytes.len());
+        }
+    }
+}
