@@ -1,0 +1,262 @@
+//! The formula of docs/loading.md, section 3, over some of the rows. Over all rows it is, clause for clause, the one that the checker makes.
+
+use infimum_problem::{Function, LoadingProblem, Network, UnitKind};
+
+/// Rows whose values are ordered to break symmetries.
+const ORDERED_ROWS: usize = 50;
+
+/// Clauses one after the other, each ended by 0.
+pub(crate) struct Formula {
+    /// Rows of the problem that it speaks of, increasing.
+    pub(crate) rows: Vec<u32>,
+    literals: Vec<i32>,
+    /// Number of clauses.
+    pub(crate) count: u64,
+    /// Number of variables.
+    pub(crate) variables: i32,
+    tables: Vec<i32>,
+    errors: i32,
+}
+
+impl Formula {
+    /// "At most `allowed` of `rows` are wrong."
+    pub(crate) fn new(problem: &LoadingProblem, rows: Vec<u32>, allowed: u64, symmetry: bool) -> Formula {
+        let network = &problem.network;
+        let m = rows.len();
+        let mut next = 1 + (network.units.len() * m) as i32;
+        let mut tables = vec![0; network.units.len()];
+        for (u, unit) in network.units.iter().enumerate().filter(|entry| entry.1.kind() == UnitKind::Table) {
+            tables[u] = next;
+            next += 1 << unit.units.len();
+        }
+        let errors = if allowed > 0 { next } else { 0 };
+        if allowed > 0 {
+            next += m as i32;
+        }
+        let mut formula = Formula { rows, literals: Vec::new(), count: 0, variables: next - 1, tables, errors };
+        for (u, unit) in network.units.iter().enumerate().filter(|entry| entry.1.kind() == UnitKind::Table) {
+            formula.evaluate_table(u, &unit.units);
+        }
+        for (u, unit) in network.units.iter().enumerate().filter(|entry| entry.1.kind() == UnitKind::Table) {
+            match &unit.function {
+                Function::Fixed { weights, bias } => formula.fixed_table(u, weights, *bias),
+                Function::Free => formula.threshold_table(u, unit.units.len()),
+            }
+        }
+        for i in 0..m {
+            let wanted = problem.target(formula.rows[i] as usize).iter().zip(&network.outputs);
+            for (target, &output) in wanted {
+                let Some(target) = *target else { continue };
+                let literal = formula.value(output as usize, i);
+                formula.literals.push(if target { literal } else { -literal });
+                if allowed > 0 {
+                    formula.literals.push(errors + i as i32);
+                }
+                formula.end();
+            }
+        }
+        if allowed > 0 {
+            formula.at_most(allowed);
+        }
+        if symmetry {
+            formula.symmetry(network);
+        }
+        formula
+    }
+
+    /// The variable "unit u is 1 on the i-th of the rows".
+    #[inline]
+    pub(crate) fn value(&self, u: usize, i: usize) -> i32 {
+        1 + (u * self.rows.len() + i) as i32
+    }
+
+    /// The variable of an entry of a table.
+    pub(crate) fn table(&self, u: usize, b: usize) -> i32 {
+        self.tables[u] + b as i32
+    }
+
+    /// All clauses.
+    pub(crate) fn clauses(&self) -> impl Iterator<Item = &[i32]> {
+        self.literals.split(|&literal| literal == 0).take(self.count as usize)
+    }
+
+    fn end(&mut self) {
+        self.literals.push(0);
+        self.count += 1;
+    }
+
+    fn clause(&mut self, literals: &[i32]) {
+        self.literals.extend_from_slice(literals);
+        self.end();
+    }
+
+    fn fresh(&mut self) -> i32 {
+        self.variables += 1;
+        self.variables
+    }
+
+    fn evaluate_table(&mut self, u: usize, inputs: &[u32]) {
+        for i in 0..self.rows.len() {
+            for b in 0..1usize << inputs.len() {
+                let (output, entry) = (self.value(u, i), self.table(u, b));
+                for sign in [-1, 1] {
+                    for (j, &input) in inputs.iter().enumerate() {
+                        let literal = self.value(input as usize, i);
+                        self.literals.push(if b >> j & 1 == 1 { -literal } else { literal });
+                    }
+                    self.clause(&[sign * output, -sign * entry]);
+                }
+            }
+        }
+    }
+
+    fn fixed_table(&mut self, u: usize, weights: &[i64], bias: i64) {
+        for b in 0..1usize << weights.len() {
+            let chosen = weights.iter().enumerate().filter(|(j, _)| b >> j & 1 == 1);
+            let sum = i128::from(bias) + chosen.map(|entry| i128::from(*entry.1)).sum::<i128>();
+            let entry = self.table(u, b);
+            self.clause(&[if sum > 0 { entry } else { -entry }]);
+        }
+    }
+
+    fn threshold_table(&mut self, u: usize, inputs: usize) {
+        let size = 1usize << inputs;
+        for p in 0..size {
+            for q in p..size {
+                let (both, either) = (p & q, p | q);
+                for r in 0..size {
+                    // r + s = p + q needs r between the two, and then s is what is left.
+                    if r & both != both || r | either != either {
+                        continue;
+                    }
+                    let s = both | (either & !r);
+                    if s < r || (r, s) == (p, q) {
+                        continue;
+                    }
+                    let [p, q, r, s] = [p, q, r, s].map(|b| self.table(u, b));
+                    let (left, right) = ([-p, -q], [r, s]);
+                    self.literals.extend_from_slice(if p == q { &left[..1] } else { &left });
+                    self.literals.extend_from_slice(if r == s { &right[..1] } else { &right });
+                    self.end();
+                }
+            }
+        }
+    }
+
+    fn at_most(&mut self, allowed: u64) {
+        let m = self.rows.len();
+        if m == 0 {
+            return;
+        }
+        let most = usize::try_from(allowed).unwrap_or(usize::MAX).saturating_add(1);
+        let sums = self.totalizer(0, m, most);
+        if m as u64 > allowed {
+            self.clause(&[-sums[allowed as usize]]);
+        }
+    }
+
+    /// Literals for "at least 1, 2, … of these errors".
+    fn totalizer(&mut self, low: usize, high: usize, most: usize) -> Vec<i32> {
+        if high - low == 1 {
+            return vec![self.errors + low as i32];
+        }
+        let middle = (low + high) / 2;
+        let left = self.totalizer(low, middle, most);
+        let right = self.totalizer(middle, high, most);
+        let sums: Vec<i32> = (0..most.min(high - low)).map(|_| self.fresh()).collect();
+        for a in 0..=left.len() {
+            for b in 0..=right.len() {
+                if a + b == 0 {
+                    continue;
+                }
+                let k = (a + b).min(sums.len());
+                if a > 0 {
+                    self.literals.push(-left[a - 1]);
+                }
+                if b > 0 {
+                    self.literals.push(-right[b - 1]);
+                }
+                self.clause(&[sums[k - 1]]);
+            }
+        }
+        sums
+    }
+
+    fn symmetry(&mut self, network: &Network) {
+        if let Some((output, hidden)) = one_hidden_layer(network) {
+            for b in 0..1usize << hidden.len() {
+                for j in (0..hidden.len()).filter(|j| b >> j & 1 == 0) {
+                    let clause = [-self.table(output, b), self.table(output, b | 1 << j)];
+                    self.clause(&clause);
+                }
+            }
+            hidden.windows(2).for_each(|pair| self.ordered(pair[0] as usize, pair[1] as usize));
+            return;
+        }
+        for class in twins(network) {
+            if !self.rows.is_empty() {
+                for &u in &class {
+                    let literal = -self.value(u as usize, 0);
+                    self.clause(&[literal]);
+                }
+            }
+            class.windows(2).for_each(|pair| self.ordered(pair[0] as usize, pair[1] as usize));
+        }
+    }
+
+    /// The values of u on the first rows are lexicographically at most those of v.
+    fn ordered(&mut self, u: usize, v: usize) {
+        let rows = self.rows.len().min(ORDERED_ROWS);
+        let mut equal: Option<i32> = None;
+        for i in 0..rows {
+            let (first, second) = (self.value(u, i), self.value(v, i));
+            let before: Vec<i32> = equal.iter().map(|literal| -literal).collect();
+            let with = |literals: &[i32]| [before.as_slice(), literals].concat();
+            self.clause(&with(&[-first, second]));
+            if i + 1 < rows {
+                let still = self.fresh();
+                self.clause(&with(&[-first, still]));
+                self.clause(&with(&[second, still]));
+                equal = Some(still);
+            }
+        }
+    }
+}
+
+/// The output and its inputs in the domain of theorem 3.
+fn one_hidden_layer(network: &Network) -> Option<(usize, Vec<u32>)> {
+    let [output] = network.outputs[..] else { return None };
+    let unit = &network.units[output as usize];
+    let mut hidden = unit.units.clone();
+    hidden.sort_unstable();
+    let others: Vec<u32> = (0..network.units.len() as u32).filter(|&u| u != output).collect();
+    let groups = network.groups();
+    let one_group = matches!(&groups[..], [(_, units)] if *units == others);
+    (unit.is_free() && unit.kind() == UnitKind::Table && hidden == others && one_group)
+        .then(|| (output as usize, unit.units.clone()))
+}
+
+/// The classes of theorem 4, in the order of their first unit.
+fn twins(network: &Network) -> Vec<Vec<u32>> {
+    let readers = |u: u32| -> Vec<usize> {
+        (0..network.units.len()).filter(|&reader| network.units[reader].units.contains(&u)).collect()
+    };
+    let mut classes: Vec<(Vec<usize>, Vec<u32>)> = Vec::new();
+    for (u, unit) in network.units.iter().enumerate() {
+        let u = u as u32;
+        let readers = readers(u);
+        let hidden = unit.is_free() && !network.outputs.contains(&u) && !readers.is_empty();
+        if !hidden || !readers.iter().all(|&reader| network.units[reader].is_free()) {
+            continue;
+        }
+        let same = |class: &&mut (Vec<usize>, Vec<u32>)| {
+            let other = &network.units[class.1[0] as usize];
+            class.0 == readers && other.columns == unit.columns && other.units == unit.units
+        };
+        match classes.iter_mut().find(same) {
+            Some(class) => class.1.push(u),
+            None => classes.push((readers, vec![u])),
+        }
+    }
+    classes.into_iter().map(|class| class.1).collect()
+}

@@ -1,0 +1,199 @@
+//! Rungs 2 and 3: networks of threshold units.
+//!
+//! In: m points with integer coordinates, wanted outputs, and a feed-forward network ([`LoadingProblem`]). Out: integer weights with which the network is wrong on
+//! `upper` rows, and a `lower` number of rows that it is wrong on with *any* weights, with a refutation of less that `infimum-check` verifies
+//! (`docs/loading.md`). The question "at most E rows wrong?" is the loading problem (Judd 1988): NP-complete from two layers on.
+//!
+//! The search is satisfiability modulo linear separability: CaDiCaL assigns the values of the units on the rows, and a theory beside it answers with *circuits*: points
+//! of which no hyperplane has one side 1 and the other 0.
+#![forbid(unsafe_code)]
+
+mod exact_simplex;
+mod formula;
+mod mixed;
+mod points;
+mod propagator;
+mod refute;
+mod search;
+mod separation;
+mod weights;
+
+use infimum_problem::{Circuit, Ending, Event, LoadingProblem, Monitor, Neuron, ProofStep, Stop};
+
+use crate::refute::{Refutation, refute};
+use crate::search::{Answer, Search};
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Errors allowed, for a question of yes or no; `None` seeks the fewest.
+    pub allowed: Option<u64>,
+    /// Threads, ≥ 1.
+    pub threads: usize,
+    /// Seed of the search.
+    pub seed: u64,
+    /// Whether symmetries are broken where theorems 3 and 4 allow it.
+    pub symmetry: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { allowed: Some(0), threads: 1, seed: 0, symmetry: true }
+    }
+}
+
+/// Bounds on the number of wrong rows, with what shows them.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// No weights are wrong on fewer rows.
+    pub lower: u64,
+    /// The weights found are wrong on so many.
+    pub upper: Option<u64>,
+    /// Weights of the free units in order, if `upper` is known.
+    pub neurons: Option<Vec<Neuron>>,
+    /// Lemmas of the refutation of "at most lower − 1".
+    pub circuits: Vec<Circuit>,
+    /// Its steps; empty if `lower` is 0.
+    pub proof: Vec<ProofStep>,
+    /// How it ended.
+    pub ending: Ending,
+    /// Conflicts of the search with the points.
+    pub conflicts: u64,
+    /// One sentence where the ending needs one.
+    pub message: String,
+}
+
+/// Decides the question, or seeks the fewest wrong rows. The network must be well formed ([`infimum_problem::Network::fault`]).
+pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor) -> Outcome {
+    let mut state = State {
+        search: Search::new(problem.clone(), options.threads, options.symmetry, options.seed),
+        monitor,
+        outcome: Outcome {
+            lower: 0,
+            upper: None,
+            neurons: None,
+            circuits: Vec::new(),
+            proof: Vec::new(),
+            ending: Ending::Stalled,
+            conflicts: 0,
+            message: String::new(),
+        },
+        known: Vec::new(),
+    };
+    monitor.report(Event::Solver {
+        name: "circuits",
+        reason: format!("{} threshold units, {} rows", problem.network.units.len(), problem.rows()),
+    });
+    match options.allowed {
+        Some(allowed) => state.decide(allowed),
+        None => state.minimise(),
+    }
+    state.outcome
+}
+
+struct State<'a> {
+    search: Search,
+    monitor: &'a dyn Monitor,
+    outcome: Outcome,
+    /// Circuits found so far; they are true of every question.
+    known: Vec<Circuit>,
+}
+
+impl State<'_> {
+    fn progress(&self, source: &'static str) {
+        let upper = self.outcome.upper.map_or(f64::INFINITY, |upper| upper as f64);
+        let (lower, explored) = (self.outcome.lower as f64, self.outcome.conflicts);
+        self.monitor.report(Event::Progress { source, upper, lower, explored });
+    }
+
+    fn stopped(&mut self) {
+        self.outcome.ending = match self.monitor.stop() {
+            Some(Stop::Interrupted) => Ending::Interrupted,
+            Some(Stop::TimeLimit) => Ending::TimeLimit,
+            None => {
+                self.outcome.message = "the arithmetic did not decide; this should not happen, please report it".into();
+                Ending::NumericalTrouble
+            }
+        };
+    }
+
+    /// Asks once; `Some(true)` with better weights, `Some(false)` with a raised bound.
+    fn ask(&mut self, allowed: u64) -> Option<bool> {
+        let monitor = self.monitor;
+        let mut conflicts = 0;
+        let answer = self.search.run(allowed, &self.known, &|| monitor.stop(), &mut |effort| conflicts = effort.conflicts);
+        self.outcome.conflicts += conflicts;
+        match answer {
+            Answer::Weights(neurons) => {
+                let evaluated = weights::evaluate(self.search.problem(), neurons)?;
+                let wrong = evaluated.wrong;
+                if self.outcome.upper.is_none_or(|upper| wrong < upper) {
+                    (self.outcome.upper, self.outcome.neurons) = (Some(wrong), Some(evaluated.neurons));
+                }
+                self.progress("search");
+                (wrong <= allowed).then_some(true)
+            }
+            Answer::None(circuits) => {
+                self.known = circuits;
+                self.prove(allowed).then_some(false)
+            }
+            Answer::Stopped | Answer::Unclear => None,
+        }
+    }
+
+    /// Makes the refutation of "at most `allowed`" from the known circuits.
+    fn prove(&mut self, allowed: u64) -> bool {
+        let problem = self.search.problem();
+        // The refutation is searched in this thread, so the monitor can be asked only between; CaDiCaL's own question goes through a flag.
+        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let flag = stop.clone();
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let (monitor, symmetry, known) = (self.monitor, self.search.symmetry, &self.known);
+        let refutation = std::thread::scope(|scope| {
+            use std::sync::atomic::Ordering::Relaxed;
+            let watch = scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    if monitor.stop().is_some() {
+                        stop.store(true, Relaxed);
+                    }
+                    std::thread::park_timeout(std::time::Duration::from_millis(5));
+                }
+            });
+            let refutation = refute(problem, allowed, symmetry, known, move || flag.load(Relaxed));
+            done.store(true, Relaxed);
+            watch.thread().unpark();
+            refutation
+        });
+        match refutation {
+            Refutation::Proof(circuits, steps) => {
+                self.outcome.lower = allowed + 1;
+                (self.outcome.circuits, self.outcome.proof) = (circuits, steps);
+                self.progress("proof");
+                true
+            }
+            Refutation::Satisfiable | Refutation::Stopped => false,
+        }
+    }
+
+    fn decide(&mut self, allowed: u64) {
+        match self.ask(allowed) {
+            Some(true) => self.outcome.ending = Ending::Satisfiable,
+            Some(false) => self.outcome.ending = Ending::Infeasible,
+            None => self.stopped(),
+        }
+    }
+
+    /// Raises the bound one by one from below until weights attain it.
+    fn minimise(&mut self) {
+        loop {
+            match self.ask(self.outcome.lower) {
+                Some(true) => {
+                    self.outcome.ending = Ending::Optimal;
+                    return;
+                }
+                Some(false) => {}
+                None => return self.stopped(),
+            }
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! The refutation that a stranger can check: the formula over all rows with the clauses of all circuits is solved once more, without theory, by CaDiCaL with
+//! LRAT hints; what the empty clause does not rest on is left out, circuits first of all.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use cadical_sys::{CaDiCal, ProofTracer, Status, Terminator};
+use infimum_problem::{Circuit, LoadingProblem, ProofStep};
+
+use crate::formula::Formula;
+use crate::propagator::clauses;
+
+/// What solving once more gave.
+pub(crate) enum Refutation {
+    /// The circuits needed, renumbered, and the steps.
+    Proof(Vec<Circuit>, Vec<ProofStep>),
+    /// The circuits do not suffice: an assignment of all values satisfies the formula.
+    Satisfiable,
+    /// Told to stop.
+    Stopped,
+}
+
+/// Derived clauses in the order of their making.
+#[derive(Default)]
+struct Trace {
+    /// CaDiCaL's number of the k-th original clause.
+    originals: Vec<i64>,
+    numbers: Vec<i64>,
+    literals: Vec<i32>,
+    literal_ends: Vec<usize>,
+    hints: Vec<i64>,
+    hint_ends: Vec<usize>,
+    /// A step of another kind than reverse unit propagation was made.
+    foreign: bool,
+}
+
+struct Tracer(Rc<RefCell<Trace>>);
+
+impl ProofTracer for Tracer {
+    fn add_original_clause(&mut self, id: i64, _redundant: bool, _clause: &[i32], restored: bool) {
+        if !restored {
+            self.0.borrow_mut().originals.push(id);
+        }
+    }
+
+    fn add_derived_clause(&mut self, id: i64, _redundant: bool, witness: i32, clause: &[i32], antecedents: &[i64]) {
+        let mut trace = self.0.borrow_mut();
+        trace.foreign |= witness != 0;
+        trace.numbers.push(id);
+        trace.literals.extend_from_slice(clause);
+        let end = trace.literals.len();
+        trace.literal_ends.push(end);
+        trace.hints.extend_from_slice(antecedents);
+        let end = trace.hints.len();
+        trace.hint_ends.push(end);
+    }
+
+    fn delete_clause(&mut self, _id: i64, _redundant: bool, _clause: &[i32]) {}
+    fn weaken_minus(&mut self, _id: i64, _clause: &[i32]) {}
+    fn strengthen(&mut self, _id: i64) {}
+    fn finalize_clause(&mut self, _id: i64, _clause: &[i32]) {}
+    fn add_assumption(&mut self, _lit: i32) {}
+    fn add_constraint(&mut self, _clause: &[i32]) {}
+    fn reset_assumptions(&mut self) {}
+    fn add_assumption_clause(&mut self, _id: i64, _clause: &[i32], _antecedents: &[i64]) {}
+    fn conclude_sat(&mut self, _conclusion_type: i32, _model: &[i32]) {}
+    fn conclude_unsat(&mut self, _conclusion_type: i32, _clause_ids: &[i64]) {}
+    fn conclude_unknown(&mut self, _trail: &[i32]) {}
+}
+
+/// Asks a closure whether to stop.
+pub(crate) struct Until<F>(pub(crate) F);
+
+impl<F: FnMut() -> bool> Terminator for Until<F> {
+    fn terminated(&mut self) -> bool {
+        (self.0)()
+    }
+}
+
+/// Refutes "at most `allowed` rows are wrong" by the circuits.
+pub(crate) fn refute(
+    problem: &LoadingProblem,
+    allowed: u64,
+    symmetry: bool,
+    circuits: &[Circuit],
+    stop: impl FnMut() -> bool + 'static,
+) -> Refutation {
+    let formula = Formula::new(problem, (0..problem.rows() as u32).collect(), allowed, symmetry);
+    let trace = Rc::new(RefCell::new(Trace::default()));
+    let mut solver = CaDiCal::new();
+    solver.set("quiet", 1);
+    solver.set("factor", 0);
+    solver.set("lrat", 1);
+    solver.connect_proof_tracer1(Tracer(trace.clone()), true, false);
+    solver.connect_terminator(Until(stop));
+    let mut add = |clause: &[i32]| {
+        clause.iter().for_each(|&literal| solver.add(literal));
+        solver.add(0);
+    };
+    formula.clauses().for_each(&mut add);
+    // For every lemma clause the circuit it is of.
+    let mut owner = Vec::new();
+    for (place, circuit) in circuits.iter().enumerate() {
+        clauses(circuit, &problem.network, &formula, |row| Some(row as usize), |clause| {
+            owner.push(place as u32);
+            add(clause);
+        });
+    }
+    let status = solver.solve();
+    drop(solver);
+    match status {
+        Status::UNSATISFIABLE => {}
+        Status::SATISFIABLE => return Refutation::Satisfiable,
+        _ => return Refutation::Stopped,
+    }
+    let trace = trace.borrow();
+    match trim(&trace, formula.count, &owner, circuits) {
+        Some((circuits, steps)) => Refutation::Proof(circuits, steps),
+        None => Refutation::Stopped,
+    }
+}
+
+impl Trace {
+    fn clause(&self, step: usize) -> &[i32] {
+        let start = if step == 0 { 0 } else { self.literal_ends[step - 1] };
+        &self.literals[start..self.literal_ends[step]]
+    }
+
+    fn hints(&self, step: usize) -> &[i64] {
+        let start = if step == 0 { 0 } else { self.hint_ends[step - 1] };
+        &self.hints[start..self.hint_ends[step]]
+    }
+}
+
+/// Walks back from the empty clause, keeps what it rests on, and numbers it as docs/loading.md says.
+fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circuit]) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
+    let last = (0..trace.numbers.len()).find(|&step| trace.clause(step).is_empty())?;
+    if trace.foreign {
+        return None;
+    }
+    let original: HashMap<i64, u64> =
+        trace.originals.iter().enumerate().map(|(place, &id)| (id, place as u64 + 1)).collect();
+    let derived: HashMap<i64, usize> = trace.numbers.iter().enumerate().map(|(place, &id)| (id, place)).collect();
+    let mut needed = vec![false; last + 1];
+    let mut used = vec![false; circuits.len()];
+    needed[last] = true;
+    for step in (0..=last).rev() {
+        if !needed[step] {
+            continue;
+        }
+        for id in trace.hints(step) {
+            match original.get(id) {
+                Some(&place) if place <= formula => {}
+                Some(&place) => used[owner[(place - formula - 1) as usize] as usize] = true,
+                None => needed[*derived.get(id)?] = true,
+            }
+        }
+    }
+    let kept: Vec<Circuit> =
+        circuits.iter().zip(&used).filter(|entry| *entry.1).map(|entry| entry.0.clone()).collect();
+    // New numbers of the lemma clauses: those of unused circuits are gone.
+    let mut lemma = vec![0u64; owner.len()];
+    let mut next = formula;
+    for (place, &circuit) in owner.iter().enumerate() {
+        if used[circuit as usize] {
+            next += 1;
+            lemma[place] = next;
+        }
+    }
+    let mut number = vec![0u64; last + 1];
+    let mut steps = Vec::new();
+    for step in (0..=last).filter(|&step| needed[step]) {
+        next += 1;
+        number[step] = next;
+        let hints = (trace.hints(step).iter())
+            .map(|id| match original.get(id) {
+                Some(&place) if place <= formula => Some(place),
+                Some(&place) => lemma.get((place - formula - 1) as usize).copied(),
+                None => derived.get(id).map(|&step| number[step]),
+            })
+            .collect::<Option<Vec<u64>>>()?;
+        steps.push(ProofStep { clause: trace.clause(step).to_vec(), hints });
+    }
+    Some((kept, steps))
+}

@@ -1,0 +1,271 @@
+//! One search: CaDiCaL with the propagator beside it, on one or several threads that exchange circuits.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use cadical_sys::{CaDiCal, Status};
+use dashu_int::UBig;
+use infimum_problem::{Circuit, LoadingProblem, Neuron, Scope, Stop, Term};
+
+use crate::formula::Formula;
+use crate::points::GroupPoints;
+use crate::propagator::{Propagator, Record, Shared, clauses};
+use crate::refute::Until;
+use crate::separation::circuit;
+use crate::separation::crash::Start;
+use crate::weights::network_weights;
+
+/// Rows that the order of twins speaks of are always part of a search.
+const FIRST_ROWS: u32 = 50;
+/// Circuits of at most so many points of the first tableau are clauses from the start, and at most so many.
+const EAGER_UP_TO: u32 = 6;
+const EAGER_AT_MOST: usize = 20_000;
+/// How often the monitor is asked.
+const ASK: Duration = Duration::from_millis(2);
+
+/// The answer of one search.
+pub(crate) enum Answer {
+    /// Weights of the free units.
+    Weights(Vec<Neuron>),
+    /// None exist: circuits that show it.
+    None(Vec<Circuit>),
+    /// Stopped.
+    Stopped,
+    /// An assignment was found, but no exact weights for it.
+    Unclear,
+}
+
+/// What a search is given.
+pub(crate) struct Search {
+    shared: Arc<Shared>,
+    pub(crate) symmetry: bool,
+    pub(crate) seed: u64,
+}
+
+/// Counts of a search.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Effort {
+    pub(crate) conflicts: u64,
+    pub(crate) circuits: u64,
+}
+
+enum Found {
+    Model(Option<Vec<Neuron>>),
+    Unsatisfiable(Vec<Circuit>),
+    Stopped,
+}
+
+impl Search {
+    /// Prepares the points and first tableaus of `problem`.
+    pub(crate) fn new(problem: LoadingProblem, threads: usize, symmetry: bool, seed: u64) -> Search {
+        let mut groups = Vec::new();
+        let mut eager = Vec::new();
+        for (place, (columns, units)) in problem.network.groups().into_iter().enumerate() {
+            let points = Arc::new(GroupPoints::new(&problem, &columns));
+            let start = Arc::new(Start::new(&points.scaled, points.len()));
+            same_points(&points, place as u32, &mut eager);
+            short_rows(&points, &start, place as u32, &mut eager);
+            groups.push((points, start, units));
+        }
+        let shared = Shared {
+            problem,
+            groups,
+            stop: AtomicBool::new(false),
+            pool: Mutex::new(Vec::new()),
+            eager,
+            threads: threads.max(1),
+        };
+        Search { shared: Arc::new(shared), symmetry, seed }
+    }
+
+    pub(crate) fn problem(&self) -> &LoadingProblem {
+        &self.shared.problem
+    }
+
+    /// The rows that a search looks at: all, or, if no row may be wrong, the first of every kind and those that an order speaks of.
+    fn rows(&self, allowed: u64) -> Vec<u32> {
+        let problem = &self.shared.problem;
+        let all = 0..problem.rows() as u32;
+        if allowed > 0 || self.shared.groups.len() != 1 || self.shared.groups[0].0.columns.len() < problem.points.columns() {
+            return all.collect();
+        }
+        let points = &self.shared.groups[0].0;
+        let mut seen = std::collections::HashSet::new();
+        all.filter(|&i| {
+            let new = seen.insert((points.point_of_row[i as usize], problem.target(i as usize).to_vec()));
+            new || i < FIRST_ROWS
+        })
+        .collect()
+    }
+
+    /// Decides whether some weights are wrong on at most `allowed` rows. `report` is called now and then with the effort so far.
+    pub(crate) fn run(
+        &self,
+        allowed: u64,
+        known: &[Circuit],
+        stop: &dyn Fn() -> Option<Stop>,
+        report: &mut dyn FnMut(Effort),
+    ) -> Answer {
+        let shared = &self.shared;
+        shared.stop.store(false, Ordering::Relaxed);
+        *shared.pool.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
+        let rows = self.rows(allowed);
+        let (sender, receiver) = channel();
+        std::thread::scope(|scope| {
+            for thread in 0..shared.threads {
+                let (sender, rows, shared) = (sender.clone(), rows.clone(), shared.clone());
+                let (seed, symmetry) = (self.seed + thread as u64, self.symmetry);
+                scope.spawn(move || {
+                    let found = work(&shared, rows, allowed, symmetry, seed, known);
+                    // The receiver lives as long as the scope.
+                    let _ = sender.send(found);
+                });
+            }
+            drop(sender);
+            let mut answer = Answer::Stopped;
+            let mut effort = Effort::default();
+            loop {
+                let (found, done) = match receiver.recv_timeout(ASK) {
+                    Ok(found) => found,
+                    Err(RecvTimeoutError::Timeout) => {
+                        if stop().is_some() {
+                            shared.stop.store(true, Ordering::Relaxed);
+                        }
+                        continue;
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                };
+                effort.conflicts += done.conflicts;
+                effort.circuits += done.circuits;
+                report(effort);
+                let better = match found {
+                    Found::Model(Some(neurons)) => Answer::Weights(neurons),
+                    Found::Unsatisfiable(circuits) => Answer::None(circuits),
+                    Found::Model(None) if matches!(answer, Answer::Stopped) => Answer::Unclear,
+                    Found::Model(None) | Found::Stopped => continue,
+                };
+                if matches!(answer, Answer::Stopped | Answer::Unclear) {
+                    answer = better;
+                }
+                shared.stop.store(true, Ordering::Relaxed);
+            }
+            answer
+        })
+    }
+}
+
+/// One thread's search.
+fn work(
+    shared: &Arc<Shared>,
+    rows: Vec<u32>,
+    allowed: u64,
+    symmetry: bool,
+    seed: u64,
+    known: &[Circuit],
+) -> (Found, Effort) {
+    let problem = &shared.problem;
+    let formula = Rc::new(Formula::new(problem, rows, allowed, symmetry));
+    let record = Rc::new(RefCell::new(Record::default()));
+    let propagator = Propagator::new(shared.clone(), formula.clone(), record.clone());
+    let observed = propagator.observed();
+    let mut solver = CaDiCal::new();
+    solver.set("quiet", 1);
+    solver.set("factor", 0);
+    solver.set("chrono", 0);
+    solver.set("seed", (seed % 2_000_000_000) as i32);
+    if seed % 2 == 1 {
+        solver.set("phase", 0);
+    }
+    formula.clauses().for_each(|clause| {
+        clause.iter().for_each(|&literal| solver.add(literal));
+        solver.add(0);
+    });
+    let place: HashMap<u32, usize> = formula.rows.iter().enumerate().map(|(place, &row)| (row, place)).collect();
+    let mut given = Vec::new();
+    for circuit in shared.eager.iter().chain(known) {
+        let all_there = clauses(circuit, &problem.network, &formula, |row| place.get(&row).copied(), |clause| {
+            clause.iter().for_each(|&literal| solver.add(literal));
+            solver.add(0);
+        });
+        if all_there {
+            given.push(circuit.clone());
+        }
+    }
+    solver.connect_external_propagator(propagator);
+    observed.iter().for_each(|&variable| solver.add_observed_var(variable));
+    let stop = shared.clone();
+    solver.connect_terminator(Until(move || stop.stop.load(Ordering::Relaxed)));
+    let status = solver.solve();
+    let effort = Effort {
+        conflicts: record.borrow().conflicts,
+        circuits: record.borrow().circuits.len() as u64,
+    };
+    let stopped = shared.stop.load(Ordering::Relaxed);
+    let found = match status {
+        Status::UNSATISFIABLE => {
+            let mut circuits = given;
+            circuits.extend(record.borrow().circuits.iter().cloned());
+            Found::Unsatisfiable(circuits)
+        }
+        Status::SATISFIABLE if !stopped => {
+            let values: Vec<bool> = (1..=formula.variables).map(|variable| solver.val(variable) > 0).collect();
+            let value = |u: usize, i: usize| values[formula.value(u, i) as usize - 1];
+            let table = |u: usize, b: usize| values[formula.table(u, b) as usize - 1];
+            let planes = &record.borrow().hyperplanes;
+            Found::Model(network_weights(problem, &formula.rows, &value, &table, planes, &|| {
+                shared.stop.load(Ordering::Relaxed)
+            }))
+        }
+        _ => Found::Stopped,
+    };
+    solver.disconnect_terminator();
+    solver.disconnect_external_propagator();
+    (found, effort)
+}
+
+/// Rows of the same point have the same value: circuits of two.
+fn same_points(points: &GroupPoints, group: u32, eager: &mut Vec<Circuit>) {
+    for (row, &point) in points.point_of_row.iter().enumerate() {
+        let first = points.row_of_point[point as usize];
+        if first != row as u32 {
+            let term = |row: u32| vec![Term { row, multiplier: UBig::ONE, inputs: Vec::new() }];
+            eager.push(Circuit { scope: Scope::Group(group), left: term(first), right: term(row as u32) });
+        }
+    }
+}
+
+/// The short rows of the first tableau are circuits.
+fn short_rows(points: &GroupPoints, start: &Start, group: u32, eager: &mut Vec<Circuit>) {
+    let tableau = &start.tableau;
+    let most = eager.len() + EAGER_AT_MOST;
+    for i in 0..tableau.rows {
+        let mut support = vec![tableau.basic[i]];
+        let mut multipliers = vec![1.0];
+        let short = tableau.visit_row(i, |j, value| {
+            support.push(tableau.nonbasic[j]);
+            multipliers.push(-value);
+            support.len() <= EAGER_UP_TO as usize
+        });
+        if !short || eager.len() >= most {
+            continue;
+        }
+        let Some(terms) = circuit::exact(&points.exact, &support, &multipliers) else { continue };
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        for (point, value) in terms {
+            let row = points.row_of_point[point as usize];
+            let (sign, multiplier) = value.into_parts();
+            let side = if sign == dashu_int::Sign::Positive { &mut left } else { &mut right };
+            side.push(Term { row, multiplier, inputs: Vec::new() });
+        }
+        left.sort_unstable_by_key(|term| term.row);
+        right.sort_unstable_by_key(|term| term.row);
+        if !left.is_empty() && !right.is_empty() {
+            eager.push(Circuit { scope: Scope::Group(group), left, right });
+        }
+    }
+}
