@@ -69,29 +69,20 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
     let path = npz.name.clone();
     let fresh = matches!(encode, Encode::Fresh);
     let names = npz.names();
-    let listed = names.join(", ");
-    let choose =
-        |candidates: &[&'static str]| candidates.iter().find(|&&name| names.iter().any(|other| other == name)).copied();
-    let Some(features) = choose(&["X", "x", "data"]) else {
-        let message = format!("expected the features as array `X`; the file has: {listed}");
-        return Err(DataError::input(&path, message));
-    };
+    let features = usual(&npz, &FEATURES).ok_or_else(|| without_features(&npz))?;
     let target_name = match &request.target {
         Some(target) => Some(target.as_str()),
-        None => choose(&["y", "Y", "target", "labels"]),
+        None => usual(&npz, &TARGETS),
     };
     let target_name = match target_name {
         Some(target) if names.iter().any(|name| name == target) => Some(target),
         _ if !fresh => None,
-        wanted => {
-            let message = format!("expected the target as array `{}`; the file has: {listed}", wanted.unwrap_or("y"));
-            return Err(DataError::input(&path, message));
-        }
+        wanted => return Err(without_target(&npz, wanted)),
     };
     let weight_name = request.sample_weight.as_deref().filter(|_| fresh);
     for (what, given) in [("target", target_name), ("weights", weight_name)] {
         if given == Some(features) {
-            return Err(DataError::input(&path, format!("the array `{features}` cannot be both features and {what}")));
+            return Err(both(&path, features, "features", what));
         }
     }
     if weight_name.is_some() && weight_name == target_name {
@@ -107,15 +98,7 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
     check_width(&path, dense.columns, encode)?;
     let mut vector = |array: &str| {
         let Array { shape, values, .. } = npz.array(array)?;
-        match shape[..] {
-            [rows] | [rows, 1] if rows == dense.rows => Ok(values),
-            _ => {
-                let rows = dense.rows;
-                let message =
-                    format!("expected one value for each of the {rows} rows of the features, got shape {shape:?}");
-                Err(DataError::input(&inside(array), message))
-            }
-        }
+        one_for_each(&shape, dense.rows, &inside(array)).map(|()| values)
     };
     let mut notes = Vec::new();
     let target = match target_name.map(|name| (name, vector(name))) {
@@ -151,8 +134,70 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
 fn matrix(shape: Vec<usize>, values: Vec<f64>, name: &str) -> Result<DenseMatrix, DataError> {
     match shape[..] {
         [rows, columns] => Ok(DenseMatrix { rows, columns, values }),
-        _ => Err(DataError::input(name, format!("expected a two-dimensional array, got shape {shape:?}"))),
+        _ => Err(not_a_matrix(&shape, name)),
     }
+}
+
+pub(crate) fn not_a_matrix(shape: &[usize], name: &str) -> DataError {
+    DataError::input(name, format!("expected a two-dimensional array, got shape {shape:?}"))
+}
+
+/// Refuses an array that has not one value for each of the rows.
+pub(crate) fn one_for_each(shape: &[usize], rows: usize, name: &str) -> Result<(), DataError> {
+    match *shape {
+        [count] | [count, 1] if count == rows => Ok(()),
+        _ => {
+            let message =
+                format!("expected one value for each of the {rows} rows of the features, got shape {shape:?}");
+            Err(DataError::input(name, message))
+        }
+    }
+}
+
+/// Names of arrays by their use, the first that is there counts.
+const FEATURES: [&str; 3] = ["X", "x", "data"];
+const TARGETS: [&str; 4] = ["y", "Y", "target", "labels"];
+
+fn usual(npz: &Npz, candidates: &[&'static str]) -> Option<&'static str> {
+    let names = npz.names();
+    candidates.iter().find(|&&name| names.iter().any(|other| other == name)).copied()
+}
+
+fn without_features(npz: &Npz) -> DataError {
+    let message = format!("expected the features as array `X`; the file has: {}", npz.names().join(", "));
+    DataError::input(&npz.name, message)
+}
+
+fn without_target(npz: &Npz, wanted: Option<&str>) -> DataError {
+    let message =
+        format!("expected the target as array `{}`; the file has: {}", wanted.unwrap_or("y"), npz.names().join(", "));
+    DataError::input(&npz.name, message)
+}
+
+fn both(path: &str, array: &str, one: &str, other: &str) -> DataError {
+    DataError::input(path, format!("the array `{array}` cannot be both {one} and {other}"))
+}
+
+/// Which arrays are features and targets; those that are `wanted`, or the usual one.
+pub(crate) fn feature_and_targets(npz: &Npz, wanted: &[String]) -> Result<(String, Vec<String>), DataError> {
+    let features = usual(npz, &FEATURES).ok_or_else(|| without_features(npz))?;
+    let targets = match (wanted, usual(npz, &TARGETS)) {
+        ([], None) => return Err(without_target(npz, None)),
+        ([], Some(target)) => vec![target.to_string()],
+        (wanted, _) => wanted.to_vec(),
+    };
+    for (place, target) in targets.iter().enumerate() {
+        if !npz.names().contains(target) {
+            return Err(without_target(npz, Some(target)));
+        }
+        if target == features {
+            return Err(both(&npz.name, features, "features", "target"));
+        }
+        if targets[..place].contains(target) {
+            return Err(DataError::input(&npz.name, format!("the array `{target}` is a target twice")));
+        }
+    }
+    Ok((features.to_string(), targets))
 }
 
 fn column_of(dense: &DenseMatrix, column: usize) -> Vec<f64> {

@@ -13,6 +13,7 @@ use infimum_problem::ColumnNames;
 use crate::error::DataError;
 use crate::fields::{Fields, Splitter};
 use crate::number;
+use crate::numbers::Numbers;
 use crate::source::Source;
 use crate::stream::{LONGEST, for_each_piece, too_long};
 
@@ -64,18 +65,18 @@ pub(crate) struct TextColumn {
 
 /// All columns of a file by use.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Table {
+pub(crate) struct Table<N = Vec<f64>> {
     pub(crate) rows: usize,
     /// Numeric features, row-major, in file order.
-    pub(crate) numbers: Vec<f64>,
+    pub(crate) numbers: N,
     /// Codes of the text features, row-major, in file order.
     pub(crate) codes: Vec<u32>,
     /// Dictionaries of the text features, in file order.
     pub(crate) text: Vec<Dictionary>,
     /// Target, if read as numbers.
     pub(crate) target: Vec<f64>,
-    /// Target, if text.
-    pub(crate) target_text: Option<TextColumn>,
+    /// Targets that are text, in file order.
+    pub(crate) target_text: Vec<TextColumn>,
     /// Example weights.
     pub(crate) weights: Vec<f64>,
     /// The first field that cannot be used.
@@ -102,7 +103,7 @@ impl Dictionary {
     }
 
     /// Adds the fields of a later piece, before which there are `lines` lines; returns what its codes have become.
-    fn append(&mut self, other: &Dictionary, lines: u64) -> Vec<u32> {
+    pub(crate) fn append(&mut self, other: &Dictionary, lines: u64) -> Vec<u32> {
         (other.names.iter().zip(&other.first_lines).zip(&other.counts))
             .map(|((name, line), count)| {
                 let code = self.code(name, line + lines);
@@ -189,14 +190,14 @@ enum Use {
     Number,
     Text(usize),
     Target,
-    TargetText,
+    TargetText(usize),
     Weight,
     Nothing,
 }
 
 impl Layout {
     fn uses(&self) -> Vec<Use> {
-        let mut texts = 0;
+        let (mut texts, mut targets) = (0, 0);
         let place = |(&role, &text): (&Role, &bool)| match (role, text) {
             (Role::Feature, false) => Use::Number,
             (Role::Feature, true) => {
@@ -204,7 +205,10 @@ impl Layout {
                 Use::Text(texts - 1)
             }
             (Role::Target, false) => Use::Target,
-            (Role::Target, true) => Use::TargetText,
+            (Role::Target, true) => {
+                targets += 1;
+                Use::TargetText(targets - 1)
+            }
             (Role::Weight, _) => Use::Weight,
             (Role::Ignored, _) => Use::Nothing,
         };
@@ -220,17 +224,21 @@ impl Layout {
 }
 
 /// What one piece gave: its table, or the columns that turned out to be text.
-enum Parsed {
-    Table(Box<Table>),
+enum Parsed<N> {
+    Table(Box<Table<N>>),
     Text(Vec<usize>),
 }
 
-fn parse_piece(piece: &[u8], layout: &Layout) -> Result<Parsed, DataError> {
+fn parse_piece<N: Numbers>(piece: &[u8], layout: &Layout) -> Result<Parsed<N>, DataError> {
     let uses = layout.uses();
     let width = uses.len();
     let mut fields = Fields::new(piece, layout.delimiter);
-    let mut table = Table { text: vec![Dictionary::default(); layout.widths().1], ..Table::default() };
-    let mut target_text = TextColumn::default();
+    let target_texts = uses.iter().filter(|usage| matches!(usage, Use::TargetText(_))).count();
+    let mut table = Table {
+        text: vec![Dictionary::default(); layout.widths().1],
+        target_text: vec![TextColumn::default(); target_texts],
+        ..Table::<N>::default()
+    };
     let mut found: Vec<usize> = Vec::new();
     while fields.at_record() {
         let (line, start) = (fields.line, fields.position);
@@ -239,16 +247,17 @@ fn parse_piece(piece: &[u8], layout: &Layout) -> Result<Parsed, DataError> {
             if last != (column + 1 == width) {
                 return Err(ragged(&mut fields, last, column + 1, width, line));
             }
-            let values = match usage {
-                Use::Number => &mut table.numbers,
-                Use::Target => &mut table.target,
-                Use::Weight => &mut table.weights,
+            let pushed = match usage {
+                Use::Number => table.numbers.push_text(field),
+                Use::Target => table.target.push_text(field),
+                Use::Weight => push_weight(&mut table.weights, field),
                 Use::Text(slot) => {
                     let text = utf8(field, line, &layout.names.name(column))?;
                     table.codes.push(table.text[*slot].code(text, line));
                     continue;
                 }
-                Use::TargetText => {
+                Use::TargetText(slot) => {
+                    let target_text = &mut table.target_text[*slot];
                     let code = if layout.fixed {
                         target_text.dictionary.code(&String::from_utf8_lossy(field), line)
                     } else {
@@ -259,17 +268,11 @@ fn parse_piece(piece: &[u8], layout: &Layout) -> Result<Parsed, DataError> {
                 }
                 Use::Nothing => continue,
             };
-            match number::parse(field) {
-                Some(value) if number::objection(value).is_none() && !(value < 0.0 && matches!(usage, Use::Weight)) => {
-                    values.push(value);
-                }
-                value => {
-                    values.push(f64::NAN);
-                    match objection(field, value, column, line, layout)? {
-                        Unusable::Word if !found.contains(&column) => found.push(column),
-                        Unusable::Refused(error) if table.objection.is_none() => table.objection = Some(error),
-                        _ => {}
-                    }
+            if let Err(expected) = pushed {
+                match objection(field, expected, column, line, layout)? {
+                    Unusable::Word if !found.contains(&column) => found.push(column),
+                    Unusable::Refused(error) if table.objection.is_none() => table.objection = Some(error),
+                    _ => {}
                 }
             }
         }
@@ -278,10 +281,12 @@ fn parse_piece(piece: &[u8], layout: &Layout) -> Result<Parsed, DataError> {
         }
         table.rows += 1;
     }
-    if layout.roles.iter().zip(&layout.text).any(|(&role, &text)| role == Role::Target && text) {
-        table.target_text = Some(target_text);
-    }
     Ok(if found.is_empty() { Parsed::Table(Box::new(table)) } else { Parsed::Text(found) })
+}
+
+fn push_weight(weights: &mut Vec<f64>, field: &[u8]) -> Result<(), Option<&'static str>> {
+    weights.push_text(field)?;
+    if weights.last().is_some_and(|&weight| weight < 0.0) { Err(Some("a weight ≥ 0")) } else { Ok(()) }
 }
 
 /// What is to be done about a field that is no usable number.
@@ -297,15 +302,15 @@ enum Unusable {
 #[cold]
 fn objection(
     field: &[u8],
-    value: Option<f64>,
+    expected: Option<&'static str>,
     column: usize,
     line: u64,
     layout: &Layout,
 ) -> Result<Unusable, DataError> {
     let role = layout.roles[column];
-    let expected = match value {
+    let expected = match expected {
         _ if layout.fixed && role == Role::Target => return Ok(Unusable::Unknown),
-        Some(value) => number::objection(value).unwrap_or("a weight ≥ 0"),
+        Some(expected) => expected,
         None if number::is_missing(field) => number::PRESENT,
         None if role == Role::Weight => "a weight (a number)",
         None if layout.fixed => "a number, as in the training data",
@@ -332,18 +337,18 @@ fn ragged(fields: &mut Fields, ended: bool, seen: usize, width: usize, line: u64
 
 /// Reads the whole file in blocks of `block` bytes; `layout.text` is extended by the columns that turn out to be text.
 /// `open` opens the source anew. Returns the table and the hash of the stored bytes.
-pub(crate) fn read(
+pub(crate) fn read<N: Numbers>(
     open: impl Fn() -> Result<Source, DataError>,
     layout: &mut Layout,
     block: usize,
-) -> Result<(Table, String), DataError> {
+) -> Result<(Table<N>, String), DataError> {
     loop {
         let mut source = open()?;
         let Beginning { text: mut head, first, .. } = beginning(&mut source, layout.delimiter)?;
         let header = if layout.header { first } else { 0 };
         let lines = memchr::memchr_iter(b'\n', &head[..header]).count() as u64;
         head.drain(..header);
-        let mut table = Table::default();
+        let mut table = Table::<N>::default();
         let mut found: Vec<usize> = Vec::new();
         let (length, name) = (source.plain_length(), source.name.clone());
         for_each_piece(
@@ -387,15 +392,15 @@ pub(crate) fn read(
 }
 
 /// Room for about `rows` rows, so that growing does not copy.
-fn reserve(table: &mut Table, layout: &Layout, rows: usize) {
+fn reserve<N: Numbers>(table: &mut Table<N>, layout: &Layout, rows: usize) {
     let (numbers, texts) = layout.widths();
     table.numbers.reserve(rows * numbers);
     table.codes.reserve(rows * texts);
 }
 
-fn append(table: &mut Table, piece: Table, lines: u64, path: &str) {
+fn append<N: Numbers>(table: &mut Table<N>, piece: Table<N>, lines: u64, path: &str) {
     table.rows += piece.rows;
-    table.numbers.extend_from_slice(&piece.numbers);
+    table.numbers.append(piece.numbers);
     table.target.extend_from_slice(&piece.target);
     table.weights.extend_from_slice(&piece.weights);
     if table.objection.is_none() {
@@ -407,8 +412,8 @@ fn append(table: &mut Table, piece: Table, lines: u64, path: &str) {
     for row in piece.codes.chunks_exact(codes.len().max(1)) {
         table.codes.extend(row.iter().zip(&codes).map(|(&code, codes)| codes[code as usize]));
     }
-    if let Some(part) = &piece.target_text {
-        let all = table.target_text.get_or_insert_with(TextColumn::default);
+    table.target_text.resize(piece.target_text.len(), TextColumn::default());
+    for (all, part) in table.target_text.iter_mut().zip(&piece.target_text) {
         let codes = all.dictionary.append(&part.dictionary, lines);
         all.codes.extend(part.codes.iter().map(|&code| codes[code as usize]));
     }
@@ -432,7 +437,7 @@ mod tests {
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         let open = || Source::from_bytes("text", text.as_bytes().to_vec());
-        let read = pool.install(|| read(open, &mut layout, block));
+        let read = pool.install(|| read::<Vec<f64>>(open, &mut layout, block));
         // NaN, which marks what was refused, is in no table that is returned.
         read.map(|(table, _)| table).map_err(|error| error.to_string())
     }

@@ -14,7 +14,7 @@ const SPARSE_BELOW: f64 = 0.3;
 const NONE: u32 = u32::MAX;
 
 /// How a feature is read from a row and which columns of the matrix it becomes.
-enum Plan {
+pub(crate) enum Plan {
     /// The number at `from`, in column `to`.
     Number { from: usize, to: u32 },
     /// The code at `from`: 1 in column `to[code]`, if that is one.
@@ -64,12 +64,29 @@ pub(crate) fn encode_matrix(
     encoding: &Encoding,
     notes: &mut Vec<String>,
 ) -> Matrix {
-    let Table { rows, numbers, codes, text, .. } = table;
     let columns = encoding.columns;
     let numbers_only = encoding.features.iter().all(|feature| feature.kind == FeatureKind::Numeric);
     if numbers_only && features.is_sorted() {
-        return Matrix::Dense(DenseMatrix { rows, columns, values: numbers });
+        return Matrix::Dense(DenseMatrix { rows: table.rows, columns, values: table.numbers });
     }
+    let plans = plans(layout, features, &table.text, encoding, notes);
+    let Table { rows, numbers, codes, text, .. } = table;
+    let encode = Rows { rows, numbers, codes, text_width: text.len(), plans };
+    if (features.len() as f64) < SPARSE_BELOW * columns as f64 {
+        Matrix::Sparse(encode.sparse(columns))
+    } else {
+        Matrix::Dense(encode.dense(columns))
+    }
+}
+
+/// Where each feature's columns come from; feature j stands in the file's column `features[j]`.
+pub(crate) fn plans(
+    layout: &Layout,
+    features: &[usize],
+    text: &[Dictionary],
+    encoding: &Encoding,
+    notes: &mut Vec<String>,
+) -> Vec<Plan> {
     let mut sorted = features.to_vec();
     sorted.sort_unstable();
     let place = |column: usize| sorted.iter().filter(|&&c| c < column && layout.text[c] == layout.text[column]).count();
@@ -93,12 +110,7 @@ pub(crate) fn encode_matrix(
             }
         }
     }
-    let encode = Rows { rows, numbers, codes, text_width: text.len(), plans };
-    if (features.len() as f64) < SPARSE_BELOW * columns as f64 {
-        Matrix::Sparse(encode.sparse(columns))
-    } else {
-        Matrix::Dense(encode.dense(columns))
-    }
+    plans
 }
 
 fn note_unknown(name: &str, dictionary: &Dictionary, codes: &[u32], notes: &mut Vec<String>) {

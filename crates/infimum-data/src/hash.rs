@@ -7,18 +7,18 @@ use sha2::{Digest, Sha256};
 use crate::source::hex;
 
 /// Rows per block of the matrix.
-const BLOCK: usize = 4_096;
+pub(crate) const BLOCK: usize = 4_096;
 
 fn float(value: f64) -> [u8; 8] {
     // −0 and +0 are the same number.
     (if value == 0.0 { 0.0f64 } else { value }).to_le_bytes()
 }
 
-fn put(hasher: &mut Sha256, value: usize) {
+pub(crate) fn put(hasher: &mut Sha256, value: usize) {
     hasher.update((value as u64).to_le_bytes());
 }
 
-fn put_text(hasher: &mut Sha256, text: &str) {
+pub(crate) fn put_text(hasher: &mut Sha256, text: &str) {
     put(hasher, text.len());
     hasher.update(text.as_bytes());
 }
@@ -29,7 +29,7 @@ fn put_floats(hasher: &mut Sha256, values: &[f64]) {
 }
 
 /// Columns and lengths are below 2^32: `canonical.rs` refuses more.
-fn push(bytes: &mut Vec<u8>, value: usize) {
+pub(crate) fn push(bytes: &mut Vec<u8>, value: usize) {
     bytes.extend_from_slice(&(value as u32).to_le_bytes());
 }
 

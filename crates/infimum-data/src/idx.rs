@@ -13,6 +13,7 @@ use crate::arrays::{check, check_width, targets};
 use crate::canonical::Request;
 use crate::error::DataError;
 use crate::npy::{Array, Kind, read_values};
+use crate::numbers::Numbers;
 use crate::raw::{Encode, Raw, RawTarget, plain, refuse_columns};
 use crate::source::Source;
 
@@ -42,16 +43,7 @@ fn kind(code: u8) -> Option<Kind> {
 /// Reads the images file or the folder `name`.
 pub(crate) fn read_idx(name: &str, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
     let folder = Path::new(name).is_dir();
-    let images = if folder {
-        in_folder(name, TRAINING).ok_or_else(|| {
-            let message =
-                format!("it is a folder without `{TRAINING}` (or .gz); expected a file, or a folder of IDX files");
-            DataError::input(name, message)
-        })?
-    } else {
-        name.to_string()
-    };
-    let labels = beside(&images);
+    let (images, labels) = files(name)?;
     let open = |digest| match &labels {
         Some(labels) => Source::open_after(labels, digest),
         None => Err(without_labels(&images)),
@@ -65,6 +57,21 @@ pub(crate) fn read_idx(name: &str, request: &Request, encode: &Encode) -> Result
         hold_out(&mut raw, &other, request)?;
     }
     Ok(raw)
+}
+
+/// The images file that `name` means, and its labels file where it is there.
+pub(crate) fn files(name: &str) -> Result<(String, Option<String>), DataError> {
+    let images = if Path::new(name).is_dir() {
+        in_folder(name, TRAINING).ok_or_else(|| {
+            let message =
+                format!("it is a folder without `{TRAINING}` (or .gz); expected a file, or a folder of IDX files");
+            DataError::input(name, message)
+        })?
+    } else {
+        name.to_string()
+    };
+    let labels = beside(&images);
+    Ok((images, labels))
 }
 
 /// Reads MNIST's own test images as held-out rows, unless rows of the training images are to be held out.
@@ -94,7 +101,7 @@ fn hold_out(raw: &mut Raw, images: &str, request: &Request) -> Result<(), DataEr
     Ok(())
 }
 
-fn without_labels(images: &str) -> DataError {
+pub(crate) fn without_labels(images: &str) -> DataError {
     let message = match labels_name(images) {
         Some(labels) => {
             format!("expected the labels of these images beside them, as `{labels}` (or .gz); there is no such file")
@@ -150,17 +157,8 @@ pub(crate) fn read_pair(
 ) -> Result<Raw, DataError> {
     let name = images.name.clone();
     refuse_columns(&name, request, "IDX files have none: the labels stand in a file of their own")?;
-    let Array { shape, values, usable } = read_array(&mut images)?;
-    let [rows, ref sides @ ..] = shape[..] else {
-        return Err(DataError::input(&name, "expected images, got no dimension"));
-    };
-    if sides.is_empty() {
-        let message = "expected images (two or more dimensions), got one dimension, as files of labels have; give the images file";
-        return Err(DataError::input(&name, message));
-    }
-    // The product of all sizes has been formed, but a size 0 may hide that the others overflow.
-    let columns = sides.iter().try_fold(1usize, |columns, &side| columns.checked_mul(side));
-    let columns = columns.ok_or_else(|| DataError::input(&name, format!("images of shape {sides:?} are too large")))?;
+    let Array::<Vec<f64>> { shape, values, usable } = read_array(&mut images)?;
+    let (rows, columns) = rows_and_columns(&shape, &name)?;
     if !usable {
         check(&values, columns, &name, |column| column)?;
     }
@@ -194,6 +192,21 @@ pub(crate) fn read_pair(
     })
 }
 
+/// How many images there are, and of how many pixels.
+pub(crate) fn rows_and_columns(shape: &[usize], name: &str) -> Result<(usize, usize), DataError> {
+    let [rows, ref sides @ ..] = *shape else {
+        return Err(DataError::input(name, "expected images, got no dimension"));
+    };
+    if sides.is_empty() {
+        let message = "expected images (two or more dimensions), got one dimension, as files of labels have; give the images file";
+        return Err(DataError::input(name, message));
+    }
+    // The product of all sizes has been formed, but a size 0 may hide that the others overflow.
+    let columns = sides.iter().try_fold(1usize, |columns, &side| columns.checked_mul(side));
+    let columns = columns.ok_or_else(|| DataError::input(name, format!("images of shape {sides:?} are too large")))?;
+    Ok((rows, columns))
+}
+
 /// One label for each of the `rows` images, and the hash of both files.
 fn read_labels(
     mut source: Source,
@@ -201,7 +214,15 @@ fn read_labels(
     images: &str,
     encode: &Encode,
 ) -> Result<(Vec<f64>, String), DataError> {
-    let Array { shape, values, .. } = read_array(&mut source)?;
+    let Array::<Vec<f64>> { values, .. } = label_values(&mut source, rows, images)?;
+    let labels = targets(values, encode, &source.name, 0)?;
+    Ok((labels, source.sha256()?))
+}
+
+/// One number for each of the `rows` images.
+pub(crate) fn label_values<N: Numbers>(source: &mut Source, rows: usize, images: &str) -> Result<Array<N>, DataError> {
+    let array: Array<N> = read_array(source)?;
+    let Array { shape, values, .. } = &array;
     if shape.len() != 1 {
         let message = format!("expected labels (one dimension), got shape {shape:?}");
         return Err(DataError::input(&source.name, message));
@@ -210,12 +231,11 @@ fn read_labels(
         let message = format!("expected one label for each of the {rows} images of `{images}`, got {}", values.len());
         return Err(DataError::input(&source.name, message));
     }
-    let labels = targets(values, encode, &source.name, 0)?;
-    Ok((labels, source.sha256()?))
+    Ok(array)
 }
 
 /// Reads one IDX file to its end.
-fn read_array(source: &mut Source) -> Result<Array, DataError> {
+pub(crate) fn read_array<N: Numbers>(source: &mut Source) -> Result<Array<N>, DataError> {
     let (name, most) = (source.name.clone(), source.most_bytes());
     let bad = |message: String| DataError::input(&name, message);
     let truncated = |what: &str| bad(format!("the file ends within {what}; it is truncated"));

@@ -3,7 +3,8 @@
 //! Input: a path or `builtin:NAME`, and a [`Request`] (what the user said) or a [`Recipe`](infimum_problem::Recipe) (everything resolved).
 //! Output: [`Loaded`]: the training rows with their objective ([`Problem`](infimum_problem::Problem)), the held-out rows, and the
 //! SHA-256 of the canonical problem. `docs/canonical-problem.md` is the specification; [`rebuild`] follows a recipe and
-//! infers nothing, which is what the checker uses.
+//! infers nothing, which is what the checker uses. [`load_loading`] and [`rebuild_loading`] do the same for
+//! loading problems, in exact integers.
 #![forbid(unsafe_code)]
 
 mod arrays;
@@ -14,6 +15,7 @@ mod describe;
 mod digest;
 mod encode;
 mod error;
+mod exact;
 mod fields;
 mod generate;
 mod hash;
@@ -24,6 +26,7 @@ mod libsvm;
 mod memory;
 mod npy;
 mod number;
+mod numbers;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod predict;
@@ -39,6 +42,7 @@ pub use builtin::builtin_names;
 pub use canonical::{Loaded, Request, Validation, ValidationTarget, load, rebuild};
 pub use describe::{Description, describe};
 pub use error::{DataError, Unit, one_line};
+pub use exact::{LoadedLoading, LoadingRequest, load_loading, loading_sha256, rebuild_loading};
 pub use generate::{generate, generator_names};
 pub use hash::problem_sha256;
 pub use memory::{Memory, parse_bytes};

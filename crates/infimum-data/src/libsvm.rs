@@ -5,7 +5,7 @@ use infimum_problem::{Matrix, SparseMatrix, SpillWriter};
 use crate::error::DataError;
 use crate::fields::Splitter;
 use crate::memory::Memory;
-use crate::number;
+use crate::numbers::Numbers;
 use crate::source::Source;
 use crate::stream::{BLOCK, LONGEST, for_each_piece, too_long};
 
@@ -15,13 +15,33 @@ const MOST_COLUMNS: u32 = 1 << 26;
 
 /// Rows of a piece; `row_ends` are offsets into the entries.
 #[derive(Debug, Default)]
-struct Part {
-    labels: Vec<f64>,
-    row_ends: Vec<usize>,
-    indices: Vec<u32>,
-    values: Vec<f64>,
-    largest: u32,
-    query_ids: bool,
+pub(crate) struct Part<N, L> {
+    pub(crate) labels: L,
+    pub(crate) row_ends: Vec<usize>,
+    pub(crate) indices: Vec<u32>,
+    pub(crate) values: N,
+    pub(crate) largest: u32,
+    pub(crate) query_ids: bool,
+}
+
+/// What is done with the labels.
+pub(crate) struct Labels<L> {
+    /// Appends a label that stands on a line; `Err` says what is expected instead.
+    pub(crate) push: fn(&mut L, &[u8], u64) -> Result<(), &'static str>,
+    /// Whether rows may have none and begin with their features.
+    pub(crate) optional: bool,
+}
+
+const LABEL: &str = "a number as label before `index:value` pairs";
+
+fn needed(labels: &mut Vec<f64>, label: &[u8], _line: u64) -> Result<(), &'static str> {
+    labels.push_text(label).map_err(|expected| expected.unwrap_or(LABEL))
+}
+
+fn unneeded(labels: &mut Vec<f64>, label: &[u8], _line: u64) -> Result<(), &'static str> {
+    // What is no usable number is NaN.
+    let _ = labels.push_text(label);
+    Ok(())
 }
 
 /// What a LIBSVM file holds.
@@ -52,7 +72,7 @@ impl Rows<'_> {
     }
 
     /// Appends rows.
-    fn append(&mut self, part: &Part) -> Result<(), DataError> {
+    fn append(&mut self, part: &Part<Vec<f64>, Vec<f64>>) -> Result<(), DataError> {
         let before = self.values.len();
         if let (None, Some(memory)) = (&self.spill, self.memory)
             && !memory.holds(self.starts.len() + part.row_ends.len(), before + part.values.len())
@@ -111,30 +131,40 @@ pub(crate) fn read(mut source: Source, lenient: bool, memory: Option<&Memory>) -
     };
     let (mut labels, mut largest, mut query_ids) = (Vec::new(), 0, false);
     let length = source.plain_length();
-    for_each_piece(
-        &mut source,
-        Vec::new(),
-        0,
-        Splitter::lines(),
-        BLOCK,
-        |piece| parse_piece(piece, lenient).map(|part| (part, piece.len())),
-        |(part, bytes), _| {
-            if let (true, Some(length)) = (labels.is_empty(), length) {
-                let factor = length as f64 / bytes as f64 * 1.02;
-                rows.reserve((part.values.len() as f64 * factor) as usize + 64);
-            }
-            labels.extend_from_slice(&part.labels);
-            largest = largest.max(part.largest);
-            query_ids |= part.query_ids;
-            rows.append(&part)
-        },
-    )?;
+    let each = Labels { push: if lenient { unneeded } else { needed }, optional: lenient };
+    for_each_part(&mut source, &each, |part: Part<Vec<f64>, Vec<f64>>, bytes, _| {
+        if let (true, Some(length)) = (labels.is_empty(), length) {
+            let factor = length as f64 / bytes as f64 * 1.02;
+            rows.reserve((part.values.len() as f64 * factor) as usize + 64);
+        }
+        labels.extend_from_slice(&part.labels);
+        largest = largest.max(part.largest);
+        query_ids |= part.query_ids;
+        rows.append(&part)
+    })?;
     let matrix = rows.finish(labels.len(), largest as usize)?;
     Ok(Libsvm { matrix, labels, query_ids, sha256: source.sha256()? })
 }
 
-fn parse_piece(piece: &[u8], lenient: bool) -> Result<Part, DataError> {
-    let mut part = Part::default();
+/// Reads the file piece by piece, and gives each with its bytes and the lines before it to `take`, in file order.
+pub(crate) fn for_each_part<N: Numbers, L: Default + Send>(
+    source: &mut Source,
+    labels: &Labels<L>,
+    mut take: impl FnMut(Part<N, L>, usize, u64) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    for_each_piece(
+        source,
+        Vec::new(),
+        0,
+        Splitter::lines(),
+        BLOCK,
+        |piece| parse_piece(piece, labels).map(|part| (part, piece.len())),
+        |(part, bytes), lines| take(part, bytes, lines),
+    )
+}
+
+fn parse_piece<N: Numbers, L: Default>(piece: &[u8], labels: &Labels<L>) -> Result<Part<N, L>, DataError> {
+    let mut part = Part::<N, L>::default();
     let mut line = 0u64;
     let mut start = 0;
     for end in memchr::memchr_iter(b'\n', piece) {
@@ -148,31 +178,28 @@ fn parse_piece(piece: &[u8], lenient: bool) -> Result<Part, DataError> {
             Some(comment) => &text[..comment],
             None => text,
         };
-        parse_row(text.trim_ascii(), line, lenient, &mut part)?;
+        parse_row(text.trim_ascii(), line, labels, &mut part)?;
     }
     Ok(part)
 }
 
-fn parse_row(text: &[u8], line: u64, lenient: bool, part: &mut Part) -> Result<(), DataError> {
+fn parse_row<N: Numbers, L>(
+    text: &[u8],
+    line: u64,
+    labels: &Labels<L>,
+    part: &mut Part<N, L>,
+) -> Result<(), DataError> {
     let mut position = text.iter().position(|byte| byte.is_ascii_whitespace()).unwrap_or(text.len());
     if position == 0 {
         return Ok(());
     }
     let label = &text[..position];
-    if lenient && label.contains(&b':') {
+    if labels.optional && label.contains(&b':') {
         // No label: the row begins with its features.
         position = 0;
     }
-    let value = match number::parse(label) {
-        Some(value) if number::objection(value).is_none() => value,
-        _ if lenient => f64::NAN,
-        value => {
-            let expected = value.and_then(number::objection);
-            let expected = expected.unwrap_or("a number as label before `index:value` pairs");
-            return Err(DataError::field(line, Some("label"), expected, label));
-        }
-    };
-    part.labels.push(value);
+    (labels.push)(&mut part.labels, label, line)
+        .map_err(|expected| DataError::field(line, Some("label"), expected, label))?;
     let row_start = part.indices.len();
     let (mut previous, mut sorted) = (0u32, true);
     while position < text.len() {
@@ -211,48 +238,41 @@ fn parse_row(text: &[u8], line: u64, lenient: bool, part: &mut Part) -> Result<(
                 format!("an index of at most {MOST_COLUMNS} (a model has a weight for each index up to the largest)");
             return Err(DataError::field(line, None, &expected, token));
         }
-        let value = number::parse(&text[value_start..position])
-            .ok_or_else(|| DataError::field(line, Some(&index.to_string()), "a number as value", token))?;
-        if let Some(expected) = number::objection(value) {
-            return Err(DataError::field(line, Some(&index.to_string()), expected, token));
-        }
+        part.values.push_text(&text[value_start..position]).map_err(|expected| {
+            DataError::field(line, Some(&index.to_string()), expected.unwrap_or("a number as value"), token)
+        })?;
         let index = index as u32;
         part.largest = part.largest.max(index);
         sorted &= index > previous;
         previous = index;
         part.indices.push(index - 1);
-        part.values.push(value);
     }
     if !sorted {
         sort_row(row_start, line, part)?;
     }
-    if part.values[row_start..].contains(&0.0) {
-        let mut target = row_start;
-        for entry in row_start..part.values.len() {
-            if part.values[entry] != 0.0 {
-                part.values[target] = part.values[entry];
-                part.indices[target] = part.indices[entry];
-                target += 1;
-            }
-        }
-        part.values.truncate(target);
-        part.indices.truncate(target);
+    if (row_start..part.values.len()).any(|entry| part.values.is_zero(entry)) {
+        let kept: Vec<usize> = (row_start..part.values.len()).filter(|&entry| !part.values.is_zero(entry)).collect();
+        pick(row_start, &kept, part);
     }
     part.row_ends.push(part.indices.len());
     Ok(())
 }
 
-fn sort_row(start: usize, line: u64, part: &mut Part) -> Result<(), DataError> {
-    let mut entries: Vec<(u32, f64)> =
-        part.indices[start..].iter().copied().zip(part.values[start..].iter().copied()).collect();
-    entries.sort_by_key(|entry| entry.0);
-    if let Some(pair) = entries.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-        let index = (pair[0].0 + 1).to_string();
+fn sort_row<N: Numbers, L>(start: usize, line: u64, part: &mut Part<N, L>) -> Result<(), DataError> {
+    let mut order: Vec<usize> = (start..part.indices.len()).collect();
+    order.sort_by_key(|&entry| part.indices[entry]);
+    if let Some(pair) = order.windows(2).find(|pair| part.indices[pair[0]] == part.indices[pair[1]]) {
+        let index = (part.indices[pair[0]] + 1).to_string();
         return Err(DataError::field(line, None, "each index at most once in a row", index.as_bytes()));
     }
-    for (offset, (index, value)) in entries.into_iter().enumerate() {
-        part.indices[start + offset] = index;
-        part.values[start + offset] = value;
-    }
+    pick(start, &order, part);
     Ok(())
+}
+
+/// Replaces the entries from `start` on by those at `places`.
+fn pick<N: Numbers, L>(start: usize, places: &[usize], part: &mut Part<N, L>) {
+    let indices: Vec<u32> = places.iter().map(|&place| part.indices[place]).collect();
+    part.indices.truncate(start);
+    part.indices.extend(indices);
+    part.values.pick(start, places);
 }

@@ -7,17 +7,17 @@
 use std::io::{BufReader, Cursor, Read, Seek};
 
 use crate::error::DataError;
-use crate::number;
+use crate::numbers::Numbers;
 use crate::source::{Source, most_inflated, open_file};
 
 /// Elements read at a time.
 const CHUNK: usize = 1 << 16;
 
-/// An array of numbers converted to `f64`, C order.
+/// An array of numbers, C order.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Array {
+pub(crate) struct Array<N = Vec<f64>> {
     pub(crate) shape: Vec<usize>,
-    pub(crate) values: Vec<f64>,
+    pub(crate) values: N,
     /// Whether there is nothing to object to in any of them.
     pub(crate) usable: bool,
 }
@@ -43,16 +43,8 @@ impl Kind {
         })
     }
 
-    /// Appends the numbers in `bytes`.
-    fn append(self, bytes: &[u8], values: &mut Vec<f64>) {
-        if (self.letter, self.size, self.big_endian) == (b'f', 8, false) {
-            values.extend(bytes.as_chunks::<8>().0.iter().map(|&chunk| f64::from_le_bytes(chunk)));
-        } else {
-            values.extend(bytes.chunks_exact(self.size).map(|chunk| self.convert(chunk)));
-        }
-    }
-
-    fn convert(self, bytes: &[u8]) -> f64 {
+    /// The element in `bytes`.
+    pub(crate) fn element(self, bytes: &[u8]) -> Element {
         let mut raw = [0u8; 8];
         raw[..self.size].copy_from_slice(bytes);
         if self.big_endian {
@@ -60,22 +52,51 @@ impl Kind {
         }
         let unsigned = u64::from_le_bytes(raw);
         match (self.letter, self.size) {
-            (b'f', 8) => f64::from_bits(unsigned),
-            (b'f', _) => f64::from(f32::from_bits(unsigned as u32)),
+            (b'f', 8) => Element::Float(f64::from_bits(unsigned)),
+            (b'f', _) => Element::Float(f64::from(f32::from_bits(unsigned as u32))),
             (b'i', size) => {
                 let shift = 64 - 8 * size as u32;
-                (((unsigned << shift) as i64) >> shift) as f64
+                Element::Signed(((unsigned << shift) as i64) >> shift)
             }
-            _ => unsigned as f64,
+            _ => Element::Unsigned(unsigned),
         }
     }
 }
 
-/// Reads one `.npy` stream of at most `most` bytes.
-pub(crate) fn read_array(reader: &mut impl Read, name: &str, most: u64) -> Result<Array, DataError> {
-    let truncated = |what: &str| DataError::input(name, format!("the array ends within {what}; the file is truncated"));
+/// A number as an array holds it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Element {
+    /// A floating-point number; `f32` is exact in `f64`.
+    Float(f64),
+    /// A signed integer.
+    Signed(i64),
+    /// An unsigned integer, or a truth value.
+    Unsigned(u64),
+}
+
+/// What the header of an array says.
+struct Header {
+    kind: Kind,
+    shape: Vec<usize>,
+    /// Product of the shape.
+    count: usize,
+    /// Whether columns follow one another instead of rows.
+    fortran: bool,
+}
+
+/// Fills the buffer, or says within what the array ends.
+fn exact(reader: &mut impl Read, name: &str, buffer: &mut [u8], what: &str) -> Result<(), DataError> {
+    reader.read_exact(buffer).map_err(|_| truncated(name, what))
+}
+
+fn truncated(name: &str, what: &str) -> DataError {
+    DataError::input(name, format!("the array ends within {what}; the file is truncated"))
+}
+
+/// Reads the header of an array of at most `most` bytes.
+fn read_header(reader: &mut impl Read, name: &str, most: u64) -> Result<Header, DataError> {
     let bad = |what: String| DataError::input(name, what);
-    let mut exact = |buffer: &mut [u8], what: &str| reader.read_exact(buffer).map_err(|_| truncated(what));
+    let mut exact = |buffer: &mut [u8], what: &str| exact(reader, name, buffer, what);
     let mut start = [0u8; 8];
     exact(&mut start, "its header")?;
     if &start[..6] != b"\x93NUMPY" {
@@ -107,8 +128,15 @@ pub(crate) fn read_array(reader: &mut impl Read, name: &str, most: u64) -> Resul
     let shape = shape_of(&header).ok_or_else(|| bad(format!("no readable `shape` in the header `{header}`")))?;
     let count = shape.iter().try_fold(1usize, |count, &side| count.checked_mul(side));
     let Some(count) = count.filter(|&count| (count as u64).saturating_mul(kind.size as u64) <= most) else {
-        return Err(truncated("its values"));
+        return Err(truncated(name, "its values"));
     };
+    Ok(Header { kind, shape, count, fortran })
+}
+
+/// Reads one `.npy` stream of at most `most` bytes.
+pub(crate) fn read_array<N: Numbers>(reader: &mut impl Read, name: &str, most: u64) -> Result<Array<N>, DataError> {
+    let Header { kind, shape, count, fortran } = read_header(reader, name, most)?;
+    let mut exact = |buffer: &mut [u8], what: &str| exact(reader, name, buffer, what);
     let by_columns = match shape[..] {
         [rows, columns] if fortran => Some((rows, columns)),
         _ => None,
@@ -117,56 +145,44 @@ pub(crate) fn read_array(reader: &mut impl Read, name: &str, most: u64) -> Resul
         let (values, usable) = read_values(&mut exact, kind, count, name)?;
         return Ok(Array { shape, values, usable });
     };
-    let mut values = room(count, name)?;
+    let mut values = N::zeros(count).ok_or_else(|| no_room(count, name))?;
     let mut buffer = vec![0u8; kind.size * CHUNK];
     let mut usable = true;
-    values.resize(count, 0.0);
-    let mut part = Vec::with_capacity(CHUNK);
     let (mut row, mut column, mut left) = (0, 0, count);
     while left > 0 {
         let bytes = &mut buffer[..left.min(CHUNK) * kind.size];
         exact(bytes, "its values")?;
-        part.clear();
-        kind.append(bytes, &mut part);
-        usable &= part.iter().all(|&value| number::objection(value).is_none());
-        for &value in &part {
-            values[row * columns + column] = value;
+        for element in bytes.chunks_exact(kind.size) {
+            usable &= values.set_element(row * columns + column, kind.element(element));
             row += 1;
             if row == rows {
                 (row, column) = (0, column + 1);
             }
         }
-        left -= part.len();
+        left -= bytes.len() / kind.size;
     }
     Ok(Array { shape, values, usable })
 }
 
-/// Room for so many numbers.
-fn room(count: usize, name: &str) -> Result<Vec<f64>, DataError> {
-    let mut values = Vec::new();
-    match values.try_reserve_exact(count) {
-        Ok(()) => Ok(values),
-        Err(_) => Err(DataError::input(name, format!("there is not enough memory for {count} numbers"))),
-    }
+fn no_room(count: usize, name: &str) -> DataError {
+    DataError::input(name, format!("there is not enough memory for {count} numbers"))
 }
 
 /// Reads `count` numbers in the order of the file, `exact` filling each buffer (its second argument says with what), and
 /// whether there is nothing to object to in any of them.
-pub(crate) fn read_values(
+pub(crate) fn read_values<N: Numbers>(
     exact: &mut impl FnMut(&mut [u8], &str) -> Result<(), DataError>,
     kind: Kind,
     count: usize,
     name: &str,
-) -> Result<(Vec<f64>, bool), DataError> {
-    let mut values = room(count, name)?;
+) -> Result<(N, bool), DataError> {
+    let mut values = N::with_room(count).ok_or_else(|| no_room(count, name))?;
     let mut buffer = vec![0u8; kind.size * CHUNK];
     let mut usable = true;
     while values.len() < count {
         let bytes = &mut buffer[..(count - values.len()).min(CHUNK) * kind.size];
         exact(bytes, "its values")?;
-        let first = values.len();
-        kind.append(bytes, &mut values);
-        usable &= values[first..].iter().all(|&value| number::objection(value).is_none());
+        usable &= values.push_elements(kind, bytes);
     }
     Ok((values, usable))
 }
@@ -227,7 +243,7 @@ impl Npz {
     }
 
     /// Takes one array.
-    pub(crate) fn array(&mut self, array: &str) -> Result<Array, DataError> {
+    pub(crate) fn array<N: Numbers>(&mut self, array: &str) -> Result<Array<N>, DataError> {
         let names = self.names().join(", ");
         let mut entry = self.archive.by_name(&format!("{array}.npy")).map_err(|error| {
             let what = format!("expected an array named `{array}` ({error}); the file has: {names}");

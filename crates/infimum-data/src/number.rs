@@ -13,6 +13,27 @@ const POWERS: [f64; 23] = [
 /// 22 are both exact, so one multiplication or division rounds once. Everything else goes to the standard library.
 #[inline]
 pub(crate) fn parse(text: &[u8]) -> Option<f64> {
+    let Some(Short { negative, mantissa, exponent }) = short(text) else {
+        return slow(text);
+    };
+    if mantissa >= 1 << 53 || exponent.unsigned_abs() > 22 {
+        return slow(text);
+    }
+    let power = POWERS[exponent.unsigned_abs() as usize];
+    let value = if exponent < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
+    Some(if negative { -value } else { value })
+}
+
+/// The decimal number `±mantissa · 10^exponent`, of fewer than 20 digits.
+pub(crate) struct Short {
+    pub(crate) negative: bool,
+    pub(crate) mantissa: u64,
+    pub(crate) exponent: i32,
+}
+
+/// The number, if it is one of few digits, without leading zeros before them and with an exponent of at most three digits.
+#[inline(always)]
+pub(crate) fn short(text: &[u8]) -> Option<Short> {
     let (negative, digits) = match text.first()? {
         b'-' => (true, &text[1..]),
         b'+' => (false, &text[1..]),
@@ -24,7 +45,7 @@ pub(crate) fn parse(text: &[u8]) -> Option<f64> {
         let digit = byte.wrapping_sub(b'0');
         if digit < 10 {
             if count >= 19 {
-                return slow(text);
+                return None;
             }
             mantissa = mantissa * 10 + u64::from(digit);
             count += u32::from(mantissa != 0);
@@ -37,11 +58,11 @@ pub(crate) fn parse(text: &[u8]) -> Option<f64> {
         position += 1;
     }
     if position == usize::from(point) {
-        return slow(text);
+        return None;
     }
     if position < digits.len() {
         if !matches!(digits[position], b'e' | b'E') {
-            return slow(text);
+            return None;
         }
         let rest = &digits[position + 1..];
         let (minus, rest) = match rest.first() {
@@ -50,21 +71,17 @@ pub(crate) fn parse(text: &[u8]) -> Option<f64> {
             _ => (false, rest),
         };
         if rest.is_empty() || rest.len() > 3 || !rest.iter().all(u8::is_ascii_digit) {
-            return slow(text);
+            return None;
         }
         let value = rest.iter().fold(0i32, |value, &byte| value * 10 + i32::from(byte - b'0'));
         exponent += if minus { -value } else { value };
     }
-    if mantissa >= 1 << 53 || exponent.unsigned_abs() > 22 {
-        return slow(text);
-    }
-    let power = POWERS[exponent.unsigned_abs() as usize];
-    let value = if exponent < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
-    Some(if negative { -value } else { value })
+    Some(Short { negative, mantissa, exponent })
 }
 
+/// The same as [`parse`] by the standard library.
 #[cold]
-fn slow(text: &[u8]) -> Option<f64> {
+pub(crate) fn slow(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

@@ -59,19 +59,7 @@ pub(crate) enum Encode<'a> {
 
 /// Reads a source as the request says.
 pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
-    if matches!(request.format, None | Some(Format::Idx)) && Path::new(name).is_dir() {
-        return read_idx(name, request, encode);
-    }
-    let mut source = Source::open(name)?;
-    let mut head = vec![0u8; 1 << 16];
-    let got = source.fill(&mut head)?;
-    head.truncate(got);
-    let length = source.plain_length();
-    drop(source);
-    if got == 0 {
-        return Err(DataError::input(name, "the file is empty; expected rows of data"));
-    }
-    let format = request.format.unwrap_or_else(|| infer::format(name, &head));
+    let Start { format, head, length } = start(name, request.format)?;
     if let (Some(memory), Some(size)) = (&request.memory, length.and_then(|length| least_matrix(format, &head, length)))
     {
         // A guess that is wrong by a factor of 2 refuses nothing; what is read is measured afterwards.
@@ -91,6 +79,30 @@ pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw
         Format::Parquet => Err(no_parquet(name)),
         Format::Csv | Format::Tsv | Format::Builtin => read_table(&|| Source::open(name), format, request, encode),
     }
+}
+
+/// How a source begins.
+pub(crate) struct Start {
+    pub(crate) format: Format,
+    /// The first bytes, decompressed.
+    head: Vec<u8>,
+    /// How many bytes there are, where it is known.
+    length: Option<u64>,
+}
+
+/// Looks at the beginning of a source, and infers its format if none is `given`.
+pub(crate) fn start(name: &str, given: Option<Format>) -> Result<Start, DataError> {
+    if matches!(given, None | Some(Format::Idx)) && Path::new(name).is_dir() {
+        return Ok(Start { format: Format::Idx, head: Vec::new(), length: None });
+    }
+    let mut source = Source::open(name)?;
+    let mut head = vec![0u8; 1 << 16];
+    let got = source.fill(&mut head)?;
+    head.truncate(got);
+    if got == 0 {
+        return Err(DataError::input(name, "the file is empty; expected rows of data"));
+    }
+    Ok(Start { format: given.unwrap_or_else(|| infer::format(name, &head)), head, length: source.plain_length() })
 }
 
 /// About how large the matrix of a file of `length` bytes is that must fit into memory, judged by how it begins; `None` for

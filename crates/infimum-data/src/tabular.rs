@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use infimum_problem::{ColumnNames, Encoding, FeatureKind, Format};
 
 use crate::canonical::Request;
-use crate::csv::{self, Beginning, Dictionary, Layout, Role};
+use crate::csv::{self, Beginning, Dictionary, Layout, Role, Table};
 use crate::encode::{encode_matrix, fresh_encoding};
 use crate::error::DataError;
 use crate::fields::Fields;
@@ -17,20 +17,33 @@ use crate::{infer, number};
 /// Records looked at to infer header and text columns.
 const SAMPLE: usize = 100;
 
-/// Reads a table; `open` opens it anew.
-pub(crate) fn read_table(
+/// How a table begins.
+pub(crate) struct Head {
+    /// The source's name.
+    pub(crate) path: String,
+    /// Every column a feature of numbers.
+    pub(crate) layout: Layout,
+    /// The first records below the names.
+    pub(crate) sample: Vec<Vec<Vec<u8>>>,
+}
+
+/// Looks at the beginning of a table; `open` opens it anew.
+pub(crate) fn begin(
     open: &dyn Fn() -> Result<Source, DataError>,
     format: Format,
-    request: &Request,
-    encode: &Encode,
-) -> Result<Raw, DataError> {
+    header: Option<bool>,
+    notes: &mut Vec<String>,
+) -> Result<Head, DataError> {
     let delimiter = if format == Format::Tsv { b'\t' } else { b',' };
     let mut source = open()?;
     let path = source.name.clone();
     let Beginning { text, whole, .. } = csv::beginning(&mut source, delimiter)?;
     drop(source);
     let mut sample = csv::sample(&text[..whole], delimiter, SAMPLE).map_err(|error| error.at(&path, 0))?;
-    let header = request.header.unwrap_or_else(|| infer::header(&sample));
+    if header.is_none() && format != Format::Builtin && !sample.is_empty() {
+        notes.push(header_words(infer::header(&sample)).into());
+    }
+    let header = header.unwrap_or_else(|| infer::header(&sample));
     let Some(first) = sample.first() else {
         return Err(DataError::input(&path, "there are no rows; expected at least one"));
     };
@@ -41,29 +54,46 @@ pub(crate) fn read_table(
         let message = "the fields seem to be separated by `;`; expected `,` (or tabs, with --format tsv): replace them";
         return Err(DataError::input(&path, message));
     }
-    let mut notes = Vec::new();
-    if request.header.is_none() && format != Format::Builtin {
-        notes.push(header_words(header).into());
-    }
     let names = if header { column_names(&text, delimiter, first, &path)? } else { ColumnNames::numbered(first.len()) };
     if header {
         sample.remove(0);
     }
-    let mut layout = Layout {
-        delimiter,
-        header,
-        roles: vec![Role::Feature; names.len()],
-        text: vec![false; names.len()],
-        fixed: matches!(encode, Encode::Fixed { .. }),
-        names,
-    };
+    let (roles, text) = (vec![Role::Feature; names.len()], vec![false; names.len()]);
+    Ok(Head { path, layout: Layout { delimiter, header, roles, text, fixed: false, names }, sample })
+}
+
+/// Marks the columns as text that have a word in the sample.
+pub(crate) fn guess_text(layout: &mut Layout, sample: &[Vec<Vec<u8>>]) {
+    for (column, text) in layout.text.iter_mut().enumerate() {
+        *text = sample.iter().any(|record| record.get(column).is_some_and(|field| number::is_word(field)));
+    }
+}
+
+/// Refuses a table without rows.
+pub(crate) fn demand_rows(path: &str, rows: usize, header: bool) -> Result<(), DataError> {
+    if rows > 0 {
+        return Ok(());
+    }
+    let message = if header { "there are no rows below the column names" } else { "there are no rows" };
+    Err(DataError::input(path, message))
+}
+
+/// Reads a table; `open` opens it anew.
+pub(crate) fn read_table(
+    open: &dyn Fn() -> Result<Source, DataError>,
+    format: Format,
+    request: &Request,
+    encode: &Encode,
+) -> Result<Raw, DataError> {
+    let mut notes = Vec::new();
+    let Head { path, mut layout, sample } = begin(open, format, request.header, &mut notes)?;
+    layout.fixed = matches!(encode, Encode::Fixed { .. });
+    let header = layout.header;
     // The file's column of each feature.
     let features: Vec<usize> = match encode {
         Encode::Fresh => {
             choose_columns(&path, request, &mut layout)?;
-            for (column, text) in layout.text.iter_mut().enumerate() {
-                *text = sample.iter().any(|record| record.get(column).is_some_and(|field| number::is_word(field)));
-            }
+            guess_text(&mut layout, &sample);
             (0..layout.roles.len()).filter(|&column| layout.roles[column] == Role::Feature).collect()
         }
         Encode::Fixed { encoding, labels } => {
@@ -77,17 +107,14 @@ pub(crate) fn read_table(
             features
         }
     };
-    let (mut table, sha256) = csv::read(open, &mut layout, BLOCK)?;
-    if table.rows == 0 {
-        let message = if header { "there are no rows below the column names" } else { "there are no rows" };
-        return Err(DataError::input(&path, message));
-    }
+    let (mut table, sha256): (Table, String) = csv::read(open, &mut layout, BLOCK)?;
+    demand_rows(&path, table.rows, header)?;
     let target = layout.roles.iter().position(|&role| role == Role::Target);
     let weight = layout.roles.iter().position(|&role| role == Role::Weight);
-    if let (Encode::Fresh, Some(column), Some(text)) = (encode, target, &table.target_text) {
+    if let (Encode::Fresh, Some(column), Some(text)) = (encode, target, table.target_text.first()) {
         refuse_missing(&path, &layout.names.name(column), &text.dictionary)?;
     }
-    let raw_target = match (target, table.target_text.take()) {
+    let raw_target = match (target, table.target_text.pop()) {
         (None, _) => RawTarget::Absent,
         (Some(_), Some(text)) => RawTarget::Text(text),
         (Some(_), None) => RawTarget::Numeric(std::mem::take(&mut table.target)),

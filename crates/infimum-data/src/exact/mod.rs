@@ -1,0 +1,149 @@
+//! A data file as a loading problem, in exact integers (docs/canonical-problem.md, section 6).
+//!
+//! Decimal text and binary arrays are read as exact numbers by the same readers that rung 1 uses; each column is then scaled by the smallest
+//! power of ten (two) that makes its values integers. [`rebuild_loading`] follows a recipe and infers nothing, which is what the
+//! checker uses.
+
+mod arrays;
+mod decimal;
+mod hash;
+mod libsvm;
+mod numbers;
+mod points;
+mod table;
+mod targets;
+#[cfg(test)]
+mod tests;
+
+pub use hash::loading_sha256;
+use infimum_problem::{ColumnNames, ColumnScale, Format, LoadingProblem, LoadingRecipe, Network, Points, Source};
+use points::{Base, Cells};
+use targets::{TargetColumn, Targets};
+
+use crate::canonical::Request;
+use crate::error::DataError;
+use crate::npy::Npz;
+use crate::raw::{Start, refuse_columns, start};
+
+/// What the user said; what is not said is inferred and then recorded in the recipe.
+#[derive(Debug, Clone, Default)]
+pub struct LoadingRequest {
+    /// File format.
+    pub format: Option<Format>,
+    /// Whether the first line names the columns.
+    pub header: Option<bool>,
+    /// Target columns; none: the one called target, label, class or y, else the last.
+    pub targets: Vec<String>,
+}
+
+/// A loading problem and everything that is known about where it came from.
+#[derive(Debug, Clone)]
+pub struct LoadedLoading {
+    /// Points, wanted outputs and network.
+    pub problem: LoadingProblem,
+    /// Everything resolved.
+    pub recipe: LoadingRecipe,
+    /// File and hash of its bytes.
+    pub source: Source,
+    /// [`loading_sha256`] of the problem.
+    pub problem_sha256: String,
+    /// Remarks for the user about what was inferred.
+    pub notes: Vec<String>,
+}
+
+/// A file, read.
+struct Read {
+    points: Points,
+    scales: Vec<ColumnScale>,
+    names: ColumnNames,
+    targets: Vec<TargetColumn>,
+    recipe: LoadingRecipe,
+    sha256: String,
+    notes: Vec<String>,
+}
+
+/// Reads `name` (a path or `builtin:NAME`) and builds the problem that the request asks for, for the network that `network` makes of the
+/// number of columns, the number of outputs and the columns' names.
+pub fn load_loading(
+    name: &str,
+    request: &LoadingRequest,
+    network: impl FnOnce(usize, usize, &ColumnNames) -> Result<Network, DataError>,
+) -> Result<LoadedLoading, DataError> {
+    let Read { points, scales, names, targets, recipe, sha256, mut notes } = read(name, request)?;
+    let Targets { values, names: output_names, note } = targets::targets(name, &targets)?;
+    notes.push(note);
+    let network = network(names.len(), output_names.len(), &names)?;
+    if let Some(fault) = network.fault(names.len()) {
+        return Err(DataError::input(name, format!("the network does not fit: {fault}")));
+    }
+    if network.outputs.len() != output_names.len() {
+        let message = format!(
+            "the network has {} outputs; expected {}, as the targets say (`{}`)",
+            network.outputs.len(),
+            output_names.len(),
+            output_names.join("`, `")
+        );
+        return Err(DataError::input(name, message));
+    }
+    let problem = LoadingProblem { points, scales, column_names: names, targets: values, output_names, network };
+    let problem_sha256 = loading_sha256(&problem).map_err(|error| DataError::input(name, error.to_string()))?;
+    let source = Source { path: name.into(), sha256 };
+    Ok(LoadedLoading { problem, recipe, source, problem_sha256, notes })
+}
+
+/// Reads `name` and builds the problem of a recipe and a network; infers nothing.
+pub fn rebuild_loading(name: &str, recipe: &LoadingRecipe, network: &Network) -> Result<LoadedLoading, DataError> {
+    if recipe.format.has_columns() && recipe.targets.is_empty() {
+        return Err(DataError::input(name, "the recipe names no target column; expected at least one"));
+    }
+    let request =
+        LoadingRequest { format: Some(recipe.format), header: Some(recipe.header), targets: recipe.targets.clone() };
+    load_loading(name, &request, |_, _, _| Ok(network.clone()))
+}
+
+fn read(name: &str, request: &LoadingRequest) -> Result<Read, DataError> {
+    let Start { format, .. } = start(name, request.format)?;
+    let without_columns = |why: &str| {
+        refuse_columns(name, &Request { target: request.targets.first().cloned(), ..Request::default() }, why)
+    };
+    let open = || crate::source::Source::open(name);
+    match format {
+        Format::Csv | Format::Tsv | Format::Builtin => table::read(&open, format, request),
+        Format::Libsvm => {
+            without_columns("LIBSVM files have none: the label stands first in each row")?;
+            libsvm::read(open()?)
+        }
+        Format::Npy => arrays::read_npy(open()?, request),
+        Format::Npz => arrays::read_npz(Npz::open(name)?, open()?.sha256()?, request),
+        Format::Idx => {
+            without_columns("IDX files have none: the labels stand in a file of their own")?;
+            arrays::read_idx(name)
+        }
+        Format::Parquet => {
+            let message = "Parquet is not read exactly yet; convert the file to CSV or NPY";
+            Err(DataError::input(name, message))
+        }
+    }
+}
+
+/// Points and scales of rows that have been read, of which there must be some of each.
+fn finish(
+    path: &str,
+    cells: &impl Cells,
+    names: &ColumnNames,
+    base: Base,
+) -> Result<(Points, Vec<ColumnScale>), DataError> {
+    if names.is_empty() {
+        let message = "no feature columns are left beside the target; expected at least one";
+        return Err(DataError::input(path, message));
+    }
+    for (what, count) in [("rows", cells.rows()), ("columns", names.len())] {
+        if count == 0 {
+            return Err(DataError::input(path, format!("there are no {what}")));
+        }
+        if u32::try_from(count).is_err() {
+            return Err(DataError::input(path, format!("{count} {what}; expected fewer than 4294967296")));
+        }
+    }
+    points::points(path, cells, names, base)
+}
