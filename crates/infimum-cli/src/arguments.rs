@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infimum::{
-    ClassWeight, Format, Gamma, Intercept, KernelRequest, Loss, Penalty, Request, Solver, Split, Strength, Task,
+    ClassWeight, Format, Gamma, Intercept, KernelRequest, LoadingRequest, Loss, Penalty, Question, Request, Solver, Split, Strength, Task,
     parse_bytes,
 };
 
+use crate::decide::Asked;
 use crate::selection::{Given, SelectionArguments};
 
 /// Share of the rows that curves and studies hold out.
@@ -28,6 +29,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Train a model to a certified gap
     Fit(Box<FitArguments>),
+    /// The loading problem: do weights of a network of threshold units exist that get the rows right? Weights, or a proof
+    Decide(Box<DecideArguments>),
     /// Learning curve: training optimum, gap and validation score by amount of data (--valid 0.2 unless given)
     Curve(Box<CurveArguments>),
     /// What data, loss and regularisation change of the training optimum, with its gap, and of the validation score
@@ -82,8 +85,9 @@ pub(crate) struct FitArguments {
     /// Loss: logistic, softmax, hinge, squared-hinge for classes; squared, epsilon, squared-epsilon,
     /// huber, quantile for numbers; poisson for counts and other numbers ≥ 0
     /// [default: by task and number of classes]
+    /// or zero-one with --activation threshold: the fewest wrong rows
     #[arg(long, value_parser = loss)]
-    loss: Option<Loss>,
+    loss: Option<LossName>,
     /// ε ≥ 0 of --loss epsilon and squared-epsilon: errors up to ε cost nothing [default: 0.1]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = non_negative)]
     epsilon: Option<f64>,
@@ -161,6 +165,64 @@ pub(crate) struct FitArguments {
     pub(crate) nets: NetArguments,
 }
 
+/// Options of `infimum decide`.
+#[derive(Debug, Args)]
+pub(crate) struct DecideArguments {
+    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz), or builtin:NAME; numbers are exact decimals
+    data: String,
+    /// Target columns by name or number, -1 the last; of several each holds 0, 1 or ? [default: target/label/class/y, else the last]
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', allow_hyphen_values = true)]
+    target: Vec<String>,
+    /// File format [default: by name or content]
+    #[arg(long)]
+    format: Option<FormatName>,
+    /// The first line names the columns [default: by content]
+    #[arg(long, conflicts_with = "no_header")]
+    header: bool,
+    /// The first line is data
+    #[arg(long)]
+    no_header: bool,
+    /// Threshold units in every hidden layer, e.g. 3 or 3,2; 0 or left out: none
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "net")]
+    hidden: Vec<usize>,
+    /// The network as a file: units by name with their inputs (docs/networks.md)
+    #[arg(long, value_name = "NET.toml")]
+    net: Option<PathBuf>,
+    /// At least this share of the rows must be right, e.g. 2/3
+    #[arg(long, value_name = "P/Q", value_parser = ratio, conflicts_with_all = ["more_than", "errors"])]
+    at_least: Option<(u64, u64)>,
+    /// More than this share of the rows must be right
+    #[arg(long, value_name = "P/Q", value_parser = ratio, conflicts_with = "errors")]
+    more_than: Option<(u64, u64)>,
+    /// So many rows may be wrong [default: 0]
+    #[arg(long, value_name = "E")]
+    errors: Option<u64>,
+    /// Do not break symmetries
+    #[arg(long)]
+    no_symmetry: bool,
+    /// Time for reading, searching and writing, > 0, e.g. 60s, 2m, 500ms [default: none]
+    #[arg(long, allow_hyphen_values = true, value_parser = duration, value_name = "TIME")]
+    time_limit: Option<Duration>,
+    /// Threads ≥ 1 [default: all cores]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = threads)]
+    threads: Option<usize>,
+    /// Seed of the search, an integer ≥ 0
+    #[arg(long, default_value = "0", allow_hyphen_values = true, value_parser = seed)]
+    seed: u64,
+    /// Run folder [default: runs/TIME-NAME]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print result.json on stdout and nothing else there
+    #[arg(long)]
+    json: bool,
+    /// Also write the JSON-lines log to this file
+    #[arg(long, value_name = "FILE")]
+    log_json: Option<PathBuf>,
+    /// No log on stderr
+    #[arg(long)]
+    quiet: bool,
+}
+
 /// Options of `infimum curve`.
 #[derive(Debug, Args)]
 pub(crate) struct CurveArguments {
@@ -181,15 +243,18 @@ pub(crate) struct StudyArguments {
     pub(crate) fit: FitArguments,
 }
 
-/// Options of nets with hidden layers, known so that using them gives a sentence and not a guess.
+/// Options of networks.
 #[derive(Debug, Args)]
 pub(crate) struct NetArguments {
-    #[arg(long, hide = true)]
-    hidden: Option<String>,
-    #[arg(long, hide = true)]
+    /// Units in every hidden layer, e.g. 3 or 3,2 (--activation threshold)
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "net")]
+    hidden: Vec<usize>,
+    /// What hidden units compute: threshold (rungs 2 and 3)
+    #[arg(long)]
     activation: Option<String>,
-    #[arg(long, hide = true)]
-    net: Option<String>,
+    /// The network as a file (docs/networks.md)
+    #[arg(long, value_name = "NET.toml")]
+    net: Option<PathBuf>,
     #[arg(long, hide = true)]
     hidden_bias: Option<String>,
     #[arg(long, hide = true)]
@@ -268,6 +333,15 @@ pub(crate) struct GenerateArguments {
     pub(crate) columns: Option<usize>,
 }
 
+/// A value of `--loss`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum LossName {
+    /// A loss of rung 1.
+    Convex(Loss),
+    /// The number of wrong rows.
+    ZeroOne,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum TaskName {
     Classification,
@@ -301,9 +375,21 @@ enum InterceptName {
     None,
 }
 
-fn loss(text: &str) -> Result<Loss, String> {
+fn loss(text: &str) -> Result<LossName, String> {
+    if text == "zero-one" {
+        return Ok(LossName::ZeroOne);
+    }
     let names: Vec<&str> = Loss::ALL.iter().map(|loss| loss.name()).collect();
-    Loss::from_name(text).ok_or_else(|| format!("expected one of {}", names.join(", ")))
+    let found = Loss::from_name(text).map(LossName::Convex);
+    found.ok_or_else(|| format!("expected one of {}, zero-one", names.join(", ")))
+}
+
+fn ratio(text: &str) -> Result<(u64, u64), String> {
+    let parts = text.split_once('/').map(|(p, q)| (p.trim().parse::<u64>(), q.trim().parse::<u64>()));
+    match parts {
+        Some((Ok(p), Ok(q))) if 0 < q && p <= q => Ok((p, q)),
+        _ => Err("expected a fraction p/q of whole numbers, at most 1, e.g. 2/3".into()),
+    }
 }
 
 fn solver(text: &str) -> Result<Solver, String> {
@@ -385,15 +471,7 @@ impl ReadArguments {
     /// What the user said about the file.
     pub(crate) fn request(&self) -> Request {
         Request {
-            format: self.format.map(|format| match format {
-                FormatName::Csv => Format::Csv,
-                FormatName::Tsv => Format::Tsv,
-                FormatName::Libsvm => Format::Libsvm,
-                FormatName::Npy => Format::Npy,
-                FormatName::Npz => Format::Npz,
-                FormatName::Idx => Format::Idx,
-                FormatName::Parquet => Format::Parquet,
-            }),
+            format: self.format.map(FormatName::format),
             header: match (self.header, self.no_header) {
                 (true, _) => Some(true),
                 (_, true) => Some(false),
@@ -413,21 +491,132 @@ impl ReadArguments {
 
 impl NetArguments {
     /// The first option given, with its value.
-    pub(crate) fn first(&self) -> Option<(&'static str, &str)> {
-        let NetArguments { hidden, activation, net, hidden_bias, output_bias, device } = self;
+    pub(crate) fn first(&self) -> Option<&'static str> {
         let named = [
-            ("--hidden", hidden),
-            ("--activation", activation),
-            ("--net", net),
-            ("--hidden-bias", hidden_bias),
-            ("--output-bias", output_bias),
-            ("--device", device),
+            ("--hidden", !self.hidden.is_empty()),
+            ("--activation", self.activation.is_some()),
+            ("--net", self.net.is_some()),
+            ("--hidden-bias", self.hidden_bias.is_some()),
+            ("--output-bias", self.output_bias.is_some()),
+            ("--device", self.device.is_some()),
         ];
-        named.into_iter().find_map(|(name, value)| Some((name, value.as_deref()?)))
+        named.into_iter().find_map(|(name, given)| given.then_some(name))
+    }
+}
+
+impl FormatName {
+    fn format(self) -> Format {
+        match self {
+            FormatName::Csv => Format::Csv,
+            FormatName::Tsv => Format::Tsv,
+            FormatName::Libsvm => Format::Libsvm,
+            FormatName::Npy => Format::Npy,
+            FormatName::Npz => Format::Npz,
+            FormatName::Idx => Format::Idx,
+            FormatName::Parquet => Format::Parquet,
+        }
+    }
+}
+
+/// What is asked of the reader of exact points.
+fn loading_request(format: Option<FormatName>, header: Option<bool>, targets: Vec<String>) -> LoadingRequest {
+    LoadingRequest { format: format.map(FormatName::format), header, targets }
+}
+
+impl DecideArguments {
+    /// The question.
+    pub(crate) fn asked(&self) -> Result<Asked<'_>, String> {
+        let question = match (self.at_least, self.more_than, self.errors) {
+            (Some((p, q)), _, _) => Question::AtLeast(p, q),
+            (_, Some((p, q)), _) => Question::MoreThan(p, q),
+            (_, _, errors) => Question::Errors(errors.unwrap_or(0)),
+        };
+        let header = if self.header { Some(true) } else { self.no_header.then_some(false) };
+        Ok(Asked {
+            command: "decide",
+            data: &self.data,
+            request: loading_request(self.format, header, self.target.clone()),
+            hidden: layers(&self.hidden)?,
+            net: self.net.as_deref(),
+            question,
+            symmetry: !self.no_symmetry,
+            threads: self.threads,
+            seed: self.seed,
+            time_limit: self.time_limit,
+            out: self.out.as_deref(),
+            log_json: self.log_json.as_ref(),
+            json: self.json,
+            quiet: self.quiet,
+        })
+    }
+}
+
+/// The widths of hidden layers; `0` alone is no layer.
+fn layers(hidden: &[usize]) -> Result<Option<&[usize]>, String> {
+    match hidden {
+        [] => Ok(None),
+        [0] => Ok(Some(&[])),
+        widths if widths.contains(&0) => Err("--hidden: a layer of 0 units; expected at least 1 in each".into()),
+        widths => Ok(Some(widths)),
     }
 }
 
 impl FitArguments {
+    /// The question of a fit with threshold units; `None` if it has none.
+    pub(crate) fn threshold(&self) -> Result<Option<Asked<'_>>, String> {
+        let nets = &self.nets;
+        match (nets.activation.as_deref(), self.loss) {
+            (Some("threshold"), None | Some(LossName::ZeroOne)) => {}
+            (None, Some(LossName::ZeroOne)) => {}
+            (Some("threshold"), Some(_)) => {
+                return Err("--activation threshold: threshold units are trained with --loss zero-one".into());
+            }
+            (Some(other), Some(LossName::ZeroOne)) => {
+                return Err(format!("--loss zero-one counts wrong rows of threshold units; leave --activation {other} out"));
+            }
+            _ => return Ok(None),
+        }
+        let idle = [
+            (self.has_strength(), "--l1, --l2 and --C"),
+            (self.kernel.is_some(), "--kernel"),
+            (self.class_weight.is_some(), "--class-weight"),
+            (self.standardize, "--standardize"),
+            (self.solver.is_some(), "--solver"),
+            (self.memory.is_some(), "--memory"),
+            (self.read.sample_weight.is_some(), "--sample-weight"),
+            (self.read.valid.is_some(), "--valid"),
+            (self.selection.first().is_some(), self.selection.first().unwrap_or("")),
+        ];
+        if let Some((_, option)) = idle.into_iter().find(|entry| entry.0) {
+            return Err(format!("{option} means nothing to threshold units and the number of wrong rows; leave it out"));
+        }
+        let header = self.read.request().header;
+        Ok(Some(Asked {
+            command: "fit",
+            data: &self.read.data,
+            request: loading_request(self.read.format, header, self.read.target.clone().into_iter().collect()),
+            hidden: layers(&nets.hidden)?,
+            net: nets.net.as_deref(),
+            question: Question::Fewest,
+            symmetry: true,
+            threads: self.threads,
+            seed: self.read.seed,
+            time_limit: self.time_limit,
+            out: self.out.as_deref(),
+            log_json: self.log_json.as_ref(),
+            json: self.json,
+            quiet: self.quiet,
+        }))
+    }
+
+    /// The loss, if it is one of rung 1.
+    fn convex_loss(&self) -> Option<Loss> {
+        match self.loss {
+            Some(LossName::Convex(loss)) => Some(loss),
+            _ => None,
+        }
+    }
+
     /// The problem of a series that has options of its own for what varies; a fifth of the rows is held out unless --valid says
     /// otherwise.
     pub(crate) fn series_request(&self, command: &str) -> Result<Request, String> {
@@ -493,9 +682,9 @@ impl FitArguments {
         if let Some(why) = self.kernel_misfit() {
             return Some(why);
         }
-        let is_quantile = matches!(self.loss, Some(Loss::Quantile(_)));
-        let is_huber = matches!(self.loss, Some(Loss::Huber(_)));
-        let has_epsilon = matches!(self.loss, Some(Loss::Epsilon(_) | Loss::SquaredEpsilon(_)));
+        let is_quantile = matches!(self.convex_loss(), Some(Loss::Quantile(_)));
+        let is_huber = matches!(self.convex_loss(), Some(Loss::Huber(_)));
+        let has_epsilon = matches!(self.convex_loss(), Some(Loss::Epsilon(_) | Loss::SquaredEpsilon(_)));
         match (self.epsilon, self.huber, self.quantile) {
             (Some(_), _, _) if !has_epsilon => Some("--epsilon goes with --loss epsilon or squared-epsilon".into()),
             (_, Some(_), _) if !is_huber => Some("--huber goes with --loss huber".into()),
@@ -522,7 +711,7 @@ impl FitArguments {
             (None, l1, l2) => Some(Strength::PerExample { l1: l1.unwrap_or(0.0), l2: l2.unwrap_or(0.0) }),
         };
         Request {
-            loss: self.loss.map(|loss| self.parameter(loss).map_or(loss, |value| loss.with_parameter(value))),
+            loss: self.convex_loss().map(|loss| self.parameter(loss).map_or(loss, |value| loss.with_parameter(value))),
             strength,
             kernel: self.kernel_request(),
             class_weight: self.class_weight.clone(),

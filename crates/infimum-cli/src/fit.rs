@@ -13,6 +13,7 @@ use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
+use crate::decide;
 use crate::failure::{Failure, print as print_result, say};
 use crate::folder::{Folder, same_file};
 use crate::interrupt;
@@ -20,7 +21,7 @@ use crate::path;
 use crate::result::Summary;
 
 /// Name of the certificate in the run folder.
-const CERTIFICATE: &str = "certificate.safetensors";
+pub(crate) const CERTIFICATE: &str = "certificate.safetensors";
 
 /// What every step of a run needs.
 pub(crate) struct Run<'a> {
@@ -50,6 +51,9 @@ pub(crate) struct Data {
 }
 
 pub(crate) fn run(arguments: &FitArguments) -> Result<i32, Failure> {
+    if let Some(asked) = arguments.threshold().map_err(Failure::input)? {
+        return decide::run(&asked);
+    }
     if let Some(why) = arguments.selection.idle_score() {
         return Err(Failure::input(why));
     }
@@ -86,10 +90,11 @@ impl<'a> Run<'a> {
     /// Refuses what does not go together, takes the run folder and reads the data.
     pub(crate) fn prepare(arguments: &'a FitArguments, request: Request) -> Result<(Run<'a>, Data), Failure> {
         let start = Instant::now();
-        if let Some((name, value)) = arguments.nets.first() {
+        if let Some(name) = arguments.nets.first() {
             let losses: Vec<&str> = Loss::ALL.iter().map(|loss| loss.name()).collect();
             return Err(Failure::input(format!(
-                "{name} {value}: this version trains models of one linear layer (losses {}); leave {name} out",
+                "{name}: this version trains models of one linear layer (losses {}), and networks of threshold units with \
+                 --activation threshold; leave {name} out, or add that",
                 losses.join(", ")
             )));
         }

@@ -1,11 +1,12 @@
 //! `infimum`: training with proof, from the command line.
 //!
-//! Exit codes: 0 a model (or an answer) was written; 1 internal failure, or a certificate that is not verified; 2 usage
+//! Exit codes: 0 a model (or an answer) was written; of `decide` 10 for satisfiable and 20 for unsatisfiable; 1 internal failure, or a certificate that is not verified; 2 usage
 //! and input errors; 130 after an interrupt, everything written.
 #![forbid(unsafe_code)]
 
 mod arguments;
 mod curve;
+mod decide;
 mod failure;
 mod fit;
 mod folder;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     interrupt::survive_file_limits();
     let result = failure::guarded(|| match &arguments.command {
         Command::Fit(options) => fit::run(options),
+        Command::Decide(options) => decide::run(&options.asked().map_err(failure::Failure::input)?),
         Command::Curve(options) => curve::run(options),
         Command::Study(options) => study::run(options),
         Command::Check(options) => Ok(tools::check(options)),

@@ -19,6 +19,8 @@ struct State {
     copy: Option<Box<dyn Write + Send>>,
     copy_error: Option<std::io::Error>,
     total_weight: f64,
+    /// Values are numbers of rows.
+    counts: bool,
     printed: Option<f64>,
     recorded: Option<f64>,
     latest: Option<Row>,
@@ -60,6 +62,7 @@ impl Log {
             copy,
             copy_error: None,
             total_weight: 1.0,
+            counts: false,
             printed: None,
             recorded: None,
             latest: None,
@@ -82,6 +85,11 @@ impl Log {
     /// Sets Σc, by which values are divided for display.
     pub fn set_total_weight(&self, total_weight: f64) {
         self.lock().total_weight = total_weight;
+    }
+
+    /// From now on values are numbers of wrong rows, shown as such.
+    pub fn count_rows(&self) {
+        self.lock().counts = true;
     }
 
     /// Prints something with one of the functions of [`print`](mod@crate::print). A stream that nobody reads is no reason to stop.
@@ -176,7 +184,8 @@ impl State {
     /// Prints the latest row unless it stands there already.
     fn print_pending(&mut self) {
         if let Some(row) = self.latest.as_ref().filter(|_| self.pending) {
-            let _ = print::row(&mut self.out, row).and_then(|()| self.out.flush());
+            let print = if self.counts { print::count_row } else { print::row };
+            let _ = print(&mut self.out, row).and_then(|()| self.out.flush());
             self.pending = false;
         }
     }

@@ -1,0 +1,294 @@
+//! `infimum decide`, and `infimum fit` with threshold units.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use infimum::{
+    Architecture, Columns, DecideOptions, Ending, Function, Loading, LoadingProblem, LoadingRequest, Network, Neuron,
+    Question, Unit, decide, load_problem,
+};
+use infimum_report::{
+    LoadingClosing, LoadingHeader, Log, Proof, TermLine, loading_answer, loading_closing, loading_header,
+};
+use serde_json::{Value, json};
+
+use crate::failure::{Failure, print as print_result, say};
+use crate::fit::CERTIFICATE;
+use crate::folder::{Folder, same_file};
+use crate::interrupt;
+
+/// What is asked, by whichever command.
+pub(crate) struct Asked<'a> {
+    pub(crate) command: &'static str,
+    pub(crate) data: &'a str,
+    pub(crate) request: LoadingRequest,
+    pub(crate) hidden: Option<&'a [usize]>,
+    pub(crate) net: Option<&'a Path>,
+    pub(crate) question: Question,
+    pub(crate) symmetry: bool,
+    pub(crate) threads: Option<usize>,
+    pub(crate) seed: u64,
+    pub(crate) time_limit: Option<Duration>,
+    pub(crate) out: Option<&'a Path>,
+    pub(crate) log_json: Option<&'a PathBuf>,
+    pub(crate) json: bool,
+    pub(crate) quiet: bool,
+}
+
+/// Time that writing takes of a limit.
+const WRITING: Duration = Duration::from_millis(20);
+/// Values of a row that are shown.
+const SHOWN: usize = 12;
+
+pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
+    let start = Instant::now();
+    let interrupted = interrupt::install();
+    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = asked.threads.unwrap_or_else(cores);
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let architecture = architecture(asked)?;
+    let folder = Folder::take(asked.out, asked.data)?;
+    let out: Box<dyn Write + Send> = if asked.quiet { Box::new(io::sink()) } else { Box::new(io::stderr()) };
+    let watch = interrupt::watch_reading(start, asked.time_limit, folder.traces());
+    let log = Log::new(start, interrupted, out, log_copy(asked)?);
+    log.count_rows();
+    let loaded = load_problem(asked.data, &asked.request, &architecture).map_err(Failure::input)?;
+    drop(watch);
+    let read = start.elapsed().as_secs_f64();
+    let rows = loaded.problem.rows();
+    let allowed = asked.question.allowed(rows as u64).map_err(Failure::input)?;
+    let header = LoadingHeader {
+        data: loaded.source.path.clone(),
+        rows,
+        columns: loaded.problem.points.columns(),
+        outputs: loaded.problem.output_names.clone(),
+        network: in_words(&loaded.problem.network),
+        rung: if is_flat(&loaded.problem.network) { 2 } else { 3 },
+        question: match allowed {
+            None => "the fewest wrong rows".into(),
+            Some(0) => "all rows right?".into(),
+            Some(errors) => format!("at most {errors} of {rows} rows wrong?"),
+        },
+        notes: loaded.notes.clone(),
+        threads,
+    };
+    log.json("header", serde_json::to_value(&header).unwrap_or(Value::Null));
+    log.print(|out| loading_header(out, &header));
+    if let Some(limit) = asked.time_limit {
+        log.set_deadline(limit.saturating_sub(WRITING.min(limit / 10)));
+    }
+    let options = DecideOptions { allowed, threads, seed: asked.seed, symmetry: asked.symmetry };
+    let loading = decide(loaded, &options, &log);
+    log.finish();
+    let solved = start.elapsed().as_secs_f64();
+    let bytes = loading.certificate().to_bytes().map_err(Failure::internal)?;
+    let stored = folder.clear().and_then(|()| {
+        folder.write(CERTIFICATE, &bytes)?;
+        folder.write("model.json", format!("{:#}", model(&loading)).as_bytes())
+    });
+    let written = start.elapsed().as_secs_f64();
+    let proof = match &stored {
+        Err(failure) => Proof::Unwritten(failure.message.clone()),
+        Ok(()) => {
+            let bytes = std::fs::read(folder.path.join(CERTIFICATE)).map_err(Failure::internal)?;
+            match infimum_check::check_loading(&bytes, &loading.loaded.source.path) {
+                Ok(_) => Proof::Checked,
+                Err(refusal) => Proof::Refused(refusal.to_string()),
+            }
+        }
+    };
+    let checked = start.elapsed().as_secs_f64();
+    let outcome = &loading.outcome;
+    let closing = LoadingClosing {
+        ending: outcome.ending,
+        message: outcome.message.clone(),
+        rows,
+        upper: outcome.upper,
+        lower: outcome.lower,
+        allowed,
+        proof,
+        weights: outcome.neurons.as_ref().map_or_else(Vec::new, |neurons| unit_lines(&loading.loaded.problem, neurons)),
+        contradiction: contradiction(&loading),
+        size: [outcome.circuits.len() as u64, outcome.proof.len() as u64, bytes.len() as u64],
+        seconds: [read, solved - read, written - solved, checked - written],
+        folder: stored.is_ok().then(|| folder.path.display().to_string()),
+    };
+    log.json("closing", serde_json::to_value(&closing).unwrap_or(Value::Null));
+    let result = format!("{:#}", result(asked, &loading, &header, &closing, start.elapsed().as_secs_f64()));
+    let stored = stored.and_then(|()| {
+        folder.write("log.jsonl", &log.lines())?;
+        folder.write("result.json", result.as_bytes())
+    });
+    log.print(|out| loading_closing(out, &closing));
+    if let (Some(path), Some(error)) = (asked.log_json, log.copy_error()) {
+        say(&format!("warning: --log-json {}: {error}; the file is incomplete", path.display()));
+    }
+    let accepted = closing.proof == Proof::Checked;
+    let (answer, code) = match (closing.ending, accepted) {
+        (_, false) => ("s UNKNOWN", 1),
+        (Ending::Satisfiable, _) => ("s SATISFIABLE", 10),
+        (Ending::Infeasible, _) => ("s UNSATISFIABLE", 20),
+        (Ending::Interrupted, _) => ("s UNKNOWN", 130),
+        _ => ("s UNKNOWN", 0),
+    };
+    let printed = match (asked.json, asked.command) {
+        (true, _) => print_result(&format!("{result}\n")),
+        (false, "decide") => print_result(&format!("{answer}\n")),
+        (false, _) => Ok(()),
+    };
+    stored.and(printed)?;
+    Ok(if asked.command == "decide" || matches!(code, 1 | 130) { code } else { 0 })
+}
+
+fn architecture(asked: &Asked) -> Result<Architecture, Failure> {
+    match asked.net {
+        None => Ok(Architecture::Layers(asked.hidden.unwrap_or(&[]).to_vec())),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .map_err(|error| Failure::input(format!("--net {}: cannot be read: {error}", path.display())))?;
+            Ok(Architecture::Described(text))
+        }
+    }
+}
+
+/// The file of `--log-json`.
+fn log_copy(asked: &Asked) -> Result<Option<Box<dyn Write + Send>>, Failure> {
+    let Some(path) = asked.log_json else { return Ok(None) };
+    if same_file(path, Path::new(asked.data)) {
+        let message = format!("--log-json {}: these are the data; choose another file for the log", path.display());
+        return Err(Failure::input(message));
+    }
+    let file = std::fs::File::create(path)
+        .map_err(|error| Failure::input(format!("--log-json {}: cannot be written: {error}", path.display())))?;
+    Ok(Some(Box::new(file)))
+}
+
+fn is_flat(network: &Network) -> bool {
+    network.units.iter().all(|unit| unit.units.is_empty())
+}
+
+fn in_words(network: &Network) -> String {
+    let (units, outputs) = (network.units.len(), network.outputs.len());
+    let hidden = units - outputs;
+    let plural = |count: usize, what: &str| if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") };
+    match hidden {
+        0 => plural(outputs, "threshold unit"),
+        _ => format!("{} and {} (threshold units)", plural(hidden, "hidden unit"), plural(outputs, "output unit")),
+    }
+}
+
+/// The name of a column with its unit, as it stands in an inequality: an integer of the column is the value over the unit.
+fn column(problem: &LoadingProblem, j: usize) -> String {
+    let scale = problem.scales[j];
+    let name = problem.column_names.name(j);
+    let name = if name.bytes().all(|byte| byte.is_ascii_digit()) { format!("x{name}") } else { name.into_owned() };
+    match (scale.ten, scale.two) {
+        (0, 0) => name,
+        (ten, 0) => format!("{name}·1e{}", -ten),
+        (0, two) => format!("{name}·2^{}", -two),
+        (ten, two) => format!("{name}·1e{}·2^{}", -ten, -two),
+    }
+}
+
+/// `name = [ 3·a − 2·b + 1 > 0 ]` for every unit.
+fn unit_lines(problem: &LoadingProblem, neurons: &[Neuron]) -> Vec<String> {
+    let mut free = neurons.iter();
+    let line = |unit: &Unit, weights: Vec<String>, bias: String| {
+        let columns = unit.columns.list(problem.points.columns());
+        let inputs = columns.iter().map(|&j| column(problem, j as usize));
+        let units = unit.units.iter().map(|&u| problem.network.units[u as usize].name.clone());
+        let terms: Vec<String> = (inputs.chain(units).zip(&weights))
+            .filter(|entry| entry.1 != "0")
+            .map(|(name, weight)| match weight.as_str() {
+                "1" => name,
+                "-1" => format!("-{name}"),
+                weight => format!("{weight}·{name}"),
+            })
+            .collect();
+        let sum = if bias == "0" && !terms.is_empty() { terms.join(" + ") } else { [terms, vec![bias]].concat().join(" + ") };
+        format!("{} = [ {} > 0 ]", unit.name, sum.replace("+ -", "− ").replace('-', "−"))
+    };
+    let units = problem.network.units.iter();
+    units
+        .filter_map(|unit| match &unit.function {
+            Function::Free => {
+                let neuron = free.next()?;
+                Some(line(unit, neuron.weights.iter().map(ToString::to_string).collect(), neuron.bias.to_string()))
+            }
+            Function::Fixed { weights, bias } => {
+                Some(line(unit, weights.iter().map(ToString::to_string).collect(), bias.to_string()))
+            }
+        })
+        .collect()
+}
+
+/// The one circuit that a proof rests on.
+fn contradiction(loading: &Loading) -> Vec<TermLine> {
+    let [circuit] = loading.outcome.circuits.as_slice() else { return Vec::new() };
+    let problem = &loading.loaded.problem;
+    let sides = [(0, &circuit.left), (1, &circuit.right)];
+    let values = |row: u32| {
+        let entries = problem.points.row(row as usize);
+        let shown: Vec<String> = (entries.iter().take(SHOWN))
+            .map(|(j, value)| format!("{}={value}", column(problem, *j as usize)))
+            .collect();
+        let more = if entries.len() > SHOWN { " …" } else { "" };
+        if entries.is_empty() { "all 0".into() } else { format!("{}{more}", shown.join(" ")) }
+    };
+    let lines = sides.into_iter().flat_map(|(side, terms)| terms.iter().map(move |term| (side, term)));
+    lines
+        .map(|(side, term)| TermLine {
+            side,
+            multiplier: term.multiplier.to_string(),
+            row: term.row + 1,
+            values: values(term.row),
+        })
+        .collect()
+}
+
+/// `model.json`: the network with its integer weights.
+fn model(loading: &Loading) -> Value {
+    let problem = &loading.loaded.problem;
+    let mut free = loading.outcome.neurons.iter().flatten();
+    let units: Vec<Value> = (problem.network.units.iter())
+        .map(|unit| {
+            let neuron = if unit.is_free() { free.next() } else { None };
+            let columns = match &unit.columns {
+                Columns::None => json!([]),
+                Columns::All => json!("all"),
+                Columns::Listed(columns) => json!(columns),
+            };
+            json!({
+                "name": unit.name, "columns": columns, "units": unit.units, "function": unit.function,
+                "weights": neuron.map(|neuron| neuron.weights.iter().map(ToString::to_string).collect::<Vec<_>>()),
+                "bias": neuron.map(|neuron| neuron.bias.to_string()),
+            })
+        })
+        .collect();
+    json!({
+        "version": 1, "kind": "threshold", "units": units, "outputs": problem.network.outputs,
+        "output_names": problem.output_names, "recipe": loading.loaded.recipe,
+        "scales": problem.scales, "wrong": loading.outcome.upper,
+    })
+}
+
+fn result(asked: &Asked, loading: &Loading, header: &LoadingHeader, closing: &LoadingClosing, total: f64) -> Value {
+    let [read, solve, write, check] = closing.seconds;
+    let source = &loading.loaded.source;
+    json!({
+        "version": 1, "command": asked.command, "rung": header.rung, "ending": closing.ending.name(),
+        "objective": { "loss": "zero-one", "allowed": closing.allowed },
+        "upper": closing.upper, "lower": closing.lower, "certified": closing.proof == Proof::Checked,
+        "seconds": { "read": read, "solve": solve, "certify": write, "check": check, "total": total },
+        "threads": header.threads, "seed": asked.seed,
+        "data": {
+            "path": source.path, "sha256": source.sha256, "problem_sha256": loading.loaded.problem_sha256,
+            "rows": header.rows, "columns": header.columns, "outputs": header.outputs,
+        },
+        "model": closing.folder.as_ref().and(loading.outcome.upper).map(|_| "model.json"),
+        "certificate": closing.folder.as_ref().map(|_| CERTIFICATE),
+        "explored": { "conflicts": loading.outcome.conflicts, "circuits": closing.size[0], "steps": closing.size[1], "bytes": closing.size[2] },
+        "weights": closing.weights, "contradiction": closing.contradiction, "message": loading_answer(closing),
+    })
+}
