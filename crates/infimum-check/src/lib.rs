@@ -14,6 +14,7 @@
 mod chunks;
 mod command;
 mod kernel;
+mod loading;
 mod losses;
 mod lower;
 mod steps;
@@ -21,4 +22,5 @@ mod upper;
 mod words;
 
 pub use command::{Options, SERIES, certificates, run};
+pub use loading::{LoadingVerdict, check_loading_problem};
 pub use steps::{Checker, Refusal, Step, Verdict, check, check_problem};

@@ -32,6 +32,12 @@ pub enum Step {
     Upper,
     /// The ending follows from the bounds.
     Ending,
+    /// The weights fit the network and no weighted sum is 0 (rungs 2 and 3).
+    Weights,
+    /// The circuits are circuits (rungs 2 and 3).
+    Circuits,
+    /// The proof refutes what it has to (rungs 2 and 3).
+    Proof,
 }
 
 /// Why a certificate is refused, on one line.
@@ -72,11 +78,14 @@ impl fmt::Display for Step {
             Step::Lower => "lower",
             Step::Upper => "upper",
             Step::Ending => "ending",
+            Step::Weights => "weights",
+            Step::Circuits => "circuits",
+            Step::Proof => "proof",
         })
     }
 }
 
-fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refusal> {
+pub(crate) fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal { step, reason: reason.into() })
 }
 
@@ -293,6 +302,9 @@ fn ending_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refus
                 return refuse(Step::Ending, "NotAttained is provable with the bound 0 alone");
             }
             not_attained(problem, certificate)
+        }
+        Ending::Satisfiable | Ending::Infeasible => {
+            refuse(Step::Ending, format!("{} answers no question about a convex objective", claim.ending.name()))
         }
         Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => Ok(()),
     }

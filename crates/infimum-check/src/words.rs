@@ -60,7 +60,7 @@ fn ending(claim: &Claim) -> String {
             format!("{name} to the relative gap {} asked for", short(claim.gap))
         }
         Ending::Optimal => format!("{name} to the absolute gap {} of the sum asked for", short(claim.abs_gap)),
-        Ending::NotAttained => name.into(),
+        Ending::NotAttained | Ending::Satisfiable | Ending::Infeasible => name.into(),
         Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => {
             format!("{name}, by the run's own account")
         }

@@ -1,0 +1,202 @@
+//! The formula that says "at most E rows are wrong" (docs/loading.md, section 3), one clause at a time.
+//!
+//! Variables and clauses have the numbers of that section. Clauses of the sections A to D are computed from their number when they are
+//! asked for, so that the formula takes memory for the rows alone, however many clauses it has.
+
+use infimum_problem::{Function, LoadingProblem, Network, TABLE_UP_TO, UnitKind};
+
+use super::symmetry::Breaker;
+use super::totalizer::Totalizer;
+
+/// The formula of a problem, an allowed number of wrong rows and a choice about symmetries.
+pub(crate) struct Formula<'a> {
+    network: &'a Network,
+    rows: u64,
+    tables: Vec<Table>,
+    /// For k up to [`TABLE_UP_TO`]: p, q, r, s of the clauses B, where a free table has k inputs.
+    asummable: Vec<Vec<[u8; 4]>>,
+    /// The literals of the clauses C.
+    targets: Vec<i32>,
+    /// Variable of `e[0]`, if there are any.
+    first_error: Option<u64>,
+    totalizer: Option<Totalizer>,
+    symmetry: Vec<Vec<i32>>,
+    /// Number of clauses of the sections A, A to B, …, A to E.
+    ends: [u64; 5],
+    variables: u64,
+}
+
+/// A unit described by its truth table.
+struct Table {
+    unit: usize,
+    /// Number of inputs.
+    inputs: usize,
+    /// Variable of its entry 0.
+    first_variable: u64,
+    /// Its first clause in section A, from 0.
+    first_row_clause: u64,
+    /// Its first clause in section B, from 0 there.
+    first_table_clause: u64,
+}
+
+/// Combinations `p + q = r + s`, {p, q} ≠ {r, s}, of vectors in {0,1}^`inputs`, p ≤ q and r ≤ s, in increasing order.
+pub(crate) fn equal_sums(inputs: usize) -> Vec<[u8; 4]> {
+    let mut found = Vec::new();
+    let size = 1u16 << inputs;
+    for p in 0..size {
+        for q in p..size {
+            // Both of r and s hold what p and q have in common; what they do not is divided between them.
+            let (common, rest) = (p & q, p ^ q);
+            let mut part = 0u16;
+            loop {
+                let (r, s) = (common | part, common | (rest & !part));
+                if r <= s && (r, s) != (p, q) {
+                    found.push([p as u8, q as u8, r as u8, s as u8]);
+                }
+                part = part.wrapping_sub(rest) & rest;
+                if part == 0 {
+                    break;
+                }
+            }
+        }
+    }
+    found
+}
+
+impl<'a> Formula<'a> {
+    /// "At most `errors` rows are wrong", `errors` < m. The error says what is too large.
+    pub(crate) fn new(problem: &'a LoadingProblem, errors: u64, symmetry: bool) -> Result<Formula<'a>, String> {
+        let network = &problem.network;
+        let rows = problem.rows() as u64;
+        let too_large = || format!("the formula needs more than {} variables", i32::MAX);
+        let within = |variables: Option<u64>| variables.filter(|&last| last < i32::MAX as u64).ok_or_else(too_large);
+        let mut next_variable = within((network.units.len() as u64).checked_mul(rows))? + 1;
+        let (mut tables, mut row_clauses, mut table_clauses) = (Vec::new(), 0, 0);
+        let mut asummable: Vec<Vec<[u8; 4]>> = vec![Vec::new(); TABLE_UP_TO + 1];
+        for (place, unit) in network.units.iter().enumerate().filter(|(_, unit)| unit.kind() == UnitKind::Table) {
+            let inputs = unit.units.len();
+            if unit.is_free() && asummable[inputs].is_empty() {
+                asummable[inputs] = equal_sums(inputs);
+            }
+            tables.push(Table {
+                unit: place,
+                inputs,
+                first_variable: next_variable,
+                first_row_clause: row_clauses,
+                first_table_clause: table_clauses,
+            });
+            row_clauses += rows << (inputs + 1);
+            table_clauses += if unit.is_free() { asummable[inputs].len() as u64 } else { 1 << inputs };
+            next_variable = within(Some(next_variable + (1 << inputs)))?;
+        }
+        let first_error = (errors > 0).then_some(next_variable);
+        next_variable = within(Some(next_variable + if errors > 0 { rows } else { 0 }))?;
+        let totalizer = first_error.map(|first| Totalizer::new(problem.rows(), errors, first, next_variable));
+        next_variable = within(Some(totalizer.as_ref().map_or(next_variable, Totalizer::next_variable)))?;
+        let mut clauses = Vec::new();
+        if symmetry {
+            let table = |unit| tables.iter().find(|table| table.unit == unit).map_or(0, |table| table.first_variable);
+            (clauses, next_variable) = Breaker::new(problem.rows(), next_variable).clauses(network, table);
+            within(Some(next_variable))?;
+        }
+        let targets = wanted(problem);
+        let counts = [
+            row_clauses,
+            table_clauses,
+            targets.len() as u64,
+            totalizer.as_ref().map_or(0, Totalizer::clauses),
+            clauses.len() as u64,
+        ];
+        let mut ends = counts;
+        (1..5).for_each(|section| ends[section] += ends[section - 1]);
+        let (symmetry, variables) = (clauses, next_variable - 1);
+        Ok(Formula { network, rows, tables, asummable, targets, first_error, totalizer, symmetry, ends, variables })
+    }
+
+    /// Number of variables.
+    pub(crate) fn variables(&self) -> usize {
+        self.variables as usize
+    }
+
+    /// Number of clauses.
+    pub(crate) fn clauses(&self) -> u64 {
+        self.ends[4]
+    }
+
+    /// The variable of a unit's value on a row.
+    pub(crate) fn value(&self, unit: usize, row: usize) -> i32 {
+        (1 + unit as u64 * self.rows + row as u64) as i32
+    }
+
+    /// Appends the literals of the clause `number`, from 1 to [`Formula::clauses`].
+    pub(crate) fn clause(&self, number: u64, literals: &mut Vec<i32>) {
+        let section = self.ends.partition_point(|&end| end < number);
+        let index = number - 1 - if section == 0 { 0 } else { self.ends[section - 1] };
+        match (section, &self.totalizer) {
+            (0, _) => self.row_clause(index, literals),
+            (1, _) => self.table_clause(index, literals),
+            (2, _) => self.target_clause(self.targets[index as usize], literals),
+            (3, Some(totalizer)) => totalizer.clause(index, literals),
+            _ => literals.extend_from_slice(&self.symmetry[index as usize]),
+        }
+    }
+
+    /// Section A: a unit's value on a row is its table's entry at the values of its inputs.
+    fn row_clause(&self, index: u64, literals: &mut Vec<i32>) {
+        let table = &self.tables[self.tables.partition_point(|table| table.first_row_clause <= index) - 1];
+        let index = index - table.first_row_clause;
+        let row = (index >> (table.inputs + 1)) as usize;
+        let (entry, second) = ((index >> 1) & ((1 << table.inputs) - 1), index & 1 == 1);
+        for (j, &input) in self.network.units[table.unit].units.iter().enumerate() {
+            let value = self.value(input as usize, row);
+            literals.push(if entry >> j & 1 == 1 { -value } else { value });
+        }
+        let (value, entry) = (self.value(table.unit, row), (table.first_variable + entry) as i32);
+        literals.extend(if second { [value, -entry] } else { [-value, entry] });
+    }
+
+    /// Section B: a fixed unit's table is known, a free one's is 2-asummable.
+    fn table_clause(&self, index: u64, literals: &mut Vec<i32>) {
+        let table = &self.tables[self.tables.partition_point(|table| table.first_table_clause <= index) - 1];
+        let index = index - table.first_table_clause;
+        let entry = |b: u64| (table.first_variable + b) as i32;
+        match &self.network.units[table.unit].function {
+            Function::Fixed { weights, bias } => {
+                let inputs = (0..weights.len()).map(|j| index >> j & 1 == 1);
+                literals.push(if fixed(weights, *bias, inputs) { entry(index) } else { -entry(index) });
+            }
+            Function::Free => {
+                let [p, q, r, s] = self.asummable[table.inputs][index as usize].map(|b| entry(b.into()));
+                literals.extend([-p, -q, r, s]);
+            }
+        }
+    }
+
+    /// Section C: an output is as wanted, or its row wrong.
+    fn target_clause(&self, literal: i32, literals: &mut Vec<i32>) {
+        literals.push(literal);
+        if let Some(first) = self.first_error {
+            let row = (u64::from(literal.unsigned_abs()) - 1) % self.rows;
+            literals.push((first + row) as i32);
+        }
+    }
+}
+
+/// The value of a fixed unit: 1 iff `Σ weights·inputs + bias > 0`.
+pub(crate) fn fixed(weights: &[i64], bias: i64, inputs: impl Iterator<Item = bool>) -> bool {
+    let held = weights.iter().zip(inputs).filter(|(_, input)| *input);
+    held.map(|(&weight, _)| i128::from(weight)).sum::<i128>() + i128::from(bias) > 0
+}
+
+/// For every known target, by rows, the literal "the output has it".
+fn wanted(problem: &LoadingProblem) -> Vec<i32> {
+    let rows = problem.rows();
+    let mut literals = Vec::with_capacity(problem.targets.len());
+    for row in 0..rows {
+        for (&output, target) in problem.network.outputs.iter().zip(problem.target(row)) {
+            let value = (1 + output as u64 * rows as u64 + row as u64) as i32;
+            literals.extend(target.map(|target| if target { value } else { -value }));
+        }
+    }
+    literals
+}

@@ -1,0 +1,13 @@
+//! Certificates of rungs 2 and 3: how many rows every network of threshold units is wrong on, and how many the recorded one is
+//! (docs/loading.md).
+
+mod circuits;
+mod formula;
+mod proof;
+mod steps;
+mod symmetry;
+mod totalizer;
+mod weights;
+mod words;
+
+pub use steps::{LoadingVerdict, check_loading_problem};

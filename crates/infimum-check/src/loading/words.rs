@@ -1,0 +1,89 @@
+//! A loading claim in words: data, targets, network, question, bounds.
+
+use infimum_problem::{Ending, LoadingClaim, LoadingProblem, Network};
+
+/// "1 row", "2 rows".
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// The widths of the hidden layers if the network is that of `--hidden`.
+fn layers(network: &Network) -> Option<Vec<usize>> {
+    let mut depth: Vec<usize> = Vec::with_capacity(network.units.len());
+    let mut widths: Vec<usize> = Vec::new();
+    for unit in &network.units {
+        let own = unit.units.iter().map(|&input| depth[input as usize] + 1).max().unwrap_or(0);
+        depth.push(own);
+        if own == widths.len() {
+            widths.push(0);
+        }
+        widths[own] += 1;
+    }
+    let outputs = widths.pop()?;
+    (*network == Network::layered(&widths, outputs)).then_some(widths)
+}
+
+/// The network in words.
+fn network(network: &Network) -> String {
+    let outputs = count(network.outputs.len() as u64, "output");
+    match layers(network) {
+        Some(widths) if widths.is_empty() => format!("no hidden layer, {outputs}"),
+        Some(widths) => {
+            let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
+            format!("hidden layers of {} threshold units, {outputs}", widths.join(", "))
+        }
+        None => {
+            let fixed = network.units.iter().filter(|unit| !unit.is_free()).count();
+            let units = count(network.units.len() as u64, "threshold unit");
+            let connections: usize = network.units.iter().map(|unit| unit.units.len()).sum();
+            let connections = count(connections as u64, "connection");
+            format!("a graph of {units} ({fixed} of them fixed) with {connections} between them, {outputs}")
+        }
+    }
+}
+
+/// The proven bounds alone.
+pub(crate) fn bounds(claim: &LoadingClaim) -> String {
+    let rows = claim.rows as u64;
+    let mut text = match claim.lower {
+        0 => "Nothing is proven about other weights.".to_string(),
+        lower => format!("No weights of this network are wrong on fewer than {lower} of the {}.", count(rows, "row")),
+    };
+    match claim.upper {
+        Some(upper) => text.push_str(&format!(" The recorded weights are wrong on exactly {upper} of {rows}.")),
+        None => text.push_str(" No weights are recorded."),
+    }
+    text
+}
+
+/// How the run ended and, where that is a claim, what it claims.
+fn ending(claim: &LoadingClaim) -> String {
+    let name = claim.ending.name();
+    match claim.ending {
+        Ending::Satisfiable => format!("{name}: the recorded weights do what was asked for"),
+        Ending::Infeasible => format!("{name}: no weights do what was asked for"),
+        Ending::Optimal => format!("{name}: no weights are wrong on fewer rows than the recorded"),
+        _ => format!("{name}, by the run's own account"),
+    }
+}
+
+/// The whole claim about the problem that `data` gives.
+pub(crate) fn claim(data: &str, problem: &LoadingProblem, claim: &LoadingClaim) -> String {
+    let columns = count(claim.columns as u64, "column");
+    let mut text = format!("Data: {data}, {}, {columns}", count(claim.rows as u64, "row"));
+    let names: Vec<String> = problem.output_names.iter().take(20).map(|name| format!("`{name}`")).collect();
+    let more = problem.output_names.len().saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    let targets =
+        if claim.recipe.targets.is_empty() { "the label of each row".into() } else { claim.recipe.targets.join(", ") };
+    text.push_str(&format!(". Target: {targets}; an output of 1 means {}{more}", names.join(", ")));
+    let unknown = problem.targets.iter().filter(|target| target.is_none()).count() as u64;
+    if unknown > 0 {
+        text.push_str(&format!("; {} may have any value", count(unknown, "wanted output")));
+    }
+    text.push_str(&format!(". Network: {}.", network(&claim.network)));
+    if let Some(allowed) = claim.allowed {
+        text.push_str(&format!(" Question: is it wrong on at most {} with some weights?", count(allowed, "row")));
+    }
+    format!("{text} {} Ending: {}.", bounds(claim), ending(claim))
+}
