@@ -6,6 +6,8 @@ mod formula;
 mod proof;
 mod steps;
 mod symmetry;
+#[cfg(test)]
+mod tests;
 mod totalizer;
 mod weights;
 mod words;

@@ -75,14 +75,22 @@ impl Breaker {
             }
             None => {
                 for class in twins(network) {
-                    for &unit in &class {
-                        self.clauses.push(vec![-self.value(unit as u64, 0)]);
-                    }
+                    class.iter().for_each(|&unit| self.zero_on_first_row(unit as u64));
                     class.windows(2).for_each(|pair| self.order(pair[0] as u64, pair[1] as u64));
                 }
             }
         }
+        self.made()
+    }
+
+    /// What was made, and the first variable that is not used.
+    pub(super) fn made(self) -> (Vec<Vec<i32>>, u64) {
         (self.clauses, self.next_variable)
+    }
+
+    /// The unit is 0 on the first row.
+    pub(super) fn zero_on_first_row(&mut self, unit: u64) {
+        self.clauses.push(vec![-self.value(unit, 0)]);
     }
 
     /// The variable of a unit's value on a row.
@@ -91,7 +99,7 @@ impl Breaker {
     }
 
     /// The table of `inputs` inputs that begins at variable `first` does not fall where an input rises.
-    fn monotone(&mut self, first: u64, inputs: usize) {
+    pub(super) fn monotone(&mut self, first: u64, inputs: usize) {
         for b in 0..1u64 << inputs {
             for above in (0..inputs).map(|j| b | 1 << j).filter(|&above| above != b) {
                 self.clauses.push(vec![-((first + b) as i32), (first + above) as i32]);
@@ -101,7 +109,7 @@ impl Breaker {
 
     /// `lex(u, v)`: the first rows of u's values are not above those of v in lexicographic order. The variable q_i must be true if they
     /// are equal up to row i.
-    fn order(&mut self, u: u64, v: u64) {
+    pub(super) fn order(&mut self, u: u64, v: u64) {
         let length = self.rows.min(ORDERED_ROWS);
         let mut equal: Option<i32> = None;
         for row in 0..length {
