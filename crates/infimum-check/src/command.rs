@@ -4,8 +4,9 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use infimum_data::Memory;
-use infimum_problem::{Certificate, one_line, relative_gap};
+use infimum_problem::{Certificate, LoadingCertificate, kind_of, one_line, relative_gap};
 
+use crate::loading::{LoadingVerdict, check_with_data};
 use crate::steps::{Checker, Refusal, Step, Verdict};
 
 /// What to check and how to print it.
@@ -79,10 +80,18 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
                 return 2;
             }
         };
-        match check_one(&mut checker, &bytes, options) {
+        let is_loading = kind_of(&bytes).is_ok_and(|kind| kind == "loading");
+        if is_loading && options.memory.is_some() {
+            say("error: --memory: the exact points of a loading problem are kept in memory; check it without a limit");
+            return 2;
+        }
+        let checked =
+            if is_loading { check_loading(&bytes, options) } else { check_convex(&mut checker, &bytes, options) };
+        match checked {
             Ok(verdict) => {
                 if !options.quiet {
-                    say(&if name.is_empty() { verdict.claim.clone() } else { format!("{name}: {}", verdict.claim) });
+                    let claim = verdict.claim();
+                    say(&if name.is_empty() { claim.to_string() } else { format!("{name}: {claim}") });
                 }
                 verdicts.push((name.as_str(), verdict));
             }
@@ -97,7 +106,7 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
     }
     let (code, line) = match (&refusal, verdicts.as_slice()) {
         (Some(refusal), _) => (1, if options.json { refused(refusal) } else { format!("s NOT VERIFIED {refusal}") }),
-        (None, [(_, verdict)]) => (0, if options.json { verified(verdict).to_string() } else { verdict.line() }),
+        (None, [(_, verdict)]) => (0, if options.json { verdict.json().to_string() } else { verdict.line() }),
         (None, verdicts) => (0, if options.json { all_verified(verdicts) } else { line_of_all(verdicts) }),
     };
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
@@ -117,25 +126,42 @@ fn memory(options: &Options) -> Result<Option<Memory>, String> {
     options.memory.map(|bytes| Memory::new(bytes, rayon::current_num_threads(), folder)).transpose()
 }
 
-/// Checks one certificate against the data asked for, or else those that it names.
-fn check_one(checker: &mut Checker, bytes: &[u8], options: &Options) -> Result<Verdict, Refusal> {
+/// What was verified.
+enum Verified {
+    Convex(Verdict),
+    Loading(LoadingVerdict),
+}
+
+/// Checks a certificate of a convex problem against the data asked for, or else those that it names.
+fn check_convex(checker: &mut Checker, bytes: &[u8], options: &Options) -> Result<Verified, Refusal> {
     let named = || Certificate::from_bytes(bytes).map(|certificate| certificate.claim.source.path).unwrap_or_default();
     let data = options.data.clone().unwrap_or_else(named);
-    checker.check(bytes, &data).map_err(|mut refusal| {
-        if options.data.is_none() && refusal.step == Step::Data && !Path::new(&data).exists() {
-            refusal.reason.push_str("; the certificate names this path: give the training file with --data");
-        }
-        refusal
-    })
+    checker.check(bytes, &data).map(Verified::Convex).map_err(|refusal| hinted(refusal, &data, options))
+}
+
+/// The same for a certificate of a loading problem.
+fn check_loading(bytes: &[u8], options: &Options) -> Result<Verified, Refusal> {
+    let certificate =
+        LoadingCertificate::from_bytes(bytes).map_err(|error| Refusal::new(Step::Container, error.to_string()))?;
+    let data = options.data.as_ref().unwrap_or(&certificate.claim.source.path);
+    check_with_data(&certificate, data).map(Verified::Loading).map_err(|refusal| hinted(refusal, data, options))
+}
+
+/// Says how to name the data if the path in the certificate leads nowhere from here.
+fn hinted(mut refusal: Refusal, data: &str, options: &Options) -> Refusal {
+    if options.data.is_none() && refusal.step == Step::Data && !Path::new(data).exists() {
+        refusal.reason.push_str("; the certificate names this path: give the training file with --data");
+    }
+    refusal
 }
 
 /// The largest relative gap of several verdicts.
-fn largest_gap(verdicts: &[(&str, Verdict)]) -> f64 {
-    verdicts.iter().map(|(_, verdict)| relative_gap(verdict.upper, verdict.lower)).fold(0.0, f64::max)
+fn largest_gap(verdicts: &[(&str, Verified)]) -> f64 {
+    verdicts.iter().map(|(_, verdict)| verdict.gap()).fold(0.0, f64::max)
 }
 
 /// The one line of several certificates; bounds are those of the run's own, if it has one.
-fn line_of_all(verdicts: &[(&str, Verdict)]) -> String {
+fn line_of_all(verdicts: &[(&str, Verified)]) -> String {
     let (count, gap) = (verdicts.len(), largest_gap(verdicts));
     match verdicts.first() {
         Some(("", verdict)) => format!("{} certificates={count} largest-gap={gap:?}", verdict.line()),
@@ -144,9 +170,9 @@ fn line_of_all(verdicts: &[(&str, Verdict)]) -> String {
 }
 
 /// The same as JSON.
-fn all_verified(verdicts: &[(&str, Verdict)]) -> String {
-    let each = |(name, verdict): &(&str, Verdict)| {
-        let mut value = verified(verdict);
+fn all_verified(verdicts: &[(&str, Verified)]) -> String {
+    let each = |(name, verdict): &(&str, Verified)| {
+        let mut value = verdict.json();
         value["name"] = (*name).into();
         value
     };
@@ -154,23 +180,57 @@ fn all_verified(verdicts: &[(&str, Verdict)]) -> String {
     serde_json::json!({ "verified": true, "largest_gap": largest_gap(verdicts), "certificates": each }).to_string()
 }
 
-/// The verdict as JSON.
-fn verified(verdict: &Verdict) -> serde_json::Value {
-    serde_json::json!({
-        "verified": true, "lower": verdict.mean_lower, "upper": verdict.mean_upper,
-        "gap": relative_gap(verdict.upper, verdict.lower), "ending": verdict.ending.name(),
-        "sum": { "lower": verdict.lower, "upper": verdict.upper }, "claim": verdict.claim,
-    })
-}
-
 /// The refusal as JSON.
 fn refused(refusal: &Refusal) -> String {
     serde_json::json!({ "verified": false, "step": refusal.step.to_string(), "reason": refusal.reason }).to_string()
 }
 
-impl Verdict {
+impl Verified {
+    /// The claim in words.
+    fn claim(&self) -> &str {
+        match self {
+            Verified::Convex(verdict) => &verdict.claim,
+            Verified::Loading(verdict) => &verdict.claim,
+        }
+    }
+
+    /// The relative gap; infinite without an incumbent.
+    fn gap(&self) -> f64 {
+        match self {
+            Verified::Convex(verdict) => relative_gap(verdict.upper, verdict.lower),
+            Verified::Loading(LoadingVerdict { lower, upper: Some(upper), .. }) => {
+                relative_gap(*upper as f64, *lower as f64)
+            }
+            Verified::Loading(LoadingVerdict { upper: None, .. }) => f64::INFINITY,
+        }
+    }
+
     /// The one line of a terminal.
     fn line(&self) -> String {
-        format!("s VERIFIED lower={:?} upper={:?}", self.mean_lower, self.mean_upper)
+        match self {
+            Verified::Convex(verdict) => {
+                format!("s VERIFIED lower={:?} upper={:?}", verdict.mean_lower, verdict.mean_upper)
+            }
+            Verified::Loading(LoadingVerdict { lower, upper: Some(upper), .. }) => {
+                format!("s VERIFIED lower={lower} upper={upper}")
+            }
+            Verified::Loading(LoadingVerdict { lower, upper: None, .. }) => format!("s VERIFIED lower={lower}"),
+        }
+    }
+
+    /// The verdict as JSON.
+    fn json(&self) -> serde_json::Value {
+        let gap = self.gap();
+        match self {
+            Verified::Convex(verdict) => serde_json::json!({
+                "verified": true, "lower": verdict.mean_lower, "upper": verdict.mean_upper,
+                "gap": gap, "ending": verdict.ending.name(),
+                "sum": { "lower": verdict.lower, "upper": verdict.upper }, "claim": verdict.claim,
+            }),
+            Verified::Loading(verdict) => serde_json::json!({
+                "verified": true, "lower": verdict.lower, "upper": verdict.upper,
+                "gap": gap, "ending": verdict.ending.name(), "claim": verdict.claim,
+            }),
+        }
     }
 }

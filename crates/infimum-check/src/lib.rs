@@ -9,6 +9,11 @@
 //!
 //! Out: a [`Verdict`] with both bounds and the whole claim in words, or a [`Refusal`] that names the step. The theorem and
 //! its domain are in `docs/certificates.md`; there is no solver code here, and the losses are written a second time.
+//!
+//! Of a network of threshold units it verifies how many of the m rows the recorded weights are wrong on (`upper`, counted in exact
+//! integers), and that no weights are wrong on fewer than `lower`: the formula "at most lower − 1 rows are wrong" is made here, each
+//! circuit `Σ λ_a (x_a, 1) = Σ μ_b (x_b, 1)` is summed exactly, and a proof by unit propagation refutes both together
+//! ([`LoadingVerdict`], `docs/loading.md`).
 #![forbid(unsafe_code)]
 
 mod chunks;
@@ -22,5 +27,5 @@ mod upper;
 mod words;
 
 pub use command::{Options, SERIES, certificates, run};
-pub use loading::{LoadingVerdict, check_loading_problem};
+pub use loading::{LoadingVerdict, check_loading, check_loading_problem};
 pub use steps::{Checker, Refusal, Step, Verdict, check, check_problem};

@@ -89,6 +89,13 @@ pub(crate) fn refuse<T>(step: Step, reason: impl Into<String>) -> Result<T, Refu
     Err(Refusal { step, reason: reason.into() })
 }
 
+impl Refusal {
+    /// A refusal whose reason is one line, whatever names it holds.
+    pub(crate) fn new(step: Step, reason: String) -> Refusal {
+        Refusal { step, reason: one_line(&reason).into() }
+    }
+}
+
 /// Rows that cannot be read back prove nothing.
 fn unread(fault: SpillFault) -> Refusal {
     Refusal { step: Step::Data, reason: fault.to_string() }

@@ -12,4 +12,5 @@ mod totalizer;
 mod weights;
 mod words;
 
-pub use steps::{LoadingVerdict, check_loading_problem};
+pub(crate) use steps::check_with_data;
+pub use steps::{LoadingVerdict, check_loading, check_loading_problem};

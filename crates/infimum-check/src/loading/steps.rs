@@ -1,6 +1,7 @@
 //! The steps of a check of a loading certificate.
 
-use infimum_problem::{CERTIFICATE_VERSION, Ending, LoadingCertificate, LoadingProblem};
+use infimum_data::rebuild_loading;
+use infimum_problem::{CERTIFICATE_VERSION, Ending, LoadingCertificate, LoadingProblem, one_line};
 
 use super::circuits::Lemmas;
 use super::formula::Formula;
@@ -20,6 +21,32 @@ pub struct LoadingVerdict {
     pub ending: Ending,
     /// The whole claim in words.
     pub claim: String,
+}
+
+/// Checks a loading certificate's bytes against a data file (or `builtin:NAME`): all steps. Whatever names the certificate and the data
+/// hold, claim and refusal are single lines.
+pub fn check_loading(bytes: &[u8], data: &str) -> Result<LoadingVerdict, Refusal> {
+    let certificate =
+        LoadingCertificate::from_bytes(bytes).map_err(|error| Refusal::new(Step::Container, error.to_string()))?;
+    check_with_data(&certificate, data)
+}
+
+/// The steps from `data` on.
+pub(crate) fn check_with_data(certificate: &LoadingCertificate, data: &str) -> Result<LoadingVerdict, Refusal> {
+    let claim = &certificate.claim;
+    let loaded = rebuild_loading(data, &claim.recipe, &claim.network)
+        .map_err(|error| Refusal::new(Step::Data, error.to_string()))?;
+    if loaded.problem_sha256 != claim.problem_sha256 {
+        let reason = format!(
+            "the data gives the loading problem {}, the certificate is about {}: other data, targets or network",
+            loaded.problem_sha256, claim.problem_sha256
+        );
+        return Err(Refusal::new(Step::Problem, reason));
+    }
+    let verdict = check_loading_problem(&loaded.problem, certificate)
+        .map_err(|refusal| Refusal::new(refusal.step, refusal.reason))?;
+    let claim = one_line(&words::claim(&loaded, claim)).into();
+    Ok(LoadingVerdict { claim, ..verdict })
 }
 
 /// Checks a loading certificate against a problem in memory: every step but `container` and `data`, and without the hash.
@@ -72,7 +99,7 @@ fn upper_step(problem: &LoadingProblem, certificate: &LoadingCertificate) -> Res
         (Some(claimed), None) => return refuse(Step::Weights, format!("{claimed} wrong rows claimed without weights")),
         (None, Some(_)) => return refuse(Step::Weights, "weights without a claimed number of wrong rows"),
     };
-    let counted = wrong_rows(problem, neurons).map_err(|reason| Refusal { step: Step::Weights, reason })?;
+    let counted = wrong_rows(problem, neurons).map_err(|reason| Refusal::new(Step::Weights, reason))?;
     if counted != claimed {
         return refuse(Step::Upper, format!("claimed {claimed} wrong rows, the weights are wrong on {counted}"));
     }
@@ -90,11 +117,10 @@ fn lower_step(problem: &LoadingProblem, certificate: &LoadingCertificate) -> Res
         let empty = certificate.circuits.is_empty() && certificate.proof.is_empty();
         return if empty { Ok(()) } else { refuse(Step::Proof, "at least 0 wrong rows need no circuits and no proof") };
     };
-    let lemmas =
-        Lemmas::new(problem, &certificate.circuits).map_err(|reason| Refusal { step: Step::Circuits, reason })?;
+    let lemmas = Lemmas::new(problem, &certificate.circuits).map_err(|reason| Refusal::new(Step::Circuits, reason))?;
     Formula::new(problem, errors, claim.symmetry)
         .and_then(|formula| refutes(&formula, &lemmas, &certificate.proof))
-        .map_err(|reason| Refusal { step: Step::Proof, reason })
+        .map_err(|reason| Refusal::new(Step::Proof, reason))
 }
 
 /// The ending follows from the bounds.

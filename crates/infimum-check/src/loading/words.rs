@@ -1,6 +1,7 @@
 //! A loading claim in words: data, targets, network, question, bounds.
 
-use infimum_problem::{Ending, LoadingClaim, LoadingProblem, Network};
+use infimum_data::LoadedLoading;
+use infimum_problem::{Ending, LoadingClaim, Network};
 
 /// "1 row", "2 rows".
 fn count(number: u64, what: &str) -> String {
@@ -28,6 +29,9 @@ fn network(network: &Network) -> String {
     let outputs = count(network.outputs.len() as u64, "output");
     match layers(network) {
         Some(widths) if widths.is_empty() => format!("no hidden layer, {outputs}"),
+        Some(widths) if widths.len() == 1 => {
+            format!("one hidden layer of {}, {outputs}", count(widths[0] as u64, "threshold unit"))
+        }
         Some(widths) => {
             let widths: Vec<String> = widths.iter().map(ToString::to_string).collect();
             format!("hidden layers of {} threshold units, {outputs}", widths.join(", "))
@@ -67,23 +71,24 @@ fn ending(claim: &LoadingClaim) -> String {
     }
 }
 
-/// The whole claim about the problem that `data` gives.
-pub(crate) fn claim(data: &str, problem: &LoadingProblem, claim: &LoadingClaim) -> String {
-    let columns = count(claim.columns as u64, "column");
-    let mut text = format!("Data: {data}, {}, {columns}", count(claim.rows as u64, "row"));
+/// The whole claim.
+pub(crate) fn claim(loaded: &LoadedLoading, claim: &LoadingClaim) -> String {
+    let (problem, source) = (&loaded.problem, &loaded.source);
+    let (rows, columns) = (count(claim.rows as u64, "row"), count(claim.columns as u64, "column"));
+    let mut text = format!("Data: {} (SHA-256 {}), {rows}, {columns}", source.path, source.sha256);
+    let targets = &loaded.recipe.targets;
+    let targets = if targets.is_empty() { "the label of each row".into() } else { targets.join(", ") };
     let names: Vec<String> = problem.output_names.iter().take(20).map(|name| format!("`{name}`")).collect();
-    let more = problem.output_names.len().saturating_sub(names.len());
+    let more = problem.output_names.len() - names.len();
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    let targets =
-        if claim.recipe.targets.is_empty() { "the label of each row".into() } else { claim.recipe.targets.join(", ") };
-    text.push_str(&format!(". Target: {targets}; an output of 1 means {}{more}", names.join(", ")));
-    let unknown = problem.targets.iter().filter(|target| target.is_none()).count() as u64;
-    if unknown > 0 {
-        text.push_str(&format!("; {} may have any value", count(unknown, "wanted output")));
+    text.push_str(&format!(". Target: {targets}, an output of 1 means {}{more}", names.join(", ")));
+    let open = problem.targets.iter().filter(|target| target.is_none()).count() as u64;
+    if open > 0 {
+        text.push_str(&format!(", {} may be anything", count(open, "wanted output")));
     }
     text.push_str(&format!(". Network: {}.", network(&claim.network)));
     if let Some(allowed) = claim.allowed {
-        text.push_str(&format!(" Question: is it wrong on at most {} with some weights?", count(allowed, "row")));
+        text.push_str(&format!(" Question: is it right on all but {} with some weights?", count(allowed, "row")));
     }
     format!("{text} {} Ending: {}.", bounds(claim), ending(claim))
 }

@@ -75,11 +75,17 @@ fn known(targets: &[u8]) -> Vec<Option<bool>> {
 
 /// The four corners of the square, 1 where the coordinates differ.
 fn xor(network: Network) -> LoadingProblem {
-    problem(&[vec![0, 0], vec![0, 1], vec![1, 0], vec![1, 1]], known(&[0, 1, 1, 0]), network)
+    problem(&[vec![0, 0], vec![1, 0], vec![0, 1], vec![1, 1]], known(&[0, 1, 1, 0]), network)
 }
 
 fn unit(name: &str, columns: Columns, units: &[u32], function: Function) -> Unit {
     Unit { name: name.into(), columns, units: units.to_vec(), function }
+}
+
+/// Points 0, 1, 2, … of one column, with the targets of all outputs.
+fn line(targets: &[u8], outputs: usize, network: Network) -> LoadingProblem {
+    let rows: Vec<Vec<i64>> = (0..(targets.len() / outputs) as i64).map(|x| vec![x]).collect();
+    problem(&rows, known(targets), network)
 }
 
 /// A claim about a problem; `lower` and the rest are for the test to fill in.

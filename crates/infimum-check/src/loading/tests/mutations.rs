@@ -1,1 +1,366 @@
+//! Certificates made by hand, and every way to spoil them.
 
+use dashu_int::{IBig, UBig};
+use infimum_problem::{
+    Circuit, Columns, Ending, Function, LoadingCertificate, LoadingProblem, Network, Neuron, ProofStep, Scope, Term,
+};
+
+use super::super::steps::check_loading_problem;
+use super::oracle::Oracle;
+use super::{Random, all_circuits, claim, known, line, narrow, problem, random_problem, refuted, unit, wide, xor};
+use crate::steps::Step;
+
+fn step_of(problem: &LoadingProblem, certificate: &LoadingCertificate) -> Option<Step> {
+    check_loading_problem(problem, certificate).err().map(|refusal| refusal.step)
+}
+
+fn term(row: u32, multiplier: u64) -> Term {
+    Term { row, multiplier: multiplier.into(), inputs: vec![] }
+}
+
+fn neuron(weights: &[i64], bias: i64) -> Neuron {
+    Neuron { weights: weights.iter().map(|&weight| weight.into()).collect(), bias: bias.into() }
+}
+
+/// XOR without a hidden layer: (0, 1) + (1, 0) = (0, 0) + (1, 1), in one step. The formula is the four targets, the lemma's clauses are
+/// 5 (not: 1 on the left, 0 on the right) and 6.
+pub(super) fn xor_without_hidden() -> (LoadingProblem, LoadingCertificate) {
+    let problem = xor(Network::layered(&[], 1));
+    let circuit =
+        Circuit { scope: Scope::Group(0), left: vec![term(1, 1), term(2, 1)], right: vec![term(0, 1), term(3, 1)] };
+    let proof = vec![ProofStep { clause: vec![], hints: vec![1, 2, 3, 4, 5] }];
+    let mut claim = claim(&problem, 1, true);
+    (claim.allowed, claim.ending) = (Some(0), Ending::Infeasible);
+    (problem, LoadingCertificate { claim, neurons: None, circuits: vec![circuit], proof })
+}
+
+/// The same with the best weights: wrong on one row, and none are better.
+pub(super) fn xor_optimal() -> (LoadingProblem, LoadingCertificate) {
+    let (problem, mut certificate) = xor_without_hidden();
+    certificate.neurons = Some(vec![neuron(&[2, 2], -1)]);
+    (certificate.claim.upper, certificate.claim.ending) = (Some(1), Ending::Optimal);
+    (problem, certificate)
+}
+
+/// One hidden unit does not do either; found by the tests' search.
+pub(super) fn xor_with_one_hidden() -> (LoadingProblem, LoadingCertificate) {
+    let problem = xor(Network::layered(&[1], 1));
+    let mut certificate = refuted(&problem, &all_circuits(&problem), 0, true).expect("impossible");
+    (certificate.claim.allowed, certificate.claim.ending) = (Some(0), Ending::Infeasible);
+    (problem, certificate)
+}
+
+/// Two do.
+pub(super) fn xor_with_two_hidden() -> (LoadingProblem, LoadingCertificate) {
+    let problem = xor(Network::layered(&[2], 1));
+    let mut claim = claim(&problem, 0, true);
+    (claim.allowed, claim.upper, claim.ending) = (Some(0), Some(0), Ending::Satisfiable);
+    let neurons = vec![neuron(&[2, 2], -1), neuron(&[2, 2], -3), neuron(&[2, -2], -1)];
+    (problem, LoadingCertificate { claim, neurons: Some(neurons), circuits: vec![], proof: vec![] })
+}
+
+/// A skip connection: the output reads the first column and a hidden unit. 0 1 0 1 along a line is impossible, also with one row wrong.
+pub(super) fn zigzag_with_skip() -> (LoadingProblem, LoadingCertificate) {
+    let units =
+        vec![unit("h", Columns::All, &[], Function::Free), unit("y", Columns::Listed(vec![0]), &[0], Function::Free)];
+    let network = Network { units, outputs: vec![1] };
+    let problem = line(&[0, 1, 0, 1, 0, 1, 0], 1, network);
+    let least = Oracle::new(&problem).least_errors();
+    let mut certificate = refuted(&problem, &all_circuits(&problem), least - 1, true).expect("impossible");
+    assert!(least >= 2 && certificate.circuits.iter().any(|circuit| circuit.scope == Scope::Unit(1)));
+    (certificate.claim.allowed, certificate.claim.ending) = (Some(1), Ending::Infeasible);
+    (problem, certificate)
+}
+
+/// Two outputs with don't-cares.
+fn two_outputs() -> (LoadingProblem, LoadingCertificate) {
+    let mut random = Random(77);
+    loop {
+        let problem = random_problem(&mut random, 5, 2, Network::layered(&[2], 2));
+        if Oracle::new(&problem).least_errors() > 0 && problem.targets.contains(&None) {
+            let certificate = refuted(&problem, &all_circuits(&problem), 0, true).expect("impossible");
+            return (problem, certificate);
+        }
+    }
+}
+
+pub(super) fn refutations() -> Vec<(LoadingProblem, LoadingCertificate)> {
+    vec![xor_without_hidden(), xor_optimal(), xor_with_one_hidden(), zigzag_with_skip(), two_outputs()]
+}
+
+#[test]
+fn valid_certificates_are_accepted() {
+    for (problem, certificate) in refutations().iter().chain([&xor_with_two_hidden()]) {
+        let verdict = check_loading_problem(problem, certificate).expect("accepted");
+        assert_eq!((verdict.lower, verdict.upper), (certificate.claim.lower, certificate.claim.upper));
+        let wide = LoadingProblem { points: wide(&super::oracle::dense(&problem.points)), ..problem.clone() };
+        assert_eq!(check_loading_problem(&wide, certificate).expect("the same in wide integers"), verdict);
+    }
+}
+
+/// Changes a certificate in one place and expects a refusal at one of the steps.
+fn refused(
+    (problem, valid): &(LoadingProblem, LoadingCertificate),
+    steps: &[Step],
+    change: impl FnOnce(&mut LoadingCertificate),
+) {
+    let mut certificate = valid.clone();
+    change(&mut certificate);
+    assert_ne!(&certificate, valid);
+    let step = step_of(problem, &certificate);
+    assert!(step.is_some_and(|step| steps.contains(&step)), "{step:?}, expected {steps:?}: {:?}", certificate.claim);
+}
+
+#[test]
+fn changed_claims_are_refused() {
+    for valid in &refutations() {
+        refused(valid, &[Step::Problem], |c| c.claim.rows += 1);
+        refused(valid, &[Step::Problem], |c| c.claim.columns += 1);
+        refused(valid, &[Step::Problem], |c| c.claim.version += 1);
+        refused(valid, &[Step::Problem], |c| c.claim.kind = "convex".into());
+        refused(valid, &[Step::Problem], |c| c.claim.network.units[0].name = "other".into());
+        refused(valid, &[Step::Problem], |c| c.claim.network = Network::layered(&[5], 1));
+        refused(valid, &[Step::Lower, Step::Proof], |c| c.claim.lower += 1);
+        refused(valid, &[Step::Proof], |c| c.claim.lower -= 1);
+        refused(valid, &[Step::Lower], |c| c.claim.lower = 1 + c.claim.rows as u64);
+        refused(valid, &[Step::Lower], |c| c.claim.lower = u64::MAX);
+        refused(valid, &[Step::Ending], |c| c.claim.ending = Ending::Satisfiable);
+        refused(valid, &[Step::Ending], |c| c.claim.ending = Ending::NotAttained);
+        refused(valid, &[Step::Ending], |c| {
+            (c.claim.ending, c.claim.allowed) = (Ending::Infeasible, Some(c.claim.lower));
+        });
+        refused(valid, &[Step::Ending], |c| (c.claim.ending, c.claim.allowed) = (Ending::Infeasible, None));
+        if valid.1.claim.upper.is_none() {
+            refused(valid, &[Step::Ending], |c| c.claim.ending = Ending::Optimal);
+            refused(valid, &[Step::Weights], |c| c.claim.upper = Some(c.claim.lower));
+            refused(valid, &[Step::Weights], |c| c.neurons = Some(vec![]));
+        }
+    }
+    let best = xor_optimal();
+    refused(&best, &[Step::Upper], |c| c.claim.upper = Some(0));
+    refused(&best, &[Step::Upper], |c| c.claim.upper = Some(2));
+    refused(&best, &[Step::Weights], |c| c.neurons = None);
+    refused(&best, &[Step::Weights], |c| c.claim.upper = None);
+    let found = xor_with_two_hidden();
+    refused(&found, &[Step::Upper], |c| c.claim.upper = Some(1));
+    refused(&found, &[Step::Ending], |c| c.claim.allowed = None);
+    refused(&found, &[Step::Ending], |c| c.claim.ending = Ending::Infeasible);
+    refused(&found, &[Step::Proof], |c| c.proof = xor_without_hidden().1.proof);
+    refused(&found, &[Step::Proof], |c| c.circuits = xor_without_hidden().1.circuits);
+    refused(&found, &[Step::Lower], |c| c.claim.lower = 1);
+}
+
+#[test]
+fn symmetry_is_part_of_the_claim() {
+    // Clauses E change the numbers of the lemmas, where they are not empty.
+    for valid in [&xor_with_one_hidden(), &zigzag_with_skip(), &two_outputs()] {
+        refused(valid, &[Step::Proof], |c| c.claim.symmetry = false);
+    }
+    let (problem, mut certificate) = xor_without_hidden();
+    certificate.claim.symmetry = false;
+    assert_eq!(step_of(&problem, &certificate), None);
+}
+
+#[test]
+fn changed_circuits_are_refused() {
+    for valid in &refutations() {
+        for place in 0..valid.1.circuits.len() {
+            let circuit = &valid.1.circuits[place];
+            let at = |c: &mut LoadingCertificate, left: bool, j: usize, change: &dyn Fn(&mut Term)| {
+                let circuit = &mut c.circuits[place];
+                change(if left { &mut circuit.left[j] } else { &mut circuit.right[j] });
+            };
+            for (left, side) in [(true, &circuit.left), (false, &circuit.right)] {
+                for j in 0..side.len() {
+                    refused(valid, &[Step::Circuits], |c| at(c, left, j, &|term| term.multiplier += 1u32));
+                    refused(valid, &[Step::Circuits], |c| at(c, left, j, &|term| term.multiplier = UBig::ZERO));
+                    refused(valid, &[Step::Circuits], |c| at(c, left, j, &|term| term.multiplier <<= 70));
+                    refused(valid, &[Step::Circuits], |c| at(c, left, j, &|term| term.row = u32::MAX));
+                    refused(valid, &[Step::Circuits], |c| at(c, left, j, &|term| term.inputs.push(true)));
+                    if !side[j].inputs.is_empty() {
+                        refused(valid, &[Step::Circuits], |c| at(c, left, j, &|term| term.inputs[0] ^= true));
+                    }
+                    // Another row is another point, or already there: all points of these problems differ.
+                    for row in 0..valid.0.rows() as u32 {
+                        if row != side[j].row && distinct(&valid.0) {
+                            refused(valid, &[Step::Circuits], |c| at(c, left, j, &|term| term.row = row));
+                        }
+                    }
+                }
+                refused(valid, &[Step::Circuits], |c| {
+                    let circuit = &mut c.circuits[place];
+                    if left { &mut circuit.left } else { &mut circuit.right }.clear();
+                });
+                refused(valid, &[Step::Circuits], |c| {
+                    let circuit = &mut c.circuits[place];
+                    let side = if left { &mut circuit.left } else { &mut circuit.right };
+                    side.push(side[0].clone());
+                });
+            }
+            refused(valid, &[Step::Circuits], |c| c.circuits[place].scope = Scope::Group(9));
+            refused(valid, &[Step::Circuits], |c| c.circuits[place].scope = Scope::Unit(0));
+            refused(valid, &[Step::Circuits], |c| c.circuits[place].scope = Scope::Unit(u32::MAX));
+            refused(valid, &[Step::Circuits], |c| {
+                let circuit = &mut c.circuits[place];
+                circuit.right = circuit.left.clone();
+            });
+        }
+        let without = |c: &mut LoadingCertificate| c.circuits.clear();
+        refused(valid, &[Step::Proof], without);
+    }
+    // Both sides empty: 0 = 0 would license the empty clause.
+    let nothing = Circuit { scope: Scope::Group(0), left: vec![], right: vec![] };
+    refused(&xor_without_hidden(), &[Step::Circuits], |c| c.circuits.push(nothing));
+}
+
+fn distinct(problem: &LoadingProblem) -> bool {
+    let mut rows = super::oracle::dense(&problem.points);
+    rows.sort();
+    rows.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+#[test]
+fn changed_proofs_are_refused() {
+    for valid in &refutations() {
+        let (steps, last) = (valid.1.proof.len(), valid.1.proof.len() - 1);
+        for place in 0..steps {
+            for hint in 0..valid.1.proof[place].hints.len() {
+                refused(valid, &[Step::Proof], |c| {
+                    c.proof[place].hints.remove(hint);
+                });
+                for other in [0, u64::MAX, u64::MAX / 2] {
+                    refused(valid, &[Step::Proof], |c| c.proof[place].hints[hint] = other);
+                }
+            }
+            refused(valid, &[Step::Proof], |c| c.proof[place].hints.clear());
+            for literal in [0, i32::MIN, i32::MAX, i32::MIN + 1, 1_000_000] {
+                refused(valid, &[Step::Proof], |c| c.proof[place].clause.push(literal));
+            }
+            let own_number = |c: &LoadingCertificate| c.proof[last].hints.iter().max().copied().unwrap_or(0) + 1;
+            refused(valid, &[Step::Proof], |c| {
+                let number = own_number(c) - (last - place) as u64;
+                c.proof[place].hints.insert(0, number);
+            });
+        }
+        for place in 0..steps {
+            // Every step is named later, or is the last.
+            refused(valid, &[Step::Proof], |c| drop(c.proof.remove(place)));
+        }
+        refused(valid, &[Step::Proof], |c| c.proof.clear());
+        refused(valid, &[Step::Proof], |c| c.proof = vec![ProofStep { clause: vec![], hints: vec![] }]);
+        refused(valid, &[Step::Proof], |c| c.proof[last].clause.push(1));
+        refused(valid, &[Step::Proof], |c| c.proof.push(ProofStep { clause: vec![1], hints: vec![] }));
+        // A clause that is no consequence, although its first literal occurs nowhere else: a resolution asymmetric tautology.
+        refused(valid, &[Step::Proof], |c| c.proof.insert(0, ProofStep { clause: vec![1], hints: vec![] }));
+        refused(valid, &[Step::Proof], |c| c.proof.insert(0, ProofStep { clause: vec![1, -1], hints: vec![1] }));
+    }
+}
+
+#[test]
+fn other_data_or_networks_are_refused() {
+    // Two rows exchanged, but not their targets.
+    let (problem, certificate) = xor_without_hidden();
+    let rows = [vec![0, 1], vec![0, 0], vec![1, 0], vec![1, 1]];
+    let exchanged = LoadingProblem { points: narrow(&rows), ..problem.clone() };
+    assert_eq!(step_of(&exchanged, &certificate), Some(Step::Circuits));
+    // Another target: the proof's hints are not what they were.
+    let targets = LoadingProblem { targets: known(&[0, 1, 1, 1]), ..problem.clone() };
+    assert_eq!(step_of(&targets, &certificate), Some(Step::Proof));
+    let open = LoadingProblem { targets: vec![Some(false), Some(true), Some(true), None], ..problem.clone() };
+    assert_eq!(step_of(&open, &certificate), Some(Step::Proof));
+    // A network with which it is possible.
+    let mut other = certificate.clone();
+    let with_hidden = LoadingProblem { network: Network::layered(&[2], 1), ..problem.clone() };
+    assert_eq!(step_of(&with_hidden, &certificate), Some(Step::Problem));
+    other.claim.network = with_hidden.network.clone();
+    assert_eq!(step_of(&with_hidden, &other), Some(Step::Proof));
+    // Malformed problems.
+    let short = LoadingProblem { targets: known(&[0, 1, 1]), ..problem.clone() };
+    assert_eq!(step_of(&short, &certificate), Some(Step::Problem));
+    let mut broken = problem.clone();
+    broken.network.outputs = vec![7];
+    other.claim.network = broken.network.clone();
+    assert_eq!(step_of(&broken, &other), Some(Step::Problem));
+    let empty = LoadingProblem { points: narrow(&[]), targets: vec![], ..problem };
+    let mut nothing = certificate;
+    (nothing.claim.rows, nothing.claim.columns) = (0, 0);
+    assert_eq!(step_of(&empty, &nothing), Some(Step::Problem));
+}
+
+#[test]
+fn changed_weights_are_refused() {
+    let valid = xor_with_two_hidden();
+    let at = |c: &mut LoadingCertificate, unit: usize, change: &dyn Fn(&mut Neuron)| {
+        change(&mut c.neurons.as_mut().expect("weights")[unit]);
+    };
+    for unit in 0..3 {
+        refused(&valid, &[Step::Weights], |c| at(c, unit, &|neuron| drop(neuron.weights.pop())));
+        refused(&valid, &[Step::Weights], |c| at(c, unit, &|neuron| neuron.weights.push(IBig::ONE)));
+        refused(&valid, &[Step::Upper], |c| at(c, unit, &|neuron| neuron.bias -= 100));
+        let huge: IBig = IBig::ONE << 200;
+        refused(&valid, &[Step::Upper], |c| at(c, unit, &|neuron| neuron.weights[0] = -huge.clone()));
+    }
+    refused(&valid, &[Step::Weights], |c| drop(c.neurons.as_mut().expect("weights").pop()));
+    refused(&valid, &[Step::Weights], |c| c.neurons.as_mut().expect("weights").push(neuron(&[1, 1], 1)));
+    // A sum of exactly 0, which a rounded evaluation could see either way; of small numbers and of large.
+    let scale = |c: &mut LoadingCertificate, by: &IBig, bias: &IBig| {
+        at(c, 0, &|neuron| {
+            neuron.weights.iter_mut().for_each(|weight| *weight *= by);
+            neuron.bias = bias.clone();
+        });
+    };
+    for by in [IBig::ONE, IBig::ONE << 64, IBig::ONE << 100] {
+        refused(&valid, &[Step::Weights], |c| scale(c, &by, &IBig::ZERO));
+        let (problem, mut certificate) = valid.clone();
+        scale(&mut certificate, &by, &IBig::NEG_ONE);
+        assert_eq!(step_of(&problem, &certificate), None);
+    }
+    let (problem, mut certificate) = valid;
+    scale(&mut certificate, &IBig::ONE, &IBig::ZERO);
+    let refusal = check_loading_problem(&problem, &certificate).expect_err("0");
+    assert_eq!(refusal.to_string(), "weights: unit `h1.1`: its weighted sum on row 1 is exactly 0");
+}
+
+#[test]
+fn sums_that_leave_128_bits_are_computed_all_the_same() {
+    // 2^62 · 2^63 four times and more; only their difference decides.
+    let big = (1i64 << 62) - 1;
+    let rows = [vec![big, big, big, big, 1], vec![big, big, big, big, -1]];
+    let problem = problem(&rows, known(&[1, 0]), Network::layered(&[], 1));
+    let mut claim = claim(&problem, 0, false);
+    (claim.upper, claim.ending) = (Some(0), Ending::Optimal);
+    let weights = [i64::MAX, i64::MAX, i64::MIN + 1, i64::MIN + 1, 1];
+    let certificate =
+        LoadingCertificate { claim, neurons: Some(vec![neuron(&weights, 0)]), circuits: vec![], proof: vec![] };
+    assert_eq!(step_of(&problem, &certificate), None);
+    // A circuit with a multiplier of 127 bits: three equal points, and x + x = 2 x.
+    let rows = [vec![big], vec![big], vec![big]];
+    let problem = super::problem(&rows, known(&[1, 0, 1]), Network::layered(&[], 1));
+    let half = UBig::ONE << 126;
+    let term = |row, multiplier: &UBig| Term { row, multiplier: multiplier.clone(), inputs: vec![] };
+    let circuit = Circuit {
+        scope: Scope::Group(0),
+        left: vec![term(0, &half), term(2, &half)],
+        right: vec![term(1, &(UBig::ONE << 127))],
+    };
+    let proof = vec![ProofStep { clause: vec![], hints: vec![1, 2, 3, 4] }];
+    let certificate =
+        LoadingCertificate { claim: super::claim(&problem, 1, false), neurons: None, circuits: vec![circuit], proof };
+    assert_eq!(step_of(&problem, &certificate), None);
+    let mut wrong = certificate;
+    wrong.circuits[0].right[0].multiplier -= 1u32;
+    assert_eq!(step_of(&problem, &wrong), Some(Step::Circuits));
+}
+
+#[test]
+fn fixed_units_with_a_sum_of_0_are_0() {
+    // `and` as 1·a + 1·b − 1 > 0.
+    let mut network = Network::layered(&[2], 1);
+    network.units[2].function = Function::Fixed { weights: vec![1, 1], bias: -1 };
+    let problem = line(&[0, 1, 0], 1, network);
+    let mut claim = claim(&problem, 0, true);
+    (claim.upper, claim.ending) = (Some(0), Ending::Optimal);
+    let neurons = Some(vec![neuron(&[2], -1), neuron(&[-2], 3)]);
+    let certificate = LoadingCertificate { claim, neurons, circuits: vec![], proof: vec![] };
+    assert_eq!(step_of(&problem, &certificate), None);
+}

@@ -9,7 +9,7 @@ use super::super::steps::check_loading_problem;
 use super::super::symmetry::{Breaker, one_hidden_layer, twins};
 use super::oracle::Oracle;
 use super::search::{Answer, decide};
-use super::{Random, all_circuits, all_clauses, known, problem, random_network, random_problem, refuted, unit};
+use super::{Random, all_circuits, all_clauses, known, line, problem, random_network, random_problem, refuted, unit};
 
 /// The formula with all circuits must be satisfiable iff the enumeration finds weights, with and without symmetry; refutations must be
 /// accepted as certificates.
@@ -160,11 +160,6 @@ fn satisfiable_with(problem: &LoadingProblem, add: impl Fn(&mut Breaker, &dyn Fn
     let (more, next) = breaker.made();
     clauses.extend(more);
     matches!(decide(&clauses, next as usize - 1), Answer::Satisfiable)
-}
-
-fn line(targets: &[u8], outputs: usize, network: Network) -> LoadingProblem {
-    let rows: Vec<Vec<i64>> = (0..(targets.len() / outputs) as i64).map(|x| vec![x]).collect();
-    problem(&rows, known(targets), network)
 }
 
 #[test]
