@@ -1,11 +1,11 @@
 //! Golden certificates through the checker binary. The name of a certificate's data file is that of its claim; the name of an
 //! invalid one begins with the step that must refuse it. `golden/make.sh` makes the valid ones, and this test with the
-//! variable `MAKE_GOLDEN` set the invalid ones from them.
+//! variable `MAKE_GOLDEN` set the invalid ones from them; those of loading problems come from `src/loading/tests/golden.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use infimum_problem::{Certificate, ClassWeight, Ending, Kernel, Loss, Subset, Task};
+use infimum_problem::{Certificate, ClassWeight, Ending, Kernel, LoadingCertificate, Loss, Subset, Task};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -35,7 +35,8 @@ fn checker(path: &Path) -> (Option<i32>, String) {
 
 /// Where the claim cannot be read the checker has to be told the data.
 fn data_of(path: &Path) -> Vec<String> {
-    let readable = Certificate::from_bytes(&std::fs::read(path).expect("bytes")).is_ok();
+    let bytes = std::fs::read(path).expect("bytes");
+    let readable = Certificate::from_bytes(&bytes).is_ok() || LoadingCertificate::from_bytes(&bytes).is_ok();
     if readable { Vec::new() } else { vec!["--data".into(), "two.csv".into()] }
 }
 
@@ -60,6 +61,35 @@ fn invalid_certificates_are_refused_at_the_step_in_their_name() {
         assert_eq!(code, Some(1), "{name}: {line}");
         assert!(line.starts_with(&format!("s NOT VERIFIED {step}: ")), "{name}: {line}");
     }
+}
+
+#[test]
+fn loading_verdicts_count_rows() {
+    let json = |name: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_infimum-check"))
+            .args([&format!("../valid_certificates/{name}.safetensors"), "--json", "--quiet"])
+            .current_dir(folder("golden"))
+            .output()
+            .expect("started");
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).expect("JSON")
+    };
+    let line = |name: &str| checker(&folder("valid_certificates").join(format!("{name}.safetensors"))).1;
+    assert_eq!(line("loading-optimal"), "s VERIFIED lower=1 upper=1\n");
+    assert_eq!(line("loading-no-hidden"), "s VERIFIED lower=1\n");
+    assert_eq!(line("loading-two-hidden"), "s VERIFIED lower=0 upper=0\n");
+    let optimal = json("loading-optimal");
+    assert_eq!((&optimal["upper"], &optimal["gap"], &optimal["ending"]), (&1.into(), &0.0.into(), &"Optimal".into()));
+    let open = json("loading-no-hidden");
+    assert_eq!((&open["lower"], open["upper"].is_null(), open["gap"].is_null()), (&1.into(), true, true));
+}
+
+#[test]
+fn a_limit_on_memory_is_not_kept_silently() {
+    let certificate = folder("valid_certificates").join("loading-optimal.safetensors");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_infimum-check"));
+    let output = command.arg(certificate).arg("--memory=1GiB").output().expect("started");
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && log.starts_with("error: --memory"), "{log}");
 }
 
 /// Standard output and standard error of the checker on changed bytes.

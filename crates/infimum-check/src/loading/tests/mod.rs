@@ -2,6 +2,7 @@
 
 mod bytes;
 mod formula;
+mod golden;
 mod mutations;
 #[path = "../../../tests/loading_oracle/mod.rs"]
 mod oracle;
