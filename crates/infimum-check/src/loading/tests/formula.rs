@@ -203,6 +203,19 @@ fn every_clause_stands_where_it_is_written() {
     }
 }
 
+/// The example of section 3.
+#[test]
+fn the_example() {
+    let problem = xor(Network::layered(&[1], 1));
+    let formula = Formula::new(&problem, 1, true).expect("small");
+    let (clauses, variables) = all_clauses(&formula, &Lemmas::new(&problem, &[]).expect("none"));
+    assert_eq!((clauses.len(), variables), (36, 20));
+    let of = |numbers: [usize; 8]| numbers.map(|number| clauses[number - 1].clone());
+    let expected: [&[i32]; 8] =
+        [&[1, -5, 9], &[-4, 8, -10], &[-5, 11], &[6, 12], &[-12, 15], &[-16, -18, 20], &[-20], &[-9, 10]];
+    assert_eq!(of([1, 16, 17, 18, 21, 34, 35, 36]), expected);
+}
+
 #[test]
 fn equal_sums_are_those_of_the_definition() {
     for inputs in 1..=5 {

@@ -2,7 +2,8 @@
 
 use dashu_int::{IBig, UBig};
 use infimum_problem::{
-    Circuit, Columns, Ending, Function, LoadingCertificate, LoadingProblem, Network, Neuron, ProofStep, Scope, Term,
+    Circuit, Columns, Ending, Function, IntegerMatrix, LoadingCertificate, LoadingProblem, Network, Neuron, Points,
+    ProofStep, Scope, Term,
 };
 
 use super::super::steps::check_loading_problem;
@@ -96,6 +97,35 @@ fn valid_certificates_are_accepted() {
         let wide = LoadingProblem { points: wide(&super::oracle::dense(&problem.points)), ..problem.clone() };
         assert_eq!(check_loading_problem(&wide, certificate).expect("the same in wide integers"), verdict);
     }
+}
+
+/// Columns times 3^60 + 1 make other integers of the same question; one off by 1 is another.
+#[test]
+fn wide_integers_are_exact() {
+    let factor = IBig::from(3).pow(60) + 1;
+    for (problem, certificate) in refutations().iter().chain([&xor_with_two_hidden()]) {
+        let mut matrix = IntegerMatrix::new(problem.points.columns());
+        for row in 0..problem.rows() {
+            let entries = problem.points.row(row);
+            matrix.push_row(entries.iter().map(|(column, value)| (*column, value.as_ref() * &factor)));
+        }
+        let expected = check_loading_problem(problem, certificate).expect("valid");
+        let mut certificate = certificate.clone();
+        let scaled = |neuron: &mut Neuron| neuron.bias *= &factor;
+        let with_columns = problem.network.units.iter().filter(|unit| unit.units.is_empty()).count();
+        certificate.neurons.iter_mut().flatten().take(with_columns).for_each(scaled);
+        assert_eq!(check_loading_problem(&wide_of(problem, matrix.clone()), &certificate), Ok(expected));
+        let used = certificate.circuits.first().map(|circuit| circuit.left[0].row as usize);
+        let entry = used.and_then(|row| (matrix.row_starts[row]..matrix.row_starts[row + 1]).next());
+        if let Some(entry) = entry {
+            matrix.values[entry] += 1;
+            assert_eq!(step_of(&wide_of(problem, matrix), &certificate), Some(Step::Circuits));
+        }
+    }
+}
+
+fn wide_of(problem: &LoadingProblem, matrix: IntegerMatrix<IBig>) -> LoadingProblem {
+    LoadingProblem { points: Points::Wide(matrix), ..problem.clone() }
 }
 
 /// Changes a certificate in one place and expects a refusal at one of the steps.

@@ -53,7 +53,7 @@ fn layered_networks() {
 fn any_graphs() {
     let mut random = Random(3);
     let (mut seen, mut classes, mut alone) = ([0; 3], 0, 0);
-    for _ in 0..500 {
+    for _ in 0..1_500 {
         let (m, d) = (2 + random.below(4), 1 + random.below(2));
         let network = random_network(&mut random, d, 4);
         if one_hidden_layer(&network).is_none() {
