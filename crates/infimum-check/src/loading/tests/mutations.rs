@@ -286,6 +286,37 @@ fn changed_proofs_are_refused() {
     }
 }
 
+/// The rule of a step, word by word: clauses 1 to 4 are ¬1, 2, 3, ¬4; clause 5 is ¬2 ∨ ¬3 ∨ 1 ∨ 4, clause 6 its complement.
+#[test]
+fn a_step_follows_by_unit_propagation_alone() {
+    let (problem, valid) = xor_without_hidden();
+    let answer = |steps: &[(&[i32], &[u64])]| {
+        let steps = steps.iter().map(|(clause, hints)| ProofStep { clause: clause.to_vec(), hints: hints.to_vec() });
+        let certificate = LoadingCertificate { proof: steps.collect(), ..valid.clone() };
+        check_loading_problem(&problem, &certificate).err().map(|refusal| refusal.to_string())
+    };
+    let end: (&[i32], &[u64]) = (&[], &[4, 3, 2, 1, 5]);
+    assert_eq!(answer(&[end]), None);
+    // What stands in a clause is assumed false; literals may stand twice; hints after the false one are not looked at.
+    assert_eq!(answer(&[(&[1, 4], &[2, 3, 5]), (&[], &[1, 4, 7])]), None);
+    assert_eq!(answer(&[(&[1, 4, 1, 1], &[3, 2, 5, 5, 6, 99]), (&[], &[4, 1, 7])]), None);
+    for (steps, expected) in [
+        (&[(&[][..], &[1u64, 2, 3, 4][..])][..], "step 1: its hints end without a clause that is false"),
+        (&[(&[], &[1, 1, 2, 3, 4, 5])], "step 1: clause 1 of its hints is satisfied by the literal -1"),
+        (&[(&[], &[1, 2, 5, 3, 4])], "step 1: clause 5 of its hints has two literals that are not false"),
+        (&[(&[], &[1, 2, 3, 4, 7])], "step 1: hint 7 names no clause before it (its own number is 7)"),
+        (&[(&[], &[1, 2, 3, 4, 0])], "step 1: hint 0 names no clause before it (its own number is 7)"),
+        (&[(&[1, -1], &[1]), end], "step 1: it holds the literal -1 and its complement"),
+        (&[(&[5], &[1]), end], "step 1: literal 5, but there are 4 variables"),
+        (&[(&[0], &[1]), end], "step 1: literal 0, but there are 4 variables"),
+        (&[end, (&[4], &[2, 3, 1, 5])], "its last step is not the empty clause"),
+        (&[(&[4], &[2, 3, 1, 5]), (&[], &[8])], "step 2: hint 8 names no clause before it (its own number is 8)"),
+        (&[], "its last step is not the empty clause"),
+    ] {
+        assert_eq!(answer(steps), Some(format!("proof: {expected}")));
+    }
+}
+
 #[test]
 fn other_data_or_networks_are_refused() {
     // Two rows exchanged, but not their targets.
