@@ -317,20 +317,32 @@ pub(crate) enum DataCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct GenerateArguments {
-    /// text-like, ill-conditioned or easy-dense
+    /// What is generated: see `infimum data list`
     pub(crate) kind: String,
-    /// Output file: .svm, .csv or .npy
+    /// Output file: .csv, .svm or, for some kinds, .npy
     #[arg(short, long, value_name = "FILE")]
     pub(crate) output: PathBuf,
     /// Seed
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// Rows [default: by kind]
-    #[arg(long, requires = "columns")]
+    #[arg(long)]
     pub(crate) rows: Option<usize>,
     /// Columns [default: by kind]
-    #[arg(long, requires = "rows")]
+    #[arg(long)]
     pub(crate) columns: Option<usize>,
+    /// Hidden units of the network that labels the rows (planted) [default: 2]
+    #[arg(long)]
+    pub(crate) hidden: Option<usize>,
+    /// Elements (blum-rivest) [default: 20]
+    #[arg(long)]
+    pub(crate) elements: Option<usize>,
+    /// Sets of three for each element (blum-rivest) [default: 2.1]
+    #[arg(long)]
+    pub(crate) ratio: Option<f64>,
+    /// Formula in DIMACS form (blum-rivest, judd)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cnf: Option<String>,
 }
 
 /// A value of `--loss`.

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use infimum::{builtin_names, describe, generate as write_generated, generator_names};
+use infimum::{GenerateOptions, builtin_names, describe, generate as write_generated, generator_names};
 
 use crate::arguments::{CheckArguments, DataCommand, GenerateArguments};
 use crate::failure::{Failure, written};
@@ -34,7 +34,15 @@ pub(crate) fn data(command: &DataCommand) -> Result<i32, Failure> {
 }
 
 pub(crate) fn generate(arguments: &GenerateArguments) -> Result<i32, Failure> {
-    let size = arguments.rows.zip(arguments.columns);
-    write_generated(&arguments.kind, arguments.seed, size, &arguments.output).map_err(Failure::input)?;
+    let options = GenerateOptions {
+        seed: arguments.seed,
+        rows: arguments.rows,
+        columns: arguments.columns,
+        hidden: arguments.hidden,
+        elements: arguments.elements,
+        ratio: arguments.ratio,
+        cnf: arguments.cnf.clone(),
+    };
+    write_generated(&arguments.kind, &options, &arguments.output).map_err(Failure::input)?;
     Ok(0)
 }

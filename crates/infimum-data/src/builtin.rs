@@ -71,6 +71,11 @@ impl Random {
         (splitmix64(self.state) >> 11) as f64 / (1u64 << 53) as f64
     }
 
+    /// A uniform integer below `count`, which is at least 1.
+    pub(crate) fn below(&mut self, count: usize) -> usize {
+        ((self.uniform() * count as f64) as usize).min(count - 1)
+    }
+
     /// Box–Muller.
     pub(crate) fn normal(&mut self) -> f64 {
         let radius = (-2.0 * (1.0 - self.uniform()).ln()).sqrt();
@@ -99,7 +104,7 @@ fn friedman() -> String {
     text
 }
 
-fn parity(bits: u32) -> String {
+pub(crate) fn parity(bits: u32) -> String {
     let mut text: String = (1..=bits).map(|bit| format!("bit{bit},")).collect();
     text.push_str("parity\n");
     for row in 0u32..1 << bits {
@@ -123,14 +128,22 @@ fn moons() -> String {
 
 fn spirals() -> String {
     let mut text = "x1,x2,class\n".to_string();
-    for point in 0..97 {
-        let angle = f64::from(point) * std::f64::consts::PI / 16.0;
-        let radius = 6.5 * f64::from(104 - point) / 104.0;
-        let (x, y) = (radius * angle.sin(), radius * angle.cos());
-        let _ = writeln!(text, "{},{},1", rounded(x), rounded(y));
-        let _ = writeln!(text, "{},{},0", rounded(-x), rounded(-y));
+    for [x, y] in spiral(97) {
+        let _ = writeln!(text, "{x},{y},1");
+        let _ = writeln!(text, "{},{},0", -x, -y);
     }
     text
+}
+
+/// So many points of three turns of a spiral towards the origin; the other spiral is its mirror image.
+pub(crate) fn spiral(points: usize) -> impl Iterator<Item = [f64; 2]> {
+    let step = 96.0 / (points.max(2) - 1) as f64;
+    (0..points).map(move |point| {
+        let place = point as f64 * step;
+        let angle = place * std::f64::consts::PI / 16.0;
+        let radius = 6.5 * (104.0 - place) / 104.0;
+        [rounded(radius * angle.sin()), rounded(radius * angle.cos())]
+    })
 }
 
 const LINES: [[usize; 3]; 8] = [[0, 1, 2], [3, 4, 5], [6, 7, 8], [0, 3, 6], [1, 4, 7], [2, 5, 8], [0, 4, 8], [2, 4, 6]];

@@ -136,6 +136,13 @@ impl Source {
         if self.compressed { DataError::Gzip { path, why } } else { DataError::Unreadable { path, why } }
     }
 
+    /// Reads whatever is left as text in UTF-8.
+    pub(crate) fn text(mut self) -> Result<String, DataError> {
+        let mut bytes = Vec::new();
+        self.reader.read_to_end(&mut bytes).map_err(|error| self.failure(&error))?;
+        String::from_utf8(bytes).map_err(|_| DataError::input(&self.name, "expected text in UTF-8"))
+    }
+
     /// Reads whatever is left and returns the SHA-256 of all stored bytes, lower-case hex.
     pub(crate) fn sha256(self) -> Result<String, DataError> {
         Ok(self.digest()?.finish())

@@ -28,7 +28,7 @@ pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cro
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
-    Change, DataError, KnownTarget, LoadedLoading, LoadingRequest, Loaded, Memory, Prediction, Request, ValidationTarget, builtin_names, describe,
+    Change, DataError, GenerateOptions, KnownTarget, LoadedLoading, LoadingRequest, Loaded, Memory, Prediction, Request, ValidationTarget, builtin_names, describe,
     generate, generator_names, load, parse_bytes, read_for_prediction, smallest_share, subset_rows,
 };
 pub use infimum_problem::{

@@ -1,7 +1,7 @@
 //! The loading problem from a file to a certificate: rungs 2 and 3.
 
 use infimum_check::{LoadingVerdict, check_loading_problem};
-use infimum_data::{DataError, LoadedLoading, LoadingRequest, load_loading, parse_network};
+use infimum_data::{DataError, LoadedLoading, LoadingRequest, load_loading, parse_network, targets_of_network};
 use infimum_problem::{
     CERTIFICATE_VERSION, ColumnNames, Event, LoadingCertificate, LoadingClaim, Monitor, Network,
 };
@@ -67,9 +67,13 @@ impl Question {
     }
 }
 
-/// Reads the data with the network.
+/// Reads the data with the network. Unless the request names targets, they are the columns that the outputs of a described network are called as.
 pub fn load_problem(source: &str, request: &LoadingRequest, network: &Architecture) -> Result<LoadedLoading, DataError> {
-    load_loading(source, request, |columns, outputs, names| network.network(columns, outputs, names))
+    let mut request = request.clone();
+    if let (true, Architecture::Described(text)) = (request.targets.is_empty(), network) {
+        request.targets = targets_of_network(source, &request, text)?;
+    }
+    load_loading(source, &request, |columns, outputs, names| network.network(columns, outputs, names))
 }
 
 /// Solves what is loaded.

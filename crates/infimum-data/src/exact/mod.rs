@@ -101,6 +101,26 @@ pub fn rebuild_loading(name: &str, recipe: &LoadingRecipe, network: &Network) ->
     load_loading(name, &request, |_, _, _| Ok(network.clone()))
 }
 
+/// The target columns that a network's outputs name, in their order: all outputs of the TOML `text` are called as columns (arrays) of the data; none if
+/// some are not, so that the usual choice is made.
+pub fn targets_of_network(name: &str, request: &LoadingRequest, text: &str) -> Result<Vec<String>, DataError> {
+    let outputs = crate::network::output_names(text)?;
+    let Start { format, .. } = start(name, request.format)?;
+    let has: Vec<String> = match format {
+        Format::Csv | Format::Tsv | Format::Builtin => {
+            let open = || crate::source::Source::open(name);
+            match crate::tabular::begin(&open, format, request.header, &mut Vec::new())?.layout.names {
+                ColumnNames::Named(names) => names,
+                ColumnNames::Numbered { .. } => Vec::new(),
+            }
+        }
+        Format::Npz => Npz::open(name)?.names(),
+        Format::Libsvm | Format::Npy | Format::Idx | Format::Parquet => Vec::new(),
+    };
+    let is_column = |output: &String| has.iter().filter(|name| *name == output).count() == 1;
+    Ok(if outputs.iter().all(is_column) { outputs } else { Vec::new() })
+}
+
 fn read(name: &str, request: &LoadingRequest) -> Result<Read, DataError> {
     let Start { format, .. } = start(name, request.format)?;
     let without_columns = |why: &str| {

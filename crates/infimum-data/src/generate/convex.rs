@@ -1,71 +1,35 @@
-//! Generated data of realistic size for benchmarks, deterministic from a seed.
+//! Sets for convex training.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
 use crate::builtin::Random;
-use crate::error::DataError;
+use crate::generate::{Fault, GenerateOptions, Output, Writer};
 
-const KINDS: [(&str, &str); 3] = [
-    (
-        "text-like",
-        "sparse, 50,000 × 60,000, about 130 non-zeros a row: Zipf columns, positive row-normalised values (.svm)",
-    ),
-    ("ill-conditioned", "dense, 500,000 × 50: scales from 1e-3 to 1e4, skewed and strongly correlated columns"),
-    ("easy-dense", "dense, 250,000 × 19: independent standard normal columns"),
-];
-
-/// Names and one-line descriptions of the generators.
-pub fn generator_names() -> &'static [(&'static str, &'static str)] {
-    &KINDS
+fn size(options: &GenerateOptions, (rows, columns): (usize, usize)) -> (usize, usize) {
+    (options.rows.unwrap_or(rows), options.columns.unwrap_or(columns))
 }
 
-/// Formats that are written, by extension.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Output {
-    /// LIBSVM.
-    Svm,
-    /// CSV, column `target` last.
-    Csv,
-    /// NumPy, target last.
-    Npy,
+pub(super) fn text_like(options: &GenerateOptions, _: Output, _: &Path, out: &mut Writer) -> Result<(), Fault> {
+    Ok(documents(&mut options.random(), size(options, (50_000, 60_000)), out)?)
 }
 
-/// Writes a generated set to `out`, in the format that its extension names: `.svm`, `.csv` or `.npy`. `size` is (rows, columns).
-pub fn generate(kind: &str, seed: u64, size: Option<(usize, usize)>, out: &Path) -> Result<(), DataError> {
-    let path = out.display().to_string();
-    let failed = |why: std::io::Error| DataError::input(&path, format!("cannot be written: {why}"));
-    if size.is_some_and(|(rows, columns)| rows == 0 || columns == 0) {
-        return Err(DataError::input(&path, "--rows and --columns expect at least 1 each"));
-    }
-    if !KINDS.iter().any(|known| known.0 == kind) {
-        let names: Vec<&str> = KINDS.iter().map(|known| known.0).collect();
-        let message = format!("there is no generator `{kind}`; there are {}", names.join(", "));
-        return Err(DataError::input(kind, message));
-    }
-    let output = match out.extension().and_then(|extension| extension.to_str()).unwrap_or_default() {
-        "svm" | "libsvm" | "svmlight" => Output::Svm,
-        "csv" if kind != "text-like" => Output::Csv,
-        "npy" if kind != "text-like" => Output::Npy,
-        _ => {
-            let formats = if kind == "text-like" { ".svm (the set is sparse)" } else { ".svm, .csv or .npy" };
-            return Err(DataError::input(&path, format!("{kind} is written as {formats}; name the output file so")));
-        }
-    };
-    let mut random = Random::new(seed);
-    let mut writer = BufWriter::with_capacity(1 << 20, File::create(out).map_err(failed)?);
-    let written = match kind {
-        "text-like" => text_like(&mut random, size.unwrap_or((50_000, 60_000)), &mut writer),
-        "ill-conditioned" => dense(&mut random, size.unwrap_or((500_000, 50)), true, output, &mut writer),
-        _ => dense(&mut random, size.unwrap_or((250_000, 19)), false, output, &mut writer),
-    };
-    written.and_then(|()| writer.flush()).map_err(failed)
+pub(super) fn ill_conditioned(
+    options: &GenerateOptions,
+    output: Output,
+    _: &Path,
+    out: &mut Writer,
+) -> Result<(), Fault> {
+    Ok(dense(&mut options.random(), size(options, (500_000, 50)), true, output, out)?)
+}
+
+pub(super) fn easy_dense(options: &GenerateOptions, output: Output, _: &Path, out: &mut Writer) -> Result<(), Fault> {
+    Ok(dense(&mut options.random(), size(options, (250_000, 19)), false, output, out)?)
 }
 
 /// Documents of about 130 distinct words: word ranks log-uniform (Zipf), value tf·idf-like, rows of length 1; labels from a
 /// sparse planted weight vector with noise.
-fn text_like(random: &mut Random, (rows, columns): (usize, usize), out: &mut impl Write) -> std::io::Result<()> {
+fn documents(random: &mut Random, (rows, columns): (usize, usize), out: &mut impl Write) -> std::io::Result<()> {
     let planted: Vec<f64> =
         (0..columns).map(|_| if random.uniform() < 0.1 { 3.0 * random.normal() } else { 0.0 }).collect();
     for _ in 0..rows {
