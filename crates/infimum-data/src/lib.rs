@@ -56,10 +56,26 @@ pub use variant::Change;
 #[doc(hidden)]
 pub mod fuzzing {
     //! Entry points of the fuzz targets: each parses bytes with one reader and drops the result.
-    use infimum_problem::Format;
+    use infimum_problem::{ColumnNames, Format};
 
-    /// Reads `bytes` as `format` and discards what was understood.
+    /// Reads `bytes` as `format`, rounded and exactly, and discards what was understood.
     pub fn parse(bytes: &[u8], format: Format) {
         let _ = crate::raw::read_bytes(bytes, format);
+        let _ = crate::exact::read_bytes(bytes, format);
+    }
+
+    /// Reads a network and a formula. What is understood is written, read again and compared.
+    pub fn parse_text(text: &str) {
+        let names = ColumnNames::Named(["a", "b", "3"].map(String::from).to_vec());
+        for outputs in 1..3 {
+            if let Ok(network) = crate::parse_network(text, 3, &names, outputs) {
+                let written = crate::write_network(&network, &names);
+                assert_eq!(crate::parse_network(&written, 3, &names, outputs).as_ref(), Ok(&network));
+            }
+        }
+        if let Ok(formula) = crate::reductions::Cnf::parse("text", text) {
+            let splitting = crate::reductions::SetSplitting::of_cnf(&formula.of_three());
+            assert!(splitting.sets.iter().flatten().all(|&element| element < splitting.elements));
+        }
     }
 }

@@ -128,9 +128,7 @@ pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<Raw, DataError>
         Format::Npy => read_npy(open()?, &request, &encode),
         Format::Npz => read_npz(Npz::from_bytes(name, bytes.to_vec())?, String::new(), &request, &encode),
         Format::Idx => {
-            let (length, rest) = bytes.split_at_checked(2).unwrap_or_default();
-            let length = length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
-            let (labels, images) = rest.split_at(length.min(rest.len()));
+            let (labels, images) = idx_files(bytes);
             let labels = |digest| Source::from_bytes_after("labels", labels.to_vec(), digest);
             read_pair(Source::from_bytes(name, images.to_vec())?, labels, &request, &encode)
         }
@@ -143,6 +141,13 @@ pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<Raw, DataError>
         Format::Parquet => Err(no_parquet(name)),
         Format::Csv | Format::Tsv | Format::Builtin => read_table(&open, format, &request, &encode),
     }
+}
+
+/// The files of labels and images that are one after the other.
+pub(crate) fn idx_files(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let (length, rest) = bytes.split_at_checked(2).unwrap_or_default();
+    let length = length.iter().fold(0, |length, &byte| length << 8 | usize::from(byte));
+    rest.split_at(length.min(rest.len()))
 }
 
 #[cfg(not(feature = "parquet"))]

@@ -29,7 +29,7 @@ pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
     Change, DataError, GenerateOptions, KnownTarget, LoadedLoading, LoadingRequest, Loaded, Memory, Prediction, Request, ValidationTarget, builtin_names, describe,
-    generate, generator_names, load, parse_bytes, read_for_prediction, smallest_share, subset_rows,
+    generate, generator_names, load, parse_bytes, read_for_prediction, reductions, smallest_share, subset_rows,
 };
 pub use infimum_problem::{
     Certificate, Circuit, ClassWeight, Columns, ColumnScale, Function, Ending, Event, Format, Gamma, Intercept, Kernel, KernelRequest, LoadingCertificate, LoadingProblem, Loss, Matrix, Monitor, Network, Neuron, Term, Unit,

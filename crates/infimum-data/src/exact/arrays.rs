@@ -6,6 +6,7 @@ use dashu_int::IBig;
 use infimum_problem::{ColumnNames, Format, LoadingRecipe};
 
 use crate::csv::TextColumn;
+use crate::digest::StreamDigest;
 use crate::error::{DataError, Unit};
 use crate::exact::decimal::plain_binary;
 use crate::exact::numbers::{ExactNumbers, Number};
@@ -156,17 +157,27 @@ pub(super) fn read_idx(name: &str) -> Result<Read, DataError> {
     let Some(beside) = beside else {
         return Err(idx::without_labels(&images));
     };
-    let mut source = Source::open(&images)?;
+    let mut read = read_pair(Source::open(&images)?, |digest| Source::open_after(&beside, digest))?;
+    read.notes.push(format!("labels: `{beside}`"));
+    Ok(read)
+}
+
+/// Reads images and labels; `open_labels` continues the hash of the images' stored bytes.
+pub(super) fn read_pair(
+    mut source: Source,
+    open_labels: impl FnOnce(StreamDigest) -> Result<Source, DataError>,
+) -> Result<Read, DataError> {
+    let images = source.name.clone();
     let Array { shape, values, .. } = idx::read_array::<ExactNumbers>(&mut source)?;
     let (rows, columns) = idx::rows_and_columns(&shape, &images)?;
     check(&values, columns, &images)?;
-    let mut source = Source::open_after(&beside, source.digest()?)?;
+    let mut source = open_labels(source.digest()?)?;
     let Array { values: numbers, .. } = idx::label_values::<ExactNumbers>(&mut source, rows, &images)?;
-    check(&numbers, 1, &beside)?;
+    check(&numbers, 1, &source.name)?;
     let targets = vec![labels("label", &numbers, 0..rows)];
     let names = ColumnNames::numbered(columns);
     let (points, scales) =
-        super::finish(name, &Rows { rows, columns, values, without: Vec::new() }, &names, Base::Two)?;
+        super::finish(&images, &Rows { rows, columns, values, without: Vec::new() }, &names, Base::Two)?;
     Ok(Read {
         points,
         scales,
@@ -174,6 +185,6 @@ pub(super) fn read_idx(name: &str) -> Result<Read, DataError> {
         targets,
         recipe: LoadingRecipe { format: Format::Idx, header: false, targets: Vec::new() },
         sha256: source.sha256()?,
-        notes: vec![format!("labels: `{beside}`")],
+        notes: Vec::new(),
     })
 }

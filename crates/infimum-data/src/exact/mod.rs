@@ -139,11 +139,33 @@ fn read(name: &str, request: &LoadingRequest) -> Result<Read, DataError> {
             without_columns("IDX files have none: the labels stand in a file of their own")?;
             arrays::read_idx(name)
         }
-        Format::Parquet => {
-            let message = "Parquet is not read exactly yet; convert the file to CSV or NPY";
-            Err(DataError::input(name, message))
-        }
+        Format::Parquet => Err(no_parquet(name)),
     }
+}
+
+/// Reads `bytes` in the given format, and the targets; for IDX as [`crate::raw::read_bytes`] says.
+pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<(Points, Vec<Option<bool>>), DataError> {
+    let (request, name) = (LoadingRequest::default(), "memory");
+    let open = || crate::source::Source::from_bytes(name, bytes.to_vec());
+    let read = match format {
+        Format::Csv | Format::Tsv | Format::Builtin => table::read(&open, format, &request),
+        Format::Libsvm => libsvm::read(open()?),
+        Format::Npy => arrays::read_npy(open()?, &request),
+        Format::Npz => arrays::read_npz(Npz::from_bytes(name, bytes.to_vec())?, String::new(), &request),
+        Format::Idx => {
+            let (labels, images) = crate::raw::idx_files(bytes);
+            let images = crate::source::Source::from_bytes(name, images.to_vec())?;
+            arrays::read_pair(images, |digest| {
+                crate::source::Source::from_bytes_after("labels", labels.to_vec(), digest)
+            })
+        }
+        Format::Parquet => Err(no_parquet(name)),
+    }?;
+    Ok((read.points, targets::targets(name, &read.targets)?.values))
+}
+
+fn no_parquet(name: &str) -> DataError {
+    DataError::input(name, "Parquet is not read exactly yet; convert the file to CSV or NPY")
 }
 
 /// Points and scales of rows that have been read, of which there must be some of each.

@@ -417,3 +417,31 @@ fn paths_that_are_not_there() {
     let error = load_loading(&name, &LoadingRequest::default(), one_layer).expect_err("nothing there").to_string();
     assert!(error.starts_with("no/such.csv: cannot be read"), "{error}");
 }
+
+proptest! {
+    /// Bytes that are almost files are read or refused, never a panic.
+    #[test]
+    fn damaged_files(changes in prop::collection::vec((any::<u16>(), any::<u8>()), 0..6)) {
+        let image = [&[0u8, 11][..], &[0, 0, 8, 1, 0, 0, 0, 3, 5, 7, 0], &[0, 0, 9, 2, 0, 0, 0, 3, 0, 0, 0, 2, 0, 255, 7, 0, 12, 9]].concat();
+        let table = "a,b,y\n1.5,red,0\n-2e3,\"bl\"\"ue\",?\n12345678901234567890123,x,1\n";
+        let network = "outputs = [\"y\"]\n[[unit]]\nname = \"y\"\ncolumns = [\"a\", 2]\nunits = [\"z\"]\n[[unit]]\nname = \"z\"\ncolumns = \"all\"\n";
+        let formula = "p cnf 3 2\n1 -2 3 0\n-1 0\n";
+        let files = [
+            (Format::Csv, table.as_bytes().to_vec()),
+            (Format::Libsvm, b"1 1:2.5 3:1e-4\n? 2:7\n0 1:1 # c\n".to_vec()),
+            (Format::Npy, npy("<f8", false, "(2, 3)", &[64; 48])),
+            (Format::Npy, npy("<i2", true, "(3, 2)", &[7; 12])),
+            (Format::Idx, image),
+            (Format::Parquet, network.as_bytes().to_vec()),
+            (Format::Parquet, formula.as_bytes().to_vec()),
+        ];
+        for (format, mut bytes) in files {
+            for (place, byte) in &changes {
+                let place = usize::from(*place) % bytes.len();
+                bytes[place] = *byte;
+            }
+            crate::fuzzing::parse(&bytes, format);
+            crate::fuzzing::parse_text(&String::from_utf8_lossy(&bytes));
+        }
+    }
+}

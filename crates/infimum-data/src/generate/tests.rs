@@ -88,7 +88,12 @@ fn what_cannot_be_is_refused() {
             "csv",
             "OUT: random does not heed --hidden; it heeds --rows, --columns",
         ),
-        ("random", GenerateOptions { rows: Some(0), ..none.clone() }, "csv", "OUT: --rows and --columns expect at least 1 each"),
+        (
+            "random",
+            GenerateOptions { rows: Some(0), ..none.clone() },
+            "csv",
+            "OUT: --rows and --columns expect at least 1 each",
+        ),
         (
             "parity",
             GenerateOptions { columns: Some(21), ..none.clone() },

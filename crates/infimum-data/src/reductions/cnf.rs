@@ -2,8 +2,8 @@
 
 use crate::error::DataError;
 
-/// Most variables: literals are kept in 32 bits, and a slip must not cost memory without bounds.
-const MOST_VARIABLES: usize = 1 << 24;
+/// Most variables: a slip must not cost memory without bounds.
+const MOST_VARIABLES: usize = 1 << 20;
 
 /// A formula: every clause holds one literal that is true. Literals are variable numbers from 1, negative if negated.
 #[derive(Debug, Clone, PartialEq, Eq)]
