@@ -144,6 +144,8 @@ pub fn answer(closing: &Closing) -> String {
             )
         }
         Ending::Optimal => format!("{sentence} {}", outlook("--gap")),
+        // The loading problem has answers of its own.
+        Ending::Satisfiable | Ending::Infeasible => format!("{sentence} {message}"),
         Ending::NotAttained => format!("No {model} attains the infimum, which is 0: {message}."),
         Ending::TimeLimit => {
             format!(

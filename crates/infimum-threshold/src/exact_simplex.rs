@@ -6,14 +6,15 @@
 use dashu_int::IBig;
 use infimum_problem::Points;
 
-use crate::separation::engine::ExactTerms;
+use crate::separation::circuit::Side;
+use crate::separation::engine::Terms;
 
 /// What was found.
 pub(crate) enum Exact {
     /// Weights over the group's columns and, last, the bias.
     Separated(Vec<IBig>),
     /// A circuit, multipliers positive for points wanted positive.
-    Conflict(ExactTerms),
+    Conflict(Terms),
     /// Told to stop.
     Stopped,
 }
@@ -135,13 +136,13 @@ impl Integral {
         weights
     }
 
-    fn circuit(&self, i: usize, wanted: &[(u32, i8)]) -> ExactTerms {
+    fn circuit(&self, i: usize, wanted: &[(u32, i8)]) -> Terms {
         let orientation = wanted[self.basic[i]].1;
-        let mut terms = vec![(wanted[self.basic[i]].0, &self.denominator * IBig::from(orientation))];
+        let mut terms = vec![(wanted[self.basic[i]].0, Side::of(&self.denominator * IBig::from(orientation)))];
         for (entry, &variable) in self.entries[i].iter().zip(&self.nonbasic) {
             // A blocked row has no entry for a weight.
             if let Some(point) = wanted.get(variable).filter(|_| !entry.is_zero()) {
-                terms.push((point.0, -entry * IBig::from(orientation)));
+                terms.push((point.0, Side::of(-entry * IBig::from(orientation))));
             }
         }
         terms
@@ -169,8 +170,9 @@ mod tests {
         let wanted = [(0, -1), (1, 1), (2, 1), (3, -1)];
         let Exact::Conflict(terms) = separate(&points, &wanted, &|| false) else { panic!("not separable") };
         assert_eq!(terms.len(), 4);
-        assert!(balances(&points, &terms));
-        assert!(terms.iter().all(|(p, value)| (*value > IBig::ZERO) == (wanted[*p as usize].1 > 0)));
+        let signed = |side: &Side| IBig::from(side.multiplier.clone()) * if side.left { 1 } else { -1 };
+        assert!(balances(&points, &terms.iter().map(|(p, side)| (*p, signed(side))).collect::<Vec<_>>()));
+        assert!(terms.iter().all(|(p, side)| side.left == (wanted[*p as usize].1 > 0)));
     }
 
     #[test]

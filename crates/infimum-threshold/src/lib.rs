@@ -165,7 +165,10 @@ impl State<'_> {
             refutation
         });
         match refutation {
-            Refutation::Proof(circuits, steps) => {
+            Refutation::Proof(mut circuits, steps) => {
+                if self.search.complete(&mut circuits).is_none() {
+                    return false;
+                }
                 self.outcome.lower = allowed + 1;
                 (self.outcome.circuits, self.outcome.proof) = (circuits, steps);
                 self.progress("proof");

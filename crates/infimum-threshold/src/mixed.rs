@@ -7,15 +7,16 @@ use infimum_problem::{IntegerMatrix, LoadingProblem, Points, Unit};
 
 use crate::exact_simplex::{Exact, separate};
 use crate::points::GroupPoints;
+use crate::separation::circuit::Side;
 use crate::separation::crash::Start;
-use crate::separation::engine::{Check, Engine, ExactTerms, small_circuit};
+use crate::separation::engine::{Check, Engine, Terms, small_circuit};
 
 /// What a check of a mixed unit finds.
 pub(crate) enum MixedCheck {
     /// Weights over the unit's inputs and, last, the bias, as `f64` over scaled coordinates or exact.
     Separated(MixedWeights),
     /// A circuit: terms name places in the rows that were given.
-    Conflict(ExactTerms),
+    Conflict(Terms),
     /// Told to stop.
     Stopped,
 }
@@ -52,7 +53,7 @@ pub(crate) fn check(
         match first[point] {
             Some(other) if rows[other].wanted != row.wanted => {
                 let (left, right) = if row.wanted { (place, other) } else { (other, place) };
-                return Some(MixedCheck::Conflict(vec![(left as u32, IBig::ONE), (right as u32, -IBig::ONE)]));
+                return Some(MixedCheck::Conflict(vec![(left as u32, Side::of(IBig::ONE)), (right as u32, Side::of(-IBig::ONE))]));
             }
             Some(_) => {}
             None => first[point] = Some(place),
@@ -67,7 +68,7 @@ pub(crate) fn check(
         wanted.push((point as u32, if rows[*place].wanted { 1i8 } else { -1 }));
     }
     engine.dirty = true;
-    let of_rows = |terms: ExactTerms| -> ExactTerms {
+    let of_rows = |terms: Terms| -> Terms {
         terms.into_iter().map(|(point, value)| (points.row_of_point[point as usize], value)).collect()
     };
     match engine.check() {

@@ -24,6 +24,8 @@ pub(crate) struct GroupPoints {
     pub(crate) exact: Points,
     /// The scaled copy with a constant 1 as last coordinate.
     pub(crate) scaled: Scaled,
+    /// Whether the multipliers of circuits may be left to be made later.
+    pub(crate) lazy: bool,
 }
 
 /// Rows of `f64`, stored sparse; coordinate `columns` is 1 for all.
@@ -84,7 +86,7 @@ fn scaled_value(value: &IBig, power: i64) -> f64 {
 impl GroupPoints {
     /// The points of the rows of `problem` in `columns`.
     pub(crate) fn new(problem: &LoadingProblem, columns: &Columns) -> GroupPoints {
-        GroupPoints::of(&problem.points, columns.list(problem.points.columns()))
+        GroupPoints { lazy: true, ..GroupPoints::of(&problem.points, columns.list(problem.points.columns())) }
     }
 
     /// The distinct points of `points` in `list` of its columns.
@@ -104,7 +106,7 @@ impl GroupPoints {
             Points::Narrow(matrix) => scale(matrix, |value| IBig::from(*value)),
             Points::Wide(matrix) => scale(matrix, Clone::clone),
         };
-        GroupPoints { columns: list, point_of_row, row_of_point, exact, scaled }
+        GroupPoints { columns: list, point_of_row, row_of_point, exact, scaled, lazy: false }
     }
 
     /// Number of distinct points.
@@ -224,7 +226,7 @@ impl GroupPoints {
         };
         let scaled = self.scaled.some(chosen);
         let all: Vec<u32> = (0..chosen.len() as u32).collect();
-        GroupPoints { columns: self.columns.clone(), point_of_row: all.clone(), row_of_point: all, exact, scaled }
+        GroupPoints { columns: self.columns.clone(), point_of_row: all.clone(), row_of_point: all, exact, scaled, lazy: self.lazy }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Through CaDiCaL's interface of user propagators (Fazekas, Niemetz, Preiner, Kirchweger, Szeider, Biere, *IPASIR-UP*, SAT 2023). Every unit that reads columns has
 //! an [`Engine`]; a check asks those whose hyperplane no longer does what is wanted. Checks are made at fixpoints of propagation, as often as they are worth their
 //! time (`Rate`), and always on complete assignments. A circuit becomes the two clauses of docs/loading.md, section 4, for every unit of its group.
-//! Invariant: every clause handed over is licensed by a circuit in `Record::circuits` with exact multipliers.
+//! Invariant: every clause handed over is licensed by a circuit in `Record::circuits` whose multipliers are exact, or 0 where only their signs are proven so far.
 
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
@@ -20,8 +20,9 @@ use crate::exact_simplex::{Exact, separate};
 use crate::formula::Formula;
 use crate::mixed::{self, MixedCheck, MixedWeights, SeenRow};
 use crate::points::GroupPoints;
+use crate::separation::circuit::Side;
 use crate::separation::crash::Start;
-use crate::separation::engine::{Check, Engine, ExactTerms, small_circuit};
+use crate::separation::engine::{Check, Engine, Terms, small_circuit};
 
 /// Implied circuits of at most so many points are added, and so many after one check.
 const IMPLIED_UP_TO: u32 = 14;
@@ -252,7 +253,7 @@ impl Propagator {
         }
     }
 
-    fn circuit_of_points(&self, group: usize, terms: ExactTerms) -> Circuit {
+    fn circuit_of_points(&self, group: usize, terms: Terms) -> Circuit {
         let points = &self.shared.groups[group].0;
         let row = |point: u32| points.row_of_point[point as usize];
         circuit(Scope::Group(group as u32), terms.into_iter().map(|(point, value)| (row(point), Vec::new(), value)))
@@ -306,7 +307,7 @@ impl Propagator {
     }
 
     /// Decides a unit for which `f64` was not enough; its exact hyperplane is kept.
-    fn decide(&mut self, slot: usize) -> Option<ExactTerms> {
+    fn decide(&mut self, slot: usize) -> Option<Terms> {
         let unit = &self.linear[slot];
         let points = &self.shared.groups[unit.group].0;
         let wanted: Vec<(u32, i8)> = (unit.engine.wanted.iter().enumerate())
@@ -361,13 +362,12 @@ impl Propagator {
     }
 }
 
-/// A circuit from rows with input values and signed multipliers.
-fn circuit(scope: Scope, terms: impl Iterator<Item = (u32, Vec<bool>, IBig)>) -> Circuit {
+/// A circuit from rows with input values.
+pub(crate) fn circuit(scope: Scope, terms: impl Iterator<Item = (u32, Vec<bool>, Side)>) -> Circuit {
     let (mut left, mut right) = (Vec::new(), Vec::new());
-    for (row, inputs, value) in terms {
-        let (sign, multiplier) = value.into_parts();
-        let side = if sign == dashu_int::Sign::Positive { &mut left } else { &mut right };
-        side.push(Term { row, multiplier, inputs });
+    for (row, inputs, side) in terms {
+        let terms = if side.left { &mut left } else { &mut right };
+        terms.push(Term { row, multiplier: side.multiplier, inputs });
     }
     left.sort_unstable_by_key(|term| term.row);
     right.sort_unstable_by_key(|term| term.row);

@@ -14,9 +14,9 @@ use infimum_problem::{Circuit, LoadingProblem, Neuron, Scope, Stop, Term};
 
 use crate::formula::Formula;
 use crate::points::GroupPoints;
-use crate::propagator::{Propagator, Record, Shared, clauses};
+use crate::propagator::{Propagator, Record, Shared, circuit as circuit_of, clauses};
 use crate::refute::Until;
-use crate::separation::circuit;
+use crate::separation::circuit::{self, Side};
 use crate::separation::crash::Start;
 use crate::weights::network_weights;
 
@@ -85,6 +85,11 @@ impl Search {
 
     pub(crate) fn problem(&self) -> &LoadingProblem {
         &self.shared.problem
+    }
+
+    /// See [`complete`].
+    pub(crate) fn complete(&self, circuits: &mut [Circuit]) -> Option<()> {
+        complete(&self.shared, circuits)
     }
 
     /// The rows that a search looks at: all, or, if no row may be wrong, the first of every kind and those that an order speaks of.
@@ -255,17 +260,31 @@ fn short_rows(points: &GroupPoints, start: &Start, group: u32, eager: &mut Vec<C
             continue;
         }
         let Some(terms) = circuit::exact(&points.exact, &support, &multipliers) else { continue };
-        let (mut left, mut right) = (Vec::new(), Vec::new());
-        for (point, value) in terms {
-            let row = points.row_of_point[point as usize];
-            let (sign, multiplier) = value.into_parts();
-            let side = if sign == dashu_int::Sign::Positive { &mut left } else { &mut right };
-            side.push(Term { row, multiplier, inputs: Vec::new() });
-        }
-        left.sort_unstable_by_key(|term| term.row);
-        right.sort_unstable_by_key(|term| term.row);
-        if !left.is_empty() && !right.is_empty() {
-            eager.push(Circuit { scope: Scope::Group(group), left, right });
+        let row = |point: u32| points.row_of_point[point as usize];
+        let terms = terms.into_iter().map(|(point, value)| (row(point), Vec::new(), Side::of(value)));
+        let circuit = circuit_of(Scope::Group(group), terms);
+        if !circuit.left.is_empty() && !circuit.right.is_empty() {
+            eager.push(circuit);
         }
     }
+}
+
+/// Makes the multipliers that were left to be made; `None` if one cannot be, which would be a defect of the signs' proof.
+fn complete(shared: &Shared, circuits: &mut [Circuit]) -> Option<()> {
+    for circuit in circuits {
+        let Scope::Group(group) = circuit.scope else { continue };
+        if circuit.left.iter().all(|term| !term.multiplier.is_zero()) {
+            continue;
+        }
+        let points = &shared.groups[group as usize].0;
+        let sides = [(&circuit.left, 1.0), (&circuit.right, -1.0)];
+        let terms = sides.into_iter().flat_map(|(terms, sign)| terms.iter().map(move |term| (term.row, sign)));
+        let (support, signs): (Vec<u32>, Vec<f64>) =
+            terms.map(|(row, sign)| (points.point_of_row[row as usize], sign)).unzip();
+        let terms = circuit::by_remainders(&points.exact, &support, &signs)?;
+        let row = |point: u32| points.row_of_point[point as usize];
+        let terms = terms.into_iter().map(|(point, value)| (row(point), Vec::new(), Side::of(value)));
+        *circuit = circuit_of(circuit.scope, terms);
+    }
+    Some(())
 }

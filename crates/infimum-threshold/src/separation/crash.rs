@@ -12,6 +12,8 @@ use crate::points::Scaled;
 const RELATIVE_PIVOT: f64 = 0.3;
 /// What is left below this is rounding.
 const ZERO: f64 = 1e-9;
+/// Entries below this become 0.
+const DROP: f64 = 1e-12;
 /// Tableaus filled less than this are kept sparse.
 const SPARSE_BELOW: f64 = 0.3;
 
@@ -38,37 +40,37 @@ impl Start {
         (0..n).for_each(|j| entries[(count + j) * n + j] = 1.0);
         let stored: usize = (0..count).map(|p| points.row(p).0.len()).sum();
         let sparse = (stored as f64) < SPARSE_BELOW * (count * n) as f64;
-        let mut free = vec![true; n];
-        let mut used = vec![false; count];
+        let mut counts = Counts::new(&entries, count, n);
         let mut chosen: Vec<(usize, u32)> = Vec::new();
-        let largest = |row: &[f64], free: &[bool]| {
-            row.iter().zip(free).filter(|entry| *entry.1).fold(0.0f64, |most, (value, _)| most.max(value.abs()))
-        };
-        loop {
-            let Some((p, j)) = choose(&entries, n, &used, &free, sparse, largest) else { break };
+        while let Some((p, j)) = counts.choose(&entries, sparse) {
             let inverse = 1.0 / entries[p * n + j];
             let pivot_row: Vec<(usize, f64)> = (0..n)
                 .filter(|&k| k != j && entries[p * n + k] != 0.0)
                 .map(|k| (k, -inverse * entries[p * n + k]))
                 .collect();
+            counts.use_up(&entries, p, j);
             for l in (0..rows).filter(|&l| l != p) {
                 let factor = entries[l * n + j];
-                if factor != 0.0 {
-                    let row = &mut entries[l * n..(l + 1) * n];
-                    row[j] = factor * inverse;
-                    for &(k, step) in &pivot_row {
-                        let value = row[k] + factor * step;
-                        row[k] = if value.abs() < 1e-12 { 0.0 } else { value };
-                    }
+                if factor == 0.0 {
+                    continue;
+                }
+                let row = &mut entries[l * n..(l + 1) * n];
+                row[j] = factor * inverse;
+                for &(k, step) in &pivot_row {
+                    let before = row[k];
+                    let value = before + factor * step;
+                    row[k] = if value.abs() < DROP { 0.0 } else { value };
+                    counts.changed(l, k, before, row[k]);
                 }
             }
             // The point's own row is itself.
             entries[p * n..(p + 1) * n].fill(0.0);
             entries[p * n + j] = 1.0;
-            used[p] = true;
-            free[j] = false;
             chosen.push((j, p as u32));
         }
+        let free = counts.free;
+        let mut used = vec![false; count];
+        chosen.iter().for_each(|entry| used[entry.1 as usize] = true);
         let rank = chosen.len();
         let basic: Vec<u32> = (0..count as u32).filter(|&p| !used[p as usize]).collect();
         let mut left = Vec::with_capacity(basic.len() * rank);
@@ -96,27 +98,83 @@ impl Start {
     }
 }
 
-/// The next point and weight to exchange.
-fn choose(
-    entries: &[f64],
+/// What is left to exchange, and how many entries that are not 0 its rows and columns have.
+struct Counts {
     n: usize,
-    used: &[bool],
-    free: &[bool],
-    sparse: bool,
-    largest: impl Fn(&[f64], &[bool]) -> f64,
-) -> Option<(usize, usize)> {
-    let rows = (0..used.len()).filter(|&p| !used[p]);
-    let row = |p: usize| &entries[p * n..(p + 1) * n];
-    if !sparse {
-        let best = rows.map(|p| (largest(row(p), free), p)).fold((ZERO, usize::MAX), |best, next| if next.0 > best.0 { next } else { best });
-        let p = best.1;
-        let j = (p != usize::MAX).then(|| (0..n).find(|&j| free[j] && row(p)[j].abs() == best.0)).flatten()?;
-        return Some((p, j));
+    used: Vec<bool>,
+    free: Vec<bool>,
+    /// Of every point in the free columns.
+    rows: Vec<u32>,
+    /// Of every column in the rows not used.
+    columns: Vec<u32>,
+}
+
+impl Counts {
+    fn new(entries: &[f64], count: usize, n: usize) -> Counts {
+        let mut counts =
+            Counts { n, used: vec![false; count], free: vec![true; n], rows: vec![0; count], columns: vec![0; n] };
+        for p in 0..count {
+            for j in (0..n).filter(|&j| entries[p * n + j] != 0.0) {
+                counts.rows[p] += 1;
+                counts.columns[j] += 1;
+            }
+        }
+        counts
     }
-    let nonzeros = |p: usize| row(p).iter().zip(free).filter(|entry| *entry.1 && entry.0.abs() > ZERO).count();
-    let p = rows.map(|p| (nonzeros(p), p)).filter(|entry| entry.0 > 0).min()?.1;
-    let least = RELATIVE_PIVOT * largest(row(p), free);
-    let candidates = (0..n).filter(|&j| free[j] && row(p)[j].abs() >= least);
-    let count = |j: usize| (0..used.len()).filter(|&l| !used[l] && entries[l * n + j].abs() > ZERO).count();
-    candidates.min_by_key(|&j| count(j)).map(|j| (p, j))
+
+    /// An entry of row l in column k was changed.
+    #[inline]
+    fn changed(&mut self, l: usize, k: usize, before: f64, after: f64) {
+        if (before != 0.0) == (after != 0.0) || l >= self.used.len() || self.used[l] || !self.free[k] {
+            return;
+        }
+        let by = |count: &mut u32| *count = if after != 0.0 { *count + 1 } else { *count - 1 };
+        by(&mut self.rows[l]);
+        by(&mut self.columns[k]);
+    }
+
+    /// Point p is looked at no more.
+    fn retire(&mut self, entries: &[f64], p: usize) {
+        self.used[p] = true;
+        for k in (0..self.n).filter(|&k| self.free[k] && entries[p * self.n + k] != 0.0) {
+            self.columns[k] -= 1;
+        }
+    }
+
+    /// Point p and column j are exchanged.
+    fn use_up(&mut self, entries: &[f64], p: usize, j: usize) {
+        self.free[j] = false;
+        self.retire(entries, p);
+        for l in (0..self.used.len()).filter(|&l| !self.used[l] && entries[l * self.n + j] != 0.0) {
+            self.rows[l] -= 1;
+        }
+    }
+
+    /// The next point and weight to exchange.
+    fn choose(&mut self, entries: &[f64], sparse: bool) -> Option<(usize, usize)> {
+        let n = self.n;
+        let largest = |counts: &Counts, p: usize| {
+            let row = entries[p * n..(p + 1) * n].iter().zip(&counts.free);
+            row.filter(|entry| *entry.1).fold(0.0f64, |most, (value, _)| most.max(value.abs()))
+        };
+        let rows = || (0..self.used.len()).filter(|&p| !self.used[p] && self.rows[p] > 0);
+        if !sparse {
+            let best = rows()
+                .map(|p| (largest(self, p), p))
+                .fold((ZERO, usize::MAX), |best, next| if next.0 > best.0 { next } else { best });
+            let row = entries.get(best.1.checked_mul(n)?..)?;
+            return (0..n).find(|&j| self.free[j] && row[j].abs() == best.0).map(|j| (best.1, j));
+        }
+        loop {
+            let p = (0..self.used.len()).filter(|&p| !self.used[p] && self.rows[p] > 0).min_by_key(|&p| self.rows[p])?;
+            let most = largest(self, p);
+            if most <= ZERO {
+                // Rounding alone: this point depends on those chosen.
+                self.retire(entries, p);
+                continue;
+            }
+            let candidates = (0..n).filter(|&j| self.free[j] && entries[p * n + j].abs() >= RELATIVE_PIVOT * most);
+            return candidates.min_by_key(|&j| self.columns[j]).map(|j| (p, j));
+        }
+    }
 }

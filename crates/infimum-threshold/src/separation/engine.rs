@@ -10,9 +10,7 @@
 
 use std::sync::Arc;
 
-use dashu_int::IBig;
-
-use super::circuit;
+use super::circuit::{self, Side};
 use super::crash::Start;
 use super::tableau::{Place, Tableau};
 use crate::points::GroupPoints;
@@ -32,15 +30,15 @@ const REFRESH: usize = 64;
 /// Pivots after which a dense tableau is made anew.
 const REBUILD: usize = 400;
 
-/// A point on one side of a circuit with its multiplier; negative multipliers are the right side.
-pub(crate) type ExactTerms = Vec<(u32, IBig)>;
+/// The points of a circuit.
+pub(crate) type Terms = Vec<(u32, Side)>;
 
 /// What a check finds.
 pub(crate) enum Check {
     /// `weights` separates all that is wanted.
     Separated,
     /// No hyperplane does: a circuit with its multipliers, positive for points wanted positive.
-    Conflict(ExactTerms),
+    Conflict(Terms),
     /// The arithmetic of `f64` did not decide.
     Unknown,
 }
@@ -391,7 +389,7 @@ impl Engine {
     }
 
     /// The circuit of the blocked row i, or of another blocked row with fewer points.
-    fn conflict(&mut self, i: usize) -> Option<ExactTerms> {
+    fn conflict(&mut self, i: usize) -> Option<Terms> {
         let mut rows: Vec<(u32, usize, bool)> = vec![(self.size(i), i, self.violation(self.tableau.basic[i] as usize) > 0.0)];
         for &p in &self.assigned {
             let Place::Row(l) = self.tableau.place(p as usize) else { continue };
@@ -414,7 +412,7 @@ impl Engine {
     }
 
     /// The exact circuit of a row whose points are wanted on the sides that its signs say.
-    fn circuit_of_row(&self, i: usize) -> Option<ExactTerms> {
+    fn circuit_of_row(&self, i: usize) -> Option<Terms> {
         let p = self.tableau.basic[i];
         let largest = self.tableau.row(i).iter().fold(0.0f64, |most, value| most.max(value.abs())).max(1.0);
         let mut support = vec![p];
@@ -433,8 +431,17 @@ impl Engine {
         if !fits {
             return None;
         }
-        let terms = circuit::exact(&self.points.exact, &support, &multipliers)?;
+        let terms = self.proven(&support, &multipliers)?;
         (!terms.is_empty()).then_some(terms)
+    }
+
+    /// The circuit with these approximate multipliers, if it is one.
+    fn proven(&self, support: &[u32], multipliers: &[f64]) -> Option<Terms> {
+        if self.points.lazy {
+            return circuit::exact_or_certain(&self.points.exact, support, multipliers);
+        }
+        let terms = circuit::exact(&self.points.exact, support, multipliers)?;
+        Some(terms.into_iter().map(|(p, value)| (p, Side::of(value))).collect())
     }
 
     /// Minimises the sum of violations over the wanted points; at a minimum above 0 the violated points and the blocked columns are a certificate, which a
@@ -558,7 +565,7 @@ impl Engine {
 
     /// Circuits that the present tableau implies: rows of at most `longest` points of which all but one are wanted on the sides of one orientation. At most
     /// `most`; each with the point that is missing.
-    pub(crate) fn implied(&self, longest: u32, most: usize, found: &mut Vec<(ExactTerms, u32)>) {
+    pub(crate) fn implied(&self, longest: u32, most: usize, found: &mut Vec<(Terms, u32)>) {
         for i in 0..self.tableau.rows {
             if found.len() >= most {
                 return;
@@ -594,7 +601,7 @@ impl Engine {
                     multipliers.push(-value * f64::from(orientation));
                     true
                 });
-                if let Some(terms) = circuit::exact(&self.points.exact, &support, &multipliers) {
+                if let Some(terms) = self.proven(&support, &multipliers) {
                     found.push((terms, point));
                 }
                 break;
@@ -604,7 +611,7 @@ impl Engine {
 }
 
 /// A circuit among a few points that no hyperplane separates, by the simplex over them alone with Bland's rule.
-pub(crate) fn small_circuit(points: &GroupPoints, wanted: &[(u32, i8)]) -> Option<ExactTerms> {
+pub(crate) fn small_circuit(points: &GroupPoints, wanted: &[(u32, i8)]) -> Option<Terms> {
     let chosen: Vec<u32> = wanted.iter().map(|entry| entry.0).collect();
     let few = Arc::new(points.some(&chosen));
     let start = Arc::new(Start::new(&few.scaled, few.len()));
