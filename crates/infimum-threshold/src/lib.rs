@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod exact_simplex;
+mod flat;
 mod formula;
 mod mixed;
 mod points;
@@ -20,6 +21,7 @@ mod weights;
 
 use infimum_problem::{Circuit, Ending, Event, LoadingProblem, Monitor, Neuron, ProofStep, Stop};
 
+use crate::flat::Flat;
 use crate::refute::{Refutation, refute};
 use crate::search::{Answer, Search};
 
@@ -65,30 +67,65 @@ pub struct Outcome {
 
 /// Decides the question, or seeks the fewest wrong rows. The network must be well formed ([`infimum_problem::Network::fault`]).
 pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor) -> Outcome {
-    let mut state = State {
-        search: Search::new(problem.clone(), options.threads, options.symmetry, options.seed),
-        monitor,
-        outcome: Outcome {
-            lower: 0,
-            upper: None,
-            neurons: None,
-            circuits: Vec::new(),
-            proof: Vec::new(),
-            ending: Ending::Stalled,
-            conflicts: 0,
-            message: String::new(),
-        },
-        known: Vec::new(),
+    let mut outcome = Outcome {
+        lower: 0,
+        upper: None,
+        neurons: None,
+        circuits: Vec::new(),
+        proof: Vec::new(),
+        ending: Ending::Stalled,
+        conflicts: 0,
+        message: String::new(),
     };
-    monitor.report(Event::Solver {
-        name: "circuits",
-        reason: format!("{} threshold units, {} rows", problem.network.units.len(), problem.rows()),
-    });
+    if flat::is_flat(problem) {
+        monitor.report(Event::Solver {
+            name: "separation",
+            reason: format!("{} units that read columns alone", problem.network.units.len()),
+        });
+        if separate_all(problem, options, monitor, &mut outcome) {
+            return outcome;
+        }
+    }
+    let units = problem.network.units.len();
+    let reason = format!("{units} threshold unit{}, {} rows", if units == 1 { "" } else { "s" }, problem.rows());
+    monitor.report(Event::Solver { name: "circuits", reason });
+    let search = Search::new(problem.clone(), options.threads, options.symmetry, options.seed);
+    let mut state = State { search, monitor, outcome, known: Vec::new() };
     match options.allowed {
         Some(allowed) => state.decide(allowed),
         None => state.minimise(),
     }
     state.outcome
+}
+
+/// Asks of units that read columns alone whether all rows can be right; whether that was all that was asked.
+fn separate_all(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor, outcome: &mut Outcome) -> bool {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads.max(1)).build();
+    let stop = || monitor.stop().is_some();
+    let found = match &pool {
+        Ok(pool) => pool.install(|| flat::decide(problem, &stop)),
+        Err(_) => flat::decide(problem, &stop),
+    };
+    match found {
+        Flat::Weights(neurons) => {
+            let Some(evaluated) = weights::evaluate(problem, neurons) else { return false };
+            (outcome.upper, outcome.neurons) = (Some(evaluated.wrong), Some(evaluated.neurons));
+            outcome.ending = if options.allowed.is_some() { Ending::Satisfiable } else { Ending::Optimal };
+            evaluated.wrong == 0
+        }
+        Flat::Contradiction(circuit, steps) => {
+            (outcome.lower, outcome.circuits, outcome.proof) = (1, vec![circuit], steps);
+            outcome.ending = Ending::Infeasible;
+            options.allowed == Some(0)
+        }
+        Flat::Stopped => {
+            outcome.ending = match monitor.stop() {
+                Some(Stop::Interrupted) => Ending::Interrupted,
+                _ => Ending::TimeLimit,
+            };
+            monitor.stop().is_some()
+        }
+    }
 }
 
 struct State<'a> {
