@@ -4,7 +4,7 @@
 //! values once the mantissas have no factor of the base. Mantissas are stored with such factors, so a value's exponent is only a lower
 //! bound; it is refined where it lies below the scale found so far, and hardly ever is. Then the integers are `mantissa · base^(exponent − s)`.
 
-use dashu_int::IBig;
+use dashu_int::{IBig, ops::BitTest};
 use infimum_problem::{ColumnNames, ColumnScale, IntegerMatrix, Points};
 
 use crate::error::{DataError, one_line};
@@ -33,6 +33,9 @@ pub(super) enum Base {
 const NONE: i32 = i32::MAX;
 /// Largest magnitude of [`Points::Narrow`].
 const NARROW: u64 = 1 << 62;
+
+/// Bits of 10^[`MOST_DIGITS`]; no smaller number has more.
+const LIMIT_BITS: usize = 13_288;
 
 const POWERS: [i64; 19] = {
     let mut powers = [1i64; 19];
@@ -75,7 +78,12 @@ impl Base {
         (value.unsigned_abs() <= NARROW).then_some(value)
     }
 
+    /// The same beyond 62 bits.
     fn wide(self, mantissa: &IBig, shift: i32) -> IBig {
+        if let (Ok(mantissa), Base::Ten, Some(power)) = (i64::try_from(mantissa), self, POWERS.get(shift as usize)) {
+            // Below 2^123.
+            return (i128::from(mantissa) * i128::from(*power)).into();
+        }
         let power = shift.unsigned_abs() as usize;
         match (self, shift >= 0) {
             (Base::Ten, true) => mantissa * IBig::from(10).pow(power),
@@ -169,7 +177,7 @@ fn wide(
                 Number::Long(mantissa, exponent) => (mantissa.clone(), exponent),
             };
             let value = base.wide(&mantissa, exponent - scales[column as usize]);
-            if value >= limit || -&value >= limit {
+            if value.bit_len() >= LIMIT_BITS && (value >= limit || -&value >= limit) {
                 fault = fault.or(Some(column as usize));
             } else if fault.is_none() {
                 matrix.column_indices.push(column);

@@ -78,6 +78,8 @@ fn a_column_may_hold_the_very_large_and_the_very_small() {
     assert!(error.starts_with("a.csv: column `x`: expected values that are at most 4000 digits long"), "{error}");
     assert!(error.ends_with("(10^-3000), got a longer one in data row 2"), "{error}");
     assert!(csv("x,y\n1e-3000,0\n1e999,1\n").is_ok());
+    assert!(csv("x,y\n1e-3000,0\n-1e1000,1\n").is_err());
+    assert!(csv(&format!("x,y\n1e-3000,0\n-{}e997,1\n", "9".repeat(3))).is_ok());
 }
 
 #[test]
