@@ -170,9 +170,13 @@ impl State<'_> {
                 self.progress("search");
                 (wrong <= allowed).then_some(true)
             }
-            Answer::None(circuits) => {
+            Answer::None(circuits, proof) => {
                 self.known = circuits;
-                self.prove(allowed).then_some(false)
+                match proof {
+                    Some((circuits, steps)) => self.proven(allowed, circuits, steps),
+                    None => self.prove(allowed),
+                }
+                .then_some(false)
             }
             Answer::Stopped | Answer::Unclear => None,
         }
@@ -202,17 +206,20 @@ impl State<'_> {
             refutation
         });
         match refutation {
-            Refutation::Proof(mut circuits, steps) => {
-                if self.search.complete(&mut circuits).is_none() {
-                    return false;
-                }
-                self.outcome.lower = allowed + 1;
-                (self.outcome.circuits, self.outcome.proof) = (circuits, steps);
-                self.progress("proof");
-                true
-            }
+            Refutation::Proof(circuits, steps) => self.proven(allowed, circuits, steps),
             Refutation::Satisfiable | Refutation::Stopped => false,
         }
+    }
+
+    /// Takes a refutation of "at most `allowed`"; whether its circuits could be made exact.
+    fn proven(&mut self, allowed: u64, mut circuits: Vec<Circuit>, steps: Vec<ProofStep>) -> bool {
+        if self.search.complete(&mut circuits).is_none() {
+            return false;
+        }
+        self.outcome.lower = allowed + 1;
+        (self.outcome.circuits, self.outcome.proof) = (circuits, steps);
+        self.progress("proof");
+        true
     }
 
     fn decide(&mut self, allowed: u64) {

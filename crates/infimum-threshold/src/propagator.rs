@@ -57,6 +57,8 @@ pub(crate) enum Hyperplane {
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) circuits: Vec<Circuit>,
+    /// For every clause handed over the place of its circuit.
+    pub(crate) owners: Vec<u32>,
     /// Hyperplanes of the free units that are not tables, by unit, of the accepted assignment.
     pub(crate) hyperplanes: Vec<Option<Hyperplane>>,
     pub(crate) checks: u64,
@@ -248,8 +250,14 @@ impl Propagator {
         let network = &self.shared.problem.network;
         let place = |row: u32| row_of.get(&row).copied();
         let queue = &mut self.queue;
-        if clauses(&circuit, network, formula, place, |clause| queue.extend(clause.iter().chain([&0]))) {
-            self.record.borrow_mut().circuits.push(circuit);
+        let mut record = self.record.borrow_mut();
+        let owner = record.circuits.len() as u32;
+        let all_there = clauses(&circuit, network, formula, place, |clause| {
+            queue.extend(clause.iter().chain([&0]));
+            record.owners.push(owner);
+        });
+        if all_there {
+            record.circuits.push(circuit);
         }
     }
 

@@ -1,5 +1,8 @@
-//! The refutation that a stranger can check: the formula over all rows with the clauses of all circuits is solved once more, without theory, by CaDiCaL with
-//! LRAT hints; what the empty clause does not rest on is left out, circuits first of all.
+//! The refutation that a stranger can check: what CaDiCaL derived, with LRAT hints, walked back from the empty clause; what that does not rest on is left out,
+//! circuits first of all.
+//!
+//! A search over all rows is traced while it goes on, and its trace is the proof. One that left rows out, or whose trace grew too long, is followed by another: the
+//! formula over all rows with the clauses of all its circuits is solved once more, without theory.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -21,9 +24,12 @@ pub(crate) enum Refutation {
     Stopped,
 }
 
+/// Most literals and hints that a trace keeps; beyond, the proof is made by solving once more.
+const LONGEST: usize = 150_000_000;
+
 /// Derived clauses in the order of their making.
 #[derive(Default)]
-struct Trace {
+pub(crate) struct Trace {
     /// CaDiCaL's number of the k-th original clause.
     originals: Vec<i64>,
     numbers: Vec<i64>,
@@ -33,20 +39,28 @@ struct Trace {
     hint_ends: Vec<usize>,
     /// A step of another kind than reverse unit propagation was made.
     foreign: bool,
+    /// It grew too long and was given up.
+    full: bool,
 }
 
-struct Tracer(Rc<RefCell<Trace>>);
+/// Writes what CaDiCaL derives into a trace.
+pub(crate) struct Tracer(pub(crate) Rc<RefCell<Trace>>);
 
 impl ProofTracer for Tracer {
     fn add_original_clause(&mut self, id: i64, _redundant: bool, _clause: &[i32], restored: bool) {
-        if !restored {
-            self.0.borrow_mut().originals.push(id);
+        let mut trace = self.0.borrow_mut();
+        if !restored && !trace.full {
+            trace.originals.push(id);
         }
     }
 
     fn add_derived_clause(&mut self, id: i64, _redundant: bool, witness: i32, clause: &[i32], antecedents: &[i64]) {
         let mut trace = self.0.borrow_mut();
         trace.foreign |= witness != 0;
+        if trace.full || trace.literals.len() + trace.hints.len() > LONGEST {
+            *trace = Trace { full: true, ..Trace::default() };
+            return;
+        }
         trace.numbers.push(id);
         trace.literals.extend_from_slice(clause);
         let end = trace.literals.len();
@@ -133,10 +147,11 @@ impl Trace {
     }
 }
 
-/// Walks back from the empty clause, keeps what it rests on, and numbers it as docs/loading.md says.
-fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circuit]) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
+/// Walks back from the empty clause, keeps what it rests on, and numbers it as docs/loading.md says. `formula`: number of the formula's clauses, after which those
+/// of the circuits come; `owner`: for each of these the circuit. `None` if the trace is no proof of the kind that the checker takes.
+pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circuit]) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
     let last = (0..trace.numbers.len()).find(|&step| trace.clause(step).is_empty())?;
-    if trace.foreign {
+    if trace.foreign || trace.full {
         return None;
     }
     let original: HashMap<i64, u64> =
@@ -152,7 +167,7 @@ fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circuit]) -> Opt
         for id in trace.hints(step) {
             match original.get(id) {
                 Some(&place) if place <= formula => {}
-                Some(&place) => used[owner[(place - formula - 1) as usize] as usize] = true,
+                Some(&place) => used[*owner.get((place - formula - 1) as usize)? as usize] = true,
                 None => needed[*derived.get(id)?] = true,
             }
         }

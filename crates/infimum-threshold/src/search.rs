@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use cadical_sys::{CaDiCal, Status};
 use dashu_int::UBig;
-use infimum_problem::{Circuit, LoadingProblem, Neuron, Scope, Stop, Term};
+use infimum_problem::{Circuit, LoadingProblem, Neuron, ProofStep, Scope, Stop, Term};
 
 use crate::formula::Formula;
 use crate::points::GroupPoints;
 use crate::propagator::{Propagator, Record, Shared, circuit as circuit_of, clauses};
-use crate::refute::Until;
+use crate::refute::{Trace, Tracer, Until, trim};
 use crate::separation::circuit::{self, Side};
 use crate::separation::crash::Start;
 use crate::weights::network_weights;
@@ -32,8 +32,8 @@ const ASK: Duration = Duration::from_millis(2);
 pub(crate) enum Answer {
     /// Weights of the free units.
     Weights(Vec<Neuron>),
-    /// None exist: circuits that show it.
-    None(Vec<Circuit>),
+    /// None exist: circuits that show it, and, if the search was traced, the circuits needed and the proof.
+    None(Vec<Circuit>, Option<(Vec<Circuit>, Vec<ProofStep>)>),
     /// Stopped.
     Stopped,
     /// An assignment was found, but no exact weights for it.
@@ -56,7 +56,7 @@ pub(crate) struct Effort {
 
 enum Found {
     Model(Option<Vec<Neuron>>),
-    Unsatisfiable(Vec<Circuit>),
+    Unsatisfiable(Vec<Circuit>, Option<(Vec<Circuit>, Vec<ProofStep>)>),
     Stopped,
 }
 
@@ -150,7 +150,7 @@ impl Search {
                 report(effort);
                 let better = match found {
                     Found::Model(Some(neurons)) => Answer::Weights(neurons),
-                    Found::Unsatisfiable(circuits) => Answer::None(circuits),
+                    Found::Unsatisfiable(circuits, proof) => Answer::None(circuits, proof),
                     Found::Model(None) if matches!(answer, Answer::Stopped) => Answer::Unclear,
                     Found::Model(None) | Found::Stopped => continue,
                 };
@@ -181,6 +181,13 @@ fn work(
     let mut solver = CaDiCal::new();
     solver.set("quiet", 1);
     solver.set("factor", 0);
+    solver.set("lrat", 1);
+    let trace = Rc::new(RefCell::new(Trace::default()));
+    // Over all rows the formula is the checker's own, and what is derived is the proof.
+    let traced = formula.rows.len() == problem.rows();
+    if traced {
+        solver.connect_proof_tracer1(Tracer(trace.clone()), true, false);
+    }
     solver.set("chrono", 0);
     solver.set("seed", (seed % 2_000_000_000) as i32);
     if seed % 2 == 1 {
@@ -192,10 +199,13 @@ fn work(
     });
     let place: HashMap<u32, usize> = formula.rows.iter().enumerate().map(|(place, &row)| (row, place)).collect();
     let mut given = Vec::new();
+    let mut owners = Vec::new();
     for circuit in shared.eager.iter().chain(known) {
+        let owner = given.len() as u32;
         let all_there = clauses(circuit, &problem.network, &formula, |row| place.get(&row).copied(), |clause| {
             clause.iter().for_each(|&literal| solver.add(literal));
             solver.add(0);
+            owners.push(owner);
         });
         if all_there {
             given.push(circuit.clone());
@@ -213,9 +223,12 @@ fn work(
     let stopped = shared.stop.load(Ordering::Relaxed);
     let found = match status {
         Status::UNSATISFIABLE => {
+            let before = given.len() as u32;
             let mut circuits = given;
             circuits.extend(record.borrow().circuits.iter().cloned());
-            Found::Unsatisfiable(circuits)
+            owners.extend(record.borrow().owners.iter().map(|&owner| before + owner));
+            let proof = traced.then(|| trim(&trace.borrow(), formula.count, &owners, &circuits)).flatten();
+            Found::Unsatisfiable(circuits, proof)
         }
         Status::SATISFIABLE if !stopped => {
             let values: Vec<bool> = (1..=formula.variables).map(|variable| solver.val(variable) > 0).collect();
