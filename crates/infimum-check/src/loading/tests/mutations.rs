@@ -6,9 +6,14 @@ use infimum_problem::{
     ProofStep, Scope, Term,
 };
 
+use super::super::circuits::Lemmas;
 use super::super::steps::check_loading_problem;
+use super::super::weights::wrong_rows;
 use super::oracle::Oracle;
-use super::{Random, all_circuits, claim, known, line, narrow, problem, random_problem, refuted, unit, wide, xor};
+use super::{
+    Random, all_circuits, claim, known, line, narrow, oracle, problem, random_network, random_problem, refuted, unit,
+    wide, xor,
+};
 use crate::steps::Step;
 
 fn step_of(problem: &LoadingProblem, certificate: &LoadingCertificate) -> Option<Step> {
@@ -243,6 +248,48 @@ fn changed_circuits_are_refused() {
     refused(&xor_without_hidden(), &[Step::Circuits], |c| c.circuits.push(nothing));
 }
 
+/// What would license a false clause if one rule were missing.
+#[test]
+fn false_circuits_are_refused() {
+    // Four points at 0 and four at 1, which can be separated.
+    let rows: Vec<Vec<i64>> = (0..8).map(|i| vec![i64::from(i > 3)]).collect();
+    let problem = problem(&rows, known(&[0, 0, 0, 0, 1, 1, 1, 1]), Network::layered(&[], 1));
+    let why = |multipliers: &[(u32, UBig)]| {
+        let side = |left: bool| {
+            let terms = multipliers.iter().filter(|(row, _)| (*row > 3) == left);
+            terms.map(|(row, multiplier)| Term { row: *row, multiplier: multiplier.clone(), inputs: vec![] }).collect()
+        };
+        let circuit = Circuit { scope: Scope::Group(0), left: side(true), right: side(false) };
+        Lemmas::new(&problem, &[circuit]).err()
+    };
+    // 0 = 0.
+    let zero = why(&[(0, UBig::ZERO), (4, UBig::ZERO)]);
+    assert_eq!(zero.as_deref(), Some("circuit 1: the multiplier of row 5 is 0"));
+    // 2^128 = 0 where sums wrap around.
+    let quarter: Vec<(u32, UBig)> = (0..8).map(|row| (row, UBig::ONE << 126)).collect();
+    assert_eq!(why(&quarter).as_deref(), Some("circuit 1: its sides differ in column 1"));
+    let one_side: Vec<(u32, UBig)> = quarter[4..].to_vec();
+    assert_eq!(why(&one_side).as_deref(), Some("circuit 1: one of its sides is empty"));
+}
+
+#[test]
+fn circuits_of_a_unit_are_for_free_mixed_units() {
+    // `xor` of two units is no threshold function; a fixed unit may be no function of the kind, and a table needs no circuits.
+    for function in [Function::Free, Function::Fixed { weights: vec![1, 1], bias: -1 }] {
+        let mut network = Network::layered(&[2], 1);
+        network.units[2].function = function;
+        let problem = xor(network);
+        let term = |row, inputs: &[bool]| Term { row, multiplier: UBig::ONE, inputs: inputs.to_vec() };
+        let circuit = Circuit {
+            scope: Scope::Unit(2),
+            left: vec![term(0, &[false, false]), term(3, &[true, true])],
+            right: vec![term(1, &[true, false]), term(2, &[false, true])],
+        };
+        let why = Lemmas::new(&problem, &[circuit]).err();
+        assert!(why.as_deref().is_some_and(|why| why.starts_with("circuit 1: unit 2 is no free unit")), "{why:?}");
+    }
+}
+
 fn distinct(problem: &LoadingProblem) -> bool {
     let mut rows = super::oracle::dense(&problem.points);
     rows.sort();
@@ -380,6 +427,59 @@ fn changed_weights_are_refused() {
     scale(&mut certificate, &IBig::ONE, &IBig::ZERO);
     let refusal = check_loading_problem(&problem, &certificate).expect_err("0");
     assert_eq!(refusal.to_string(), "weights: unit `h1.1`: its weighted sum on row 1 is exactly 0");
+}
+
+/// Wrong rows with these weights, unit by unit as the definition says; `None` if a free unit's sum is 0 somewhere.
+fn counted(problem: &LoadingProblem, neurons: &[Neuron]) -> Option<u64> {
+    let rows = oracle::dense(&problem.points);
+    let mut values: Vec<u32> = Vec::new();
+    let mut left = neurons.iter();
+    for (place, unit) in problem.network.units.iter().enumerate() {
+        let (weights, bias, is_free) = match &unit.function {
+            Function::Fixed { weights, bias } => (weights.iter().map(|&w| w.into()).collect(), (*bias).into(), false),
+            Function::Free => left.next().map(|neuron| (neuron.weights.clone(), neuron.bias.clone(), true))?,
+        };
+        let mut bits = 0;
+        for (i, inputs) in oracle::inputs(problem, &rows, place, &values).iter().enumerate() {
+            let sum: IBig = inputs.iter().zip(&weights).map(|(&x, w)| w * x).sum::<IBig>() + &bias;
+            if sum.is_zero() && is_free {
+                return None;
+            }
+            bits |= u32::from(sum > IBig::ZERO) << i;
+        }
+        values.push(bits);
+    }
+    let is_wrong = |i: usize| {
+        let targets = problem.target(i).iter().zip(&problem.network.outputs);
+        targets.filter_map(|(y, &o)| y.map(|y| y != (values[o as usize] >> i & 1 == 1))).any(|wrong| wrong)
+    };
+    Some((0..rows.len()).filter(|&i| is_wrong(i)).count() as u64)
+}
+
+#[test]
+fn any_weights_are_evaluated_as_the_definition_says() {
+    let mut random = Random(8);
+    let mut zeros = 0;
+    for round in 0..600 {
+        let (m, d) = (1 + random.below(7), 1 + random.below(3));
+        let network = random_network(&mut random, d, 6);
+        let problem = random_problem(&mut random, m, d, network);
+        let scale = IBig::from(3).pow([0, 50][round % 2]);
+        let free = problem.network.units.iter().filter(|unit| unit.is_free());
+        let neurons: Vec<Neuron> = free
+            .map(|unit| {
+                let mut weight = || (IBig::from(random.below(9)) - 4) * &scale;
+                let weights = (0..unit.columns.list(d).len() + unit.units.len()).map(|_| weight()).collect();
+                Neuron { weights, bias: weight() + if round % 3 == 0 { 0 } else { 1 } }
+            })
+            .collect();
+        let expected = counted(&problem, &neurons);
+        zeros += usize::from(expected.is_none());
+        assert_eq!(wrong_rows(&problem, &neurons).ok(), expected, "{problem:?} {neurons:?}");
+        let wide = LoadingProblem { points: wide(&oracle::dense(&problem.points)), ..problem };
+        assert_eq!(wrong_rows(&wide, &neurons).ok(), expected);
+    }
+    assert!((50..550).contains(&zeros), "{zeros}");
 }
 
 #[test]
