@@ -122,6 +122,8 @@ fn balance<T: Exact>(
     inputs: usize,
     row: impl Fn(&mut Sums<T>, &T, usize) -> Option<()>,
 ) -> Option<Result<(), String>> {
+    // A circuit before may have been given up half-way.
+    sums.clear();
     let (mut total, one) = (T::default(), T::of_value(1));
     let mut inputs: Vec<T> = (0..inputs).map(|_| T::default()).collect();
     for (terms, is_left) in [(&circuit.left, true), (&circuit.right, false)] {
@@ -158,7 +160,6 @@ impl Scratch {
             if let Some(answer) = answer {
                 return answer;
             }
-            sums.clear();
         }
         let sums = self.wide.get_or_insert_with(|| Sums::new(points.columns()));
         let answer = balance(sums, circuit, inputs, |sums, multiplier, row| {

@@ -494,6 +494,10 @@ fn sums_that_leave_128_bits_are_computed_all_the_same() {
     let certificate =
         LoadingCertificate { claim, neurons: Some(vec![neuron(&weights, 0)]), circuits: vec![], proof: vec![] };
     assert_eq!(step_of(&problem, &certificate), None);
+    // Six of them are more than 2^127, and stay positive.
+    let rows = [vec![big; 6], vec![-big; 6]];
+    let problem = super::problem(&rows, known(&[1, 0]), Network::layered(&[], 1));
+    assert_eq!(wrong_rows(&problem, &[neuron(&[i64::MAX; 6], i64::MAX)]), Ok(0));
     // A circuit with a multiplier of 127 bits: three equal points, and x + x = 2 x.
     let rows = [vec![big], vec![big], vec![big]];
     let problem = super::problem(&rows, known(&[1, 0, 1]), Network::layered(&[], 1));
@@ -508,9 +512,21 @@ fn sums_that_leave_128_bits_are_computed_all_the_same() {
     let certificate =
         LoadingCertificate { claim: super::claim(&problem, 1, false), neurons: None, circuits: vec![circuit], proof };
     assert_eq!(step_of(&problem, &certificate), None);
-    let mut wrong = certificate;
+    let mut wrong = certificate.clone();
     wrong.circuits[0].right[0].multiplier -= 1u32;
     assert_eq!(step_of(&problem, &wrong), Some(Step::Circuits));
+    // Sums that were given up half-way leave nothing behind for the next circuit.
+    let mut both = certificate;
+    both.circuits = vec![
+        Circuit {
+            scope: Scope::Group(0),
+            left: vec![term(0, &UBig::ONE), term(2, &half)],
+            right: vec![term(1, &(half.clone() + 1u32))],
+        },
+        Circuit { scope: Scope::Group(0), left: vec![term(0, &UBig::ONE)], right: vec![term(1, &UBig::ONE)] },
+    ];
+    both.proof[0].hints = vec![1, 2, 6];
+    assert_eq!(step_of(&problem, &both), None);
 }
 
 #[test]
