@@ -1,7 +1,7 @@
 //! The formula with all circuits against exhaustive enumeration: inside the domains of theorems 3 and 4 their clauses change no answer;
 //! outside they would.
 
-use infimum_problem::{Columns, Function, LoadingProblem, Network};
+use infimum_problem::{Circuit, Columns, Function, LoadingProblem, Network, Scope, Term, UnitKind};
 
 use super::super::circuits::Lemmas;
 use super::super::formula::Formula;
@@ -152,7 +152,7 @@ fn satisfiable_with(problem: &LoadingProblem, add: impl Fn(&mut Breaker, &dyn Fn
         .iter()
         .scan(1 + (problem.network.units.len() * problem.rows()) as u64, |next, unit| {
             let first = *next;
-            *next += if unit.kind() == infimum_problem::UnitKind::Table { 1 << unit.units.len() } else { 0 };
+            *next += if unit.kind() == UnitKind::Table { 1 << unit.units.len() } else { 0 };
             Some(first)
         })
         .collect();
@@ -282,6 +282,31 @@ fn an_output_may_not_be_complemented() {
     assert_eq!(Oracle::new(&problem).least_errors(), 0);
     assert!(!satisfiable_with(&problem, |breaker, _| breaker.zero_on_first_row(0)));
     assert_right(&problem);
+}
+
+/// Nine units are too many for a table: the output's circuits record their values. Two equal rows with different targets.
+#[test]
+fn units_with_many_inputs() {
+    let problem = problem(&[vec![5], vec![5]], known(&[0, 1]), Network::layered(&[9], 1));
+    assert_eq!(problem.network.units[9].kind(), UnitKind::Mixed);
+    let term = |row, inputs| Term { row, multiplier: 1u32.into(), inputs };
+    let mut circuits =
+        vec![Circuit { scope: Scope::Group(0), left: vec![term(0, vec![])], right: vec![term(1, vec![])] }];
+    for b in 0..1 << 9 {
+        let values: Vec<bool> = (0..9).map(|j| b >> j & 1 == 1).collect();
+        let (left, right) = (vec![term(0, values.clone())], vec![term(1, values)]);
+        circuits.push(Circuit { scope: Scope::Unit(9), left, right });
+    }
+    for symmetry in [false, true] {
+        let certificate = refuted(&problem, &circuits, 0, symmetry).expect("contradictory");
+        assert!(check_loading_problem(&problem, &certificate).is_ok());
+        assert!(refuted(&problem, &circuits, 1, symmetry).is_none());
+        // Without the values of one input the sides are no longer equal in what the unit sees.
+        let mut other = certificate;
+        other.circuits[1].left[0].inputs[8] ^= true;
+        let refusal = check_loading_problem(&problem, &other).expect_err("no circuit");
+        assert_eq!(refusal.to_string(), "circuits: circuit 2: its sides differ in input unit 9");
+    }
 }
 
 /// More rows than the order looks at: only the first 50 decide.
