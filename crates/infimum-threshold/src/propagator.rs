@@ -10,7 +10,6 @@ use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
 
 use cadical_sys::ExternalPropagator;
 use dashu_int::IBig;
@@ -27,8 +26,10 @@ use crate::separation::engine::{Check, Engine, Terms, small_circuit};
 /// Implied circuits of at most so many points are added, and so many after one check.
 const IMPLIED_UP_TO: u32 = 14;
 const IMPLIED_AT_ONCE: usize = 4;
-/// Share of the time that checks may take.
+/// Share of the operations that checks may take.
 const SHARE: f64 = 0.15;
+/// Operations of the SAT search for a value that it assigns, in multiplications of a check (measured, about).
+const ASSIGNMENT: u64 = 400;
 /// Most fixpoints without a check.
 const LONGEST_GAP: u64 = 1_024;
 
@@ -65,12 +66,13 @@ pub(crate) struct Record {
     pub(crate) conflicts: u64,
 }
 
-/// How often to check.
+/// How often to check. Both sides are counted in operations and not in seconds, so that a search is the same every time.
 struct Rate {
     gap: u64,
     waited: u64,
-    spent: f64,
-    begun: Instant,
+    /// Operations of the checks, and estimated ones of the SAT search.
+    checks: u64,
+    search: u64,
 }
 
 impl Rate {
@@ -79,10 +81,10 @@ impl Rate {
         self.waited >= self.gap
     }
 
-    fn checked(&mut self, seconds: f64, conflict: bool) {
+    fn checked(&mut self, work: u64, conflict: bool) {
         self.waited = 0;
-        self.spent += seconds;
-        let share = self.spent / self.begun.elapsed().as_secs_f64().max(1e-9);
+        self.checks += work;
+        let share = self.checks as f64 / (self.checks + self.search).max(1) as f64;
         if conflict || share < 0.5 * SHARE {
             self.gap = (self.gap / 2).max(1);
         } else if share > SHARE {
@@ -116,6 +118,8 @@ pub(crate) struct Propagator {
     known: HashSet<u64>,
     seen_of_pool: usize,
     rate: Rate,
+    /// Operations of checks of mixed units, estimated.
+    mixed_work: u64,
     row_of: std::collections::HashMap<u32, usize>,
 }
 
@@ -156,7 +160,8 @@ impl Propagator {
             queue: VecDeque::new(),
             known: HashSet::new(),
             seen_of_pool: 0,
-            rate: Rate { gap: 1, waited: 0, spent: 0.0, begun: Instant::now() },
+            rate: Rate { gap: 1, waited: 0, checks: 0, search: 0 },
+            mixed_work: 0,
             row_of,
         }
     }
@@ -178,6 +183,11 @@ impl Propagator {
             }
         }
         (1..wanted.len() as i32).filter(|&v| wanted[v as usize]).collect()
+    }
+
+    /// Operations of all engines so far.
+    fn work(&self) -> u64 {
+        self.linear.iter().map(|unit| unit.engine.work).sum::<u64>() + self.mixed_work
     }
 
     fn stopped(&self) -> bool {
@@ -346,6 +356,7 @@ impl Propagator {
                 wanted: value(u, i) > 0,
             })
             .collect();
+        self.mixed_work += (rows.len() * (unit.units.len() + self.shared.problem.points.columns() + 1).pow(2)) as u64;
         let outcome = mixed::check(&self.shared.problem, unit, &rows, complete, &|| self.stopped());
         match outcome {
             Some(MixedCheck::Conflict(terms)) => {
@@ -441,6 +452,7 @@ fn signature(circuit: &Circuit) -> u64 {
 
 impl ExternalPropagator for Propagator {
     fn notify_assignment(&mut self, literals: &[i32]) {
+        self.rate.search += ASSIGNMENT * literals.len() as u64;
         literals.iter().for_each(|&literal| self.assign(literal));
     }
 
@@ -466,11 +478,11 @@ impl ExternalPropagator for Propagator {
                 self.assign(literal);
             }
         }
-        let begun = Instant::now();
+        let before = self.work();
         self.record.borrow_mut().hyperplanes.iter_mut().for_each(|plane| *plane = None);
         let found = self.check(true);
         self.record.borrow_mut().checks += 1;
-        self.rate.checked(begun.elapsed().as_secs_f64(), found);
+        self.rate.checked(self.work() - before, found);
         if found {
             self.record.borrow_mut().conflicts += 1;
             return false;
@@ -497,14 +509,14 @@ impl ExternalPropagator for Propagator {
             return false;
         }
         self.import();
-        let begun = Instant::now();
+        let before = self.work();
         let found = self.check(false);
         {
             let mut record = self.record.borrow_mut();
             record.checks += 1;
             record.conflicts += u64::from(found);
         }
-        self.rate.checked(begun.elapsed().as_secs_f64(), found);
+        self.rate.checked(self.work() - before, found);
         !self.queue.is_empty()
     }
 

@@ -38,7 +38,7 @@ impl Start {
             indices.iter().zip(values).for_each(|(&j, &x)| entries[p * n + j as usize] = x);
         }
         (0..n).for_each(|j| entries[(count + j) * n + j] = 1.0);
-        let stored: usize = (0..count).map(|p| points.row(p).0.len()).sum();
+        let stored = entries[..count * n].iter().filter(|&&value| value != 0.0).count();
         let sparse = (stored as f64) < SPARSE_BELOW * (count * n) as f64;
         let mut counts = Counts::new(&entries, count, n);
         let mut chosen: Vec<(usize, u32)> = Vec::new();

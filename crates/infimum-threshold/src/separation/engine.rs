@@ -10,6 +10,8 @@
 
 use std::sync::Arc;
 
+use infimum_rigor::vectorized;
+
 use super::circuit::{self, Side};
 use super::crash::Start;
 use super::tableau::{Place, Tableau};
@@ -61,8 +63,9 @@ pub(crate) struct Engine {
     pub(crate) weights: Vec<f64>,
     length: f64,
     values: Vec<f64>,
-    /// Pivots so far, in all and since the tableau was made.
-    pub(crate) pivots: u64,
+    /// Multiplications so far, about.
+    pub(crate) work: u64,
+    /// Pivots since the tableau was made.
     since_rebuild: usize,
     since_refresh: usize,
     shift: Vec<f64>,
@@ -81,7 +84,7 @@ impl Engine {
             weights: vec![0.0; points.scaled.coordinates],
             length: 0.0,
             values: vec![0.0; count],
-            pivots: 0,
+            work: 0,
             since_rebuild: 0,
             since_refresh: 0,
             shift: Vec::new(),
@@ -122,7 +125,7 @@ impl Engine {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn holds(&self, p: usize) -> bool {
         f64::from(self.wanted[p]) * self.points.scaled.dot(p, &self.weights) > SIGN * self.length
     }
@@ -133,7 +136,10 @@ impl Engine {
 
     /// Whether the current hyperplane separates what is wanted, with all signs computed anew.
     fn separates(&self) -> bool {
-        self.assigned.iter().all(|&p| self.holds(p as usize))
+        vectorized(
+            #[inline(always)]
+            || self.assigned.iter().all(|&p| self.holds(p as usize)),
+        )
     }
 
     /// Looks for a hyperplane or a circuit.
@@ -170,17 +176,25 @@ impl Engine {
         }
         let kept = self.weights.clone();
         for _ in 0..PROJECTIONS {
-            let mut clean = true;
-            for index in 0..self.assigned.len() {
-                let p = self.assigned[index] as usize;
-                let sign = f64::from(self.wanted[p]);
-                let value = sign * self.points.scaled.dot(p, &self.weights);
-                if value <= SIGN * self.length {
-                    clean = false;
-                    let step = sign * (1.0 - value) / self.points.scaled.squares[p];
-                    self.points.scaled.add(p, step, &mut self.weights);
-                }
-            }
+            self.work += (self.assigned.len() * self.points.scaled.coordinates) as u64;
+            let Engine { points, assigned, wanted, weights, .. } = self;
+            let (scaled, least) = (&points.scaled, SIGN * self.length);
+            let clean = vectorized(
+                #[inline(always)]
+                || {
+                    let mut clean = true;
+                    for &p in assigned.iter() {
+                        let p = p as usize;
+                        let sign = f64::from(wanted[p]);
+                        let value = sign * scaled.dot(p, weights);
+                        if value <= least {
+                            clean = false;
+                            scaled.add(p, sign * (1.0 - value) / scaled.squares[p], weights);
+                        }
+                    }
+                    clean
+                },
+            );
             self.measure();
             if clean {
                 return self.separates() || {
@@ -217,30 +231,33 @@ impl Engine {
         }
     }
 
+    fn pivot(&mut self, i: usize, j: usize) {
+        let size = if self.tableau.sparse { self.tableau.counts[j] as usize * self.tableau.row_count(i) as usize } else { self.tableau.rows * self.tableau.columns };
+        self.work += (size + self.assigned.len()) as u64;
+        self.tableau.pivot(i, j);
+    }
+
     /// Brings nonbasic points into their bounds and computes the others from them.
     fn settle(&mut self) {
+        let mut moved = self.since_refresh > 0;
         for j in 0..self.tableau.columns {
             let p = self.tableau.nonbasic[j] as usize;
             let (low, high) = Self::bounds(self.wanted[p]);
-            let value = self.values[p];
-            self.values[p] = if self.wanted[p] == 0 { value.clamp(-1e6, 1e6) } else { value.clamp(low, high) };
+            let before = self.values[p];
+            self.values[p] = if self.wanted[p] == 0 { before.clamp(-1e6, 1e6) } else { before.clamp(low, high) };
+            moved |= self.values[p] != before;
         }
-        self.refresh();
+        if moved {
+            self.refresh();
+        }
     }
 
     /// Values of the basic points from the nonbasic ones.
     fn refresh(&mut self) {
         self.shift.clear();
         self.shift.extend(self.tableau.nonbasic.iter().map(|&p| self.values[p as usize]));
-        for i in 0..self.tableau.rows {
-            let mut sum = 0.0;
-            let shift = &self.shift;
-            self.tableau.visit_row(i, |j, value| {
-                sum += value * shift[j];
-                true
-            });
-            self.values[self.tableau.basic[i] as usize] = sum;
-        }
+        self.work += if self.tableau.sparse { self.tableau.nonzeros as u64 } else { (self.tableau.rows * self.tableau.columns) as u64 };
+        self.tableau.multiply(&self.shift, &mut self.values);
         self.since_refresh = 0;
     }
 
@@ -248,20 +265,20 @@ impl Engine {
     fn rebuild(&mut self) {
         let basis = self.tableau.nonbasic.clone();
         self.tableau.copy_from(&self.start.tableau);
-        let wanted: std::collections::HashSet<u32> = basis.into_iter().collect();
-        for &p in &wanted {
+        let mut wanted = vec![false; self.points.len()];
+        basis.iter().for_each(|&p| wanted[p as usize] = true);
+        for &p in &basis {
             let Place::Row(i) = self.tableau.place(p as usize) else { continue };
             let mut best = (0.0, usize::MAX);
             let tableau = &self.tableau;
             tableau.visit_row(i, |j, value| {
-                if !wanted.contains(&tableau.nonbasic[j]) && value.abs() > best.0 {
+                if !wanted[tableau.nonbasic[j] as usize] && value.abs() > best.0 {
                     best = (value.abs(), j);
                 }
                 true
             });
             if best.0 > 1e-6 {
-                self.tableau.pivot(i, best.1);
-                self.pivots += 1;
+                self.pivot(i, best.1);
             }
         }
         self.since_rebuild = 0;
@@ -358,20 +375,14 @@ impl Engine {
     fn exchange(&mut self, i: usize, j: usize, change: f64) {
         let (leaving, entering) = (self.tableau.basic[i] as usize, self.tableau.nonbasic[j] as usize);
         let step = change / self.tableau.row(i)[j];
-        for l in 0..self.tableau.rows {
-            let entry = self.tableau.row(l)[j];
-            if entry != 0.0 {
-                self.values[self.tableau.basic[l] as usize] += entry * step;
-            }
-        }
+        self.tableau.add_column(j, step, &mut self.values);
         let (low, high) = Self::bounds(self.wanted[leaving]);
         self.values[leaving] = if change > 0.0 { low } else { high };
         if !self.values[leaving].is_finite() {
             self.values[leaving] = 0.0;
         }
         self.values[entering] += step;
-        self.tableau.pivot(i, j);
-        self.pivots += 1;
+        self.pivot(i, j);
         self.since_rebuild += 1;
         self.since_refresh += 1;
         if self.since_refresh >= REFRESH {
@@ -536,14 +547,8 @@ impl Engine {
         if !own.is_finite() {
             return false;
         }
-        for l in 0..self.tableau.rows {
-            let entry = self.tableau.row(l)[j];
-            if entry != 0.0 {
-                self.values[self.tableau.basic[l] as usize] += entry * direction * own;
-            }
-        }
+        self.tableau.add_column(j, direction * own, &mut self.values);
         self.values[entering] = if self.wanted[entering] > 0 { 1.0 } else { -1.0 };
-        self.pivots += 1;
         true
     }
 

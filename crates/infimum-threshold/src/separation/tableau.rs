@@ -4,6 +4,10 @@
 //! Rows are dense `f64`; in *sparse* tableaus a bit for every nonzero and a count for every column say where to look, and the pivots are
 //! chosen to keep them few.
 
+use infimum_rigor::vectorized;
+
+use crate::points::dot;
+
 /// Entries below this are rounding and become 0.
 const DROP: f64 = 1e-11;
 /// Marks a place as a column.
@@ -120,6 +124,36 @@ impl Tableau {
         true
     }
 
+    /// `values[basic[i]] = a[i] · at` for every row.
+    pub(crate) fn multiply(&self, at: &[f64], values: &mut [f64]) {
+        if self.sparse {
+            for i in 0..self.rows {
+                let mut sum = 0.0;
+                self.visit_row(i, |j, value| {
+                    sum += value * at[j];
+                    true
+                });
+                values[self.basic[i] as usize] = sum;
+            }
+            return;
+        }
+        vectorized(
+            #[inline(always)]
+            || {
+                for (row, &p) in self.entries.chunks_exact(self.columns.max(1)).zip(&self.basic) {
+                    values[p as usize] = dot(row, at);
+                }
+            },
+        );
+    }
+
+    /// `values[basic[i]] += a[i][j]·step` for every row.
+    pub(crate) fn add_column(&self, j: usize, step: f64, values: &mut [f64]) {
+        for (i, &p) in self.basic.iter().enumerate() {
+            values[p as usize] += self.entries[i * self.columns + j] * step;
+        }
+    }
+
     /// Exchanges the basic point of row i and the nonbasic one of column j. The entry must not be 0.
     pub(crate) fn pivot(&mut self, i: usize, j: usize) {
         let columns = self.columns;
@@ -138,14 +172,19 @@ impl Tableau {
                 }
             }
         } else {
-            for l in (0..self.rows).filter(|&l| l != i) {
-                let row = &mut self.entries[l * columns..(l + 1) * columns];
-                let factor = row[j];
-                if factor != 0.0 {
-                    row[j] = 0.0;
-                    row.iter_mut().zip(&pivot_row).for_each(|(value, &step)| *value += factor * step);
-                }
-            }
+            let entries = &mut self.entries;
+            vectorized(
+                #[inline(always)]
+                || {
+                    for (l, row) in entries.chunks_exact_mut(columns).enumerate() {
+                        let factor = row[j];
+                        if factor != 0.0 && l != i {
+                            row[j] = 0.0;
+                            row.iter_mut().zip(&pivot_row).for_each(|(value, &step)| *value += factor * step);
+                        }
+                    }
+                },
+            );
         }
         let (leaving, entering) = (self.basic[i], self.nonbasic[j]);
         (self.basic[i], self.nonbasic[j]) = (entering, leaving);
