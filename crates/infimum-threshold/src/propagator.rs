@@ -115,6 +115,8 @@ pub(crate) struct Propagator {
     trail: Vec<i32>,
     levels: Vec<usize>,
     queue: VecDeque<i32>,
+    /// For every clause in the queue whether CaDiCaL may forget it.
+    forgettable: VecDeque<bool>,
     known: HashSet<u64>,
     seen_of_pool: usize,
     rate: Rate,
@@ -158,6 +160,7 @@ impl Propagator {
             trail: Vec::new(),
             levels: Vec::new(),
             queue: VecDeque::new(),
+            forgettable: VecDeque::new(),
             known: HashSet::new(),
             seen_of_pool: 0,
             rate: Rate { gap: 1, waited: 0, checks: 0, search: 0 },
@@ -259,11 +262,17 @@ impl Propagator {
         let (formula, row_of) = (&self.formula, &self.row_of);
         let network = &self.shared.problem.network;
         let place = |row: u32| row_of.get(&row).copied();
-        let queue = &mut self.queue;
+        let (queue, forgettable, values) = (&mut self.queue, &mut self.forgettable, &self.values);
         let mut record = self.record.borrow_mut();
         let owner = record.circuits.len() as u32;
         let all_there = clauses(&circuit, network, formula, place, |clause| {
             queue.extend(clause.iter().chain([&0]));
+            let holds = |&literal: &i32| {
+                let value = i32::from(values[literal.unsigned_abs() as usize]);
+                value * literal.signum() >= 0
+            };
+            // Those that say nothing now may be forgotten like other learned clauses.
+            forgettable.push_back(clause.iter().filter(|literal| holds(literal)).count() > 1);
             record.owners.push(owner);
         });
         if all_there {
@@ -501,8 +510,9 @@ impl ExternalPropagator for Propagator {
         true
     }
 
-    fn cb_has_external_clause(&mut self, _is_forgettable: &mut bool) -> bool {
-        if !self.queue.is_empty() {
+    fn cb_has_external_clause(&mut self, is_forgettable: &mut bool) -> bool {
+        if let Some(&forgettable) = self.forgettable.front() {
+            *is_forgettable = forgettable;
             return true;
         }
         if self.stopped() || !self.rate.due() {
@@ -517,10 +527,15 @@ impl ExternalPropagator for Propagator {
             record.conflicts += u64::from(found);
         }
         self.rate.checked(self.work() - before, found);
+        *is_forgettable = self.forgettable.front().is_some_and(|&forgettable| forgettable);
         !self.queue.is_empty()
     }
 
     fn cb_add_external_clause_lit(&mut self) -> i32 {
-        self.queue.pop_front().unwrap_or(0)
+        let literal = self.queue.pop_front().unwrap_or(0);
+        if literal == 0 {
+            self.forgettable.pop_front();
+        }
+        literal
     }
 }

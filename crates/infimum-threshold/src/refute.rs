@@ -5,7 +5,6 @@
 //! formula over all rows with the clauses of all its circuits is solved once more, without theory.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::rc::Rc;
 
 use cadical_sys::{CaDiCal, ProofTracer, Status, Terminator};
@@ -147,6 +146,14 @@ impl Trace {
     }
 }
 
+/// What a number of CaDiCaL's stands for.
+#[derive(Clone, Copy)]
+enum Known {
+    Nothing,
+    Original(u64),
+    Derived(usize),
+}
+
 /// Walks back from the empty clause, keeps what it rests on, and numbers it as docs/loading.md says. `formula`: number of the formula's clauses, after which those
 /// of the circuits come; `owner`: for each of these the circuit. `None` if the trace is no proof of the kind that the checker takes.
 pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circuit]) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
@@ -154,9 +161,16 @@ pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circu
     if trace.foreign || trace.full {
         return None;
     }
-    let original: HashMap<i64, u64> =
-        trace.originals.iter().enumerate().map(|(place, &id)| (id, place as u64 + 1)).collect();
-    let derived: HashMap<i64, usize> = trace.numbers.iter().enumerate().map(|(place, &id)| (id, place)).collect();
+    // What every number of CaDiCaL's is: nothing, an original clause by its place from 1, or a derived one by its step.
+    let most = trace.originals.iter().chain(&trace.numbers[..=last]).copied().max()?;
+    let mut known = vec![Known::Nothing; usize::try_from(most).ok()? + 1];
+    for (place, &id) in trace.originals.iter().enumerate().filter(|entry| *entry.1 <= most) {
+        *known.get_mut(usize::try_from(id).ok()?)? = Known::Original(place as u64 + 1);
+    }
+    for (step, &id) in trace.numbers[..=last].iter().enumerate() {
+        *known.get_mut(usize::try_from(id).ok()?)? = Known::Derived(step);
+    }
+    let known = |id: i64| usize::try_from(id).ok().and_then(|id| known.get(id).copied()).unwrap_or(Known::Nothing);
     let mut needed = vec![false; last + 1];
     let mut used = vec![false; circuits.len()];
     needed[last] = true;
@@ -164,11 +178,12 @@ pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circu
         if !needed[step] {
             continue;
         }
-        for id in trace.hints(step) {
-            match original.get(id) {
-                Some(&place) if place <= formula => {}
-                Some(&place) => used[*owner.get((place - formula - 1) as usize)? as usize] = true,
-                None => needed[*derived.get(id)?] = true,
+        for &id in trace.hints(step) {
+            match known(id) {
+                Known::Original(place) if place <= formula => {}
+                Known::Original(place) => used[*owner.get((place - formula - 1) as usize)? as usize] = true,
+                Known::Derived(step) => needed[step] = true,
+                Known::Nothing => return None,
             }
         }
     }
@@ -189,10 +204,11 @@ pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circu
         next += 1;
         number[step] = next;
         let hints = (trace.hints(step).iter())
-            .map(|id| match original.get(id) {
-                Some(&place) if place <= formula => Some(place),
-                Some(&place) => lemma.get((place - formula - 1) as usize).copied(),
-                None => derived.get(id).map(|&step| number[step]),
+            .map(|&id| match known(id) {
+                Known::Original(place) if place <= formula => Some(place),
+                Known::Original(place) => lemma.get((place - formula - 1) as usize).copied(),
+                Known::Derived(step) => Some(number[step]),
+                Known::Nothing => None,
             })
             .collect::<Option<Vec<u64>>>()?;
         steps.push(ProofStep { clause: trace.clause(step).to_vec(), hints });

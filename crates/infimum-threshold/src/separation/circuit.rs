@@ -5,7 +5,7 @@
 //! the integer matrix with columns (x_p, 1) is computed modulo 62-bit primes: elimination gives its entries as minors (Cramer), and the Chinese remainders
 //! of as many primes as are needed give them as integers. Whatever came out is *verified* by exact sums; a wrong guess can only fail.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use dashu_int::{IBig, Sign, UBig, ops::Gcd};
 use infimum_problem::Points;
@@ -222,13 +222,18 @@ fn by_rounding(points: &Points, support: &[u32], approximate: &[f64]) -> Option<
     None
 }
 
-/// Primes just below 2^62, largest first; found by a deterministic test, once.
-fn primes() -> &'static [u64] {
-    static PRIMES: OnceLock<Vec<u64>> = OnceLock::new();
-    PRIMES.get_or_init(|| {
-        let candidates = (0u64..).map(|k| (1u64 << 62) - 1 - 2 * k);
-        candidates.filter(|&candidate| is_prime(candidate)).take(MOST_PRIMES).collect()
-    })
+/// The k-th prime below 2^62, largest first; found by a deterministic test when first asked for.
+fn prime(k: usize) -> u64 {
+    static PRIMES: Mutex<Vec<u64>> = Mutex::new(Vec::new());
+    let mut primes = PRIMES.lock().unwrap_or_else(PoisonError::into_inner);
+    while primes.len() <= k {
+        let mut candidate = primes.last().map_or((1 << 62) - 1, |last| last - 2);
+        while !is_prime(candidate) {
+            candidate -= 2;
+        }
+        primes.push(candidate);
+    }
+    primes[k]
 }
 
 fn multiply(a: u64, b: u64, p: u64) -> u64 {
@@ -306,8 +311,17 @@ impl Field {
         self.product(value, 1)
     }
 
+    /// 1/value by Fermat's theorem.
     fn inverse(&self, value: u64) -> u64 {
-        self.enter(power(self.leave(value), self.p - 2, self.p))
+        let (mut result, mut base, mut exponent) = (self.enter(1), value, self.p - 2);
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                result = self.product(result, base);
+            }
+            base = self.product(base, base);
+            exponent >>= 1;
+        }
+        result
     }
 }
 
@@ -413,7 +427,8 @@ pub(crate) fn by_remainders(points: &Points, support: &[u32], approximate: &[f64
     let mut modulus = IBig::ONE;
     let mut values: Vec<IBig> = vec![IBig::ZERO; support.len()];
     let mut wait = 1;
-    for (count, &p) in primes().iter().enumerate() {
+    for count in 0..MOST_PRIMES {
+        let p = prime(count);
         let Some(vector) = null_vector(matrix.modulo(p), &Field::new(p), &mut shape) else {
             // Of full rank modulo a prime is of full rank; another defect may be the prime's.
             if shape.is_none() && count >= 1 {

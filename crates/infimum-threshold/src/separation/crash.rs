@@ -15,7 +15,7 @@ const ZERO: f64 = 1e-9;
 /// Entries below this become 0.
 const DROP: f64 = 1e-12;
 /// Tableaus filled less than this are kept sparse.
-const SPARSE_BELOW: f64 = 0.3;
+const SPARSE_BELOW: f64 = 0.97;
 
 /// The tableau that all units of a group start from.
 pub(crate) struct Start {
