@@ -59,7 +59,7 @@ impl Formula {
             formula.at_most(allowed);
         }
         if symmetry {
-            formula.symmetry(network);
+            formula.symmetry(problem, allowed);
         }
         formula
     }
@@ -182,8 +182,14 @@ impl Formula {
         sums
     }
 
-    fn symmetry(&mut self, network: &Network) {
+    fn symmetry(&mut self, problem: &LoadingProblem, allowed: u64) {
+        let network = &problem.network;
         if let Some((output, hidden)) = one_hidden_layer(network) {
+            for i in 0..self.rows.len() {
+                if let Some(target) = problem.target(self.rows[i] as usize)[0] {
+                    self.monotone_row(output, &hidden, i, target, allowed > 0);
+                }
+            }
             for b in 0..1usize << hidden.len() {
                 for j in (0..hidden.len()).filter(|j| b >> j & 1 == 0) {
                     let clause = [-self.table(output, b), self.table(output, b | 1 << j)];
@@ -201,6 +207,23 @@ impl Formula {
                 }
             }
             class.windows(2).for_each(|pair| self.ordered(pair[0] as usize, pair[1] as usize));
+        }
+    }
+
+    /// What a monotone table and the target of row i say: if all units that are 1 are in b, or all of b are 1, t(b) is bounded by the target.
+    fn monotone_row(&mut self, output: usize, hidden: &[u32], i: usize, target: bool, may_be_wrong: bool) {
+        let sign = if target { 1 } else { -1 };
+        for b in 0..1usize << hidden.len() {
+            for (j, &u) in hidden.iter().enumerate() {
+                if (b >> j & 1 == 1) != target {
+                    self.literals.push(sign * self.value(u as usize, i));
+                }
+            }
+            self.literals.push(sign * self.table(output, b));
+            if may_be_wrong {
+                self.literals.push(self.errors + i as i32);
+            }
+            self.end();
         }
     }
 

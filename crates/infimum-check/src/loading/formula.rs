@@ -1,11 +1,11 @@
 //! The formula that says "at most E rows are wrong" (docs/loading.md, section 3), one clause at a time.
 //!
-//! Variables and clauses have the numbers of that section. Clauses of the sections A to D are computed from their number when they are
+//! Variables and clauses have the numbers of that section. Clauses of the sections A to E are computed from their number when they are
 //! asked for, so that the formula takes memory for the rows alone, however many clauses it has.
 
 use infimum_problem::{Function, LoadingProblem, Network, TABLE_UP_TO, UnitKind};
 
-use super::symmetry::Breaker;
+use super::symmetry::{Breaker, one_hidden_layer};
 use super::totalizer::Totalizer;
 
 /// The formula of a problem, an allowed number of wrong rows and a choice about symmetries.
@@ -20,9 +20,11 @@ pub(crate) struct Formula<'a> {
     /// Variable of `e[0]`, if there are any.
     first_error: Option<u64>,
     totalizer: Option<Totalizer>,
+    /// The output's table, if there are clauses E.
+    monotone: Option<usize>,
     symmetry: Vec<Vec<i32>>,
-    /// Number of clauses of the sections A, A to B, …, A to E.
-    ends: [u64; 5],
+    /// Number of clauses of the sections A, A to B, …, A to F.
+    ends: [u64; 6],
     variables: u64,
 }
 
@@ -100,17 +102,20 @@ impl<'a> Formula<'a> {
             within(Some(next_variable))?;
         }
         let targets = wanted(problem);
+        let output = symmetry.then(|| one_hidden_layer(network)).flatten();
+        let monotone = output.and_then(|output| tables.iter().position(|table| table.unit == output));
         let counts = [
             row_clauses,
             table_clauses,
             targets.len() as u64,
             totalizer.as_ref().map_or(0, Totalizer::clauses),
+            monotone.map_or(0, |table| (targets.len() as u64) << tables[table].inputs),
             clauses.len() as u64,
         ];
         let mut ends = counts;
-        (1..5).for_each(|section| ends[section] += ends[section - 1]);
+        (1..6).for_each(|section| ends[section] += ends[section - 1]);
         let (symmetry, variables) = (clauses, next_variable - 1);
-        Ok(Formula { network, rows, tables, asummable, targets, first_error, totalizer, symmetry, ends, variables })
+        Ok(Formula { network, rows, tables, asummable, targets, first_error, totalizer, monotone, symmetry, ends, variables })
     }
 
     /// Number of variables.
@@ -120,7 +125,7 @@ impl<'a> Formula<'a> {
 
     /// Number of clauses.
     pub(crate) fn clauses(&self) -> u64 {
-        self.ends[4]
+        self.ends[5]
     }
 
     /// The variable of a unit's value on a row.
@@ -137,6 +142,7 @@ impl<'a> Formula<'a> {
             (1, _) => self.table_clause(index, literals),
             (2, _) => self.target_clause(self.targets[index as usize], literals),
             (3, Some(totalizer)) => totalizer.clause(index, literals),
+            (4, _) => self.bound_clause(index, literals),
             _ => literals.extend_from_slice(&self.symmetry[index as usize]),
         }
     }
@@ -179,6 +185,22 @@ impl<'a> Formula<'a> {
             let row = (u64::from(literal.unsigned_abs()) - 1) % self.rows;
             literals.push((first + row) as i32);
         }
+    }
+
+    /// Section E: the units that are 1 on a row bound the output's monotone table by the row's target, from below or from above.
+    fn bound_clause(&self, index: u64, literals: &mut Vec<i32>) {
+        let Some(table) = self.monotone.map(|table| &self.tables[table]) else { return };
+        let (target, b) = (self.targets[(index >> table.inputs) as usize], index & ((1 << table.inputs) - 1));
+        // A target's literal is the output's value on the row, negated if it is to be 0.
+        let row = (u64::from(target.unsigned_abs()) - 1) % self.rows;
+        let (wanted, sign) = (target > 0, target.signum());
+        for (j, &input) in self.network.units[table.unit].units.iter().enumerate() {
+            if (b >> j & 1 == 1) != wanted {
+                literals.push(sign * self.value(input as usize, row as usize));
+            }
+        }
+        literals.push(sign * (table.first_variable + b) as i32);
+        literals.extend(self.first_error.map(|first| (first + row) as i32));
     }
 }
 

@@ -1,4 +1,4 @@
-//! Clauses that a network's symmetries allow (docs/loading.md, theorems 3 and 4, clauses E), inside the theorems' domains alone.
+//! Clauses that a network's symmetries allow (docs/loading.md, theorems 3 and 4, clauses F), inside the theorems' domains alone.
 
 use std::collections::HashMap;
 
@@ -51,7 +51,7 @@ pub(crate) fn twins(network: &Network) -> Vec<Vec<usize>> {
     classes
 }
 
-/// Makes the clauses E.
+/// Makes the clauses F.
 pub(crate) struct Breaker {
     rows: u64,
     next_variable: u64,

@@ -149,6 +149,22 @@ fn written(problem: &LoadingProblem, errors: usize, symmetry: bool) -> (Vec<Vec<
     if symmetry && theorem_3(network) {
         let o = network.outputs[0] as usize;
         let inputs = &network.units[o].units;
+        for i in 0..m {
+            let Some(y) = problem.targets[i] else { continue };
+            for b in 0..size(o) {
+                let mut clause = Vec::new();
+                for (j, &u) in inputs.iter().enumerate() {
+                    match (y, b >> j & 1) {
+                        (true, 0) => clause.push(h[u as usize][i]),
+                        (false, 1) => clause.push(-h[u as usize][i]),
+                        _ => {}
+                    }
+                }
+                clause.push(if y { t[o][b] } else { -t[o][b] });
+                clause.extend(e.get(i));
+                written.clauses.push(clause);
+            }
+        }
         for b in 0..size(o) {
             for j in (0..inputs.len()).filter(|j| b >> j & 1 == 0) {
                 written.clauses.push(vec![-t[o][b], t[o][b | 1 << j]]);
@@ -209,11 +225,21 @@ fn the_example() {
     let problem = xor(Network::layered(&[1], 1));
     let formula = Formula::new(&problem, 1, true).expect("small");
     let (clauses, variables) = all_clauses(&formula, &Lemmas::new(&problem, &[]).expect("none"));
-    assert_eq!((clauses.len(), variables), (36, 20));
-    let of = |numbers: [usize; 8]| numbers.map(|number| clauses[number - 1].clone());
-    let expected: [&[i32]; 8] =
-        [&[1, -5, 9], &[-4, 8, -10], &[-5, 11], &[6, 12], &[-12, 15], &[-16, -18, 20], &[-20], &[-9, 10]];
-    assert_eq!(of([1, 16, 17, 18, 21, 34, 35, 36]), expected);
+    assert_eq!((clauses.len(), variables), (44, 20));
+    let of = |numbers: [usize; 10]| numbers.map(|number| clauses[number - 1].clone());
+    let expected: [&[i32]; 10] = [
+        &[1, -5, 9],
+        &[-4, 8, -10],
+        &[-5, 11],
+        &[6, 12],
+        &[-12, 15],
+        &[-16, -18, 20],
+        &[-20],
+        &[-9, 11],
+        &[-1, -10, 11],
+        &[-9, 10],
+    ];
+    assert_eq!(of([1, 16, 17, 18, 21, 34, 35, 36, 37, 44]), expected);
 }
 
 #[test]
