@@ -65,7 +65,7 @@ impl Assignment {
 enum Rest {
     False,
     Unit(i32),
-    True(i32),
+    True,
     Open,
 }
 
@@ -76,7 +76,7 @@ fn rest(clause: &[i32], assignment: &Assignment) -> Rest {
             -1 => {}
             0 if open.is_none() || open == Some(literal) => open = Some(literal),
             0 => return Rest::Open,
-            _ => return Rest::True(literal),
+            _ => return Rest::True,
         }
     }
     open.map_or(Rest::False, Rest::Unit)
@@ -125,9 +125,7 @@ fn follows(
         match rest(clauses.get(hint, buffer), assignment) {
             Rest::False => return Ok(()),
             Rest::Unit(literal) => assignment.make_true(literal),
-            Rest::True(literal) => {
-                return Err(format!("clause {hint} of its hints is satisfied by the literal {literal}"));
-            }
+            Rest::True => {}
             Rest::Open => return Err(format!("clause {hint} of its hints has two literals that are not false")),
         }
     }

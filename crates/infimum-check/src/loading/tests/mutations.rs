@@ -346,10 +346,12 @@ fn a_step_follows_by_unit_propagation_alone() {
     assert_eq!(answer(&[end]), None);
     // What stands in a clause is assumed false; literals may stand twice; hints after the false one are not looked at.
     assert_eq!(answer(&[(&[1, 4], &[2, 3, 5]), (&[], &[1, 4, 7])]), None);
+    // A hint that is true already says nothing.
+    assert_eq!(answer(&[(&[], &[1, 1, 2, 3, 4, 5])]), None);
     assert_eq!(answer(&[(&[1, 4, 1, 1], &[3, 2, 5, 5, 6, 99]), (&[], &[4, 1, 7])]), None);
     for (steps, expected) in [
         (&[(&[][..], &[1u64, 2, 3, 4][..])][..], "step 1: its hints end without a clause that is false"),
-        (&[(&[], &[1, 1, 2, 3, 4, 5])], "step 1: clause 1 of its hints is satisfied by the literal -1"),
+        (&[(&[], &[1, 1, 2, 2, 3, 4])], "step 1: its hints end without a clause that is false"),
         (&[(&[], &[1, 2, 5, 3, 4])], "step 1: clause 5 of its hints has two literals that are not false"),
         (&[(&[], &[1, 2, 3, 4, 7])], "step 1: hint 7 names no clause before it (its own number is 7)"),
         (&[(&[], &[1, 2, 3, 4, 0])], "step 1: hint 0 names no clause before it (its own number is 7)"),
