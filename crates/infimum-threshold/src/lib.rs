@@ -19,6 +19,7 @@ mod search;
 mod separation;
 mod weights;
 
+use dashu_int::IBig;
 use infimum_problem::{Circuit, Ending, Event, LoadingProblem, Monitor, Neuron, ProofStep, Stop};
 
 use crate::flat::Flat;
@@ -154,32 +155,32 @@ impl State<'_> {
         };
     }
 
-    /// Asks once; `Some(true)` with better weights, `Some(false)` with a raised bound.
-    fn ask(&mut self, allowed: u64) -> Option<bool> {
+    /// Asks once; `Some(true)` with better weights, `Some(false)` with a raised bound, `None` if undecided.
+    fn ask(&mut self, allowed: u64, budget: Option<i32>) -> Option<bool> {
         let monitor = self.monitor;
-        let mut conflicts = 0;
-        let answer = self.search.run(allowed, &self.known, &|| monitor.stop(), &mut |effort| conflicts = effort.conflicts);
-        self.outcome.conflicts += conflicts;
+        let (answer, effort) = self.search.run(allowed, &self.known, budget, &|| monitor.stop());
+        self.outcome.conflicts += effort.conflicts;
+        self.known.truncate(self.known.len().saturating_sub(effort.circuits.len()).max(KNOWN_UP_TO));
+        self.known.extend(effort.circuits);
         match answer {
-            Answer::Weights(neurons) => {
-                let evaluated = weights::evaluate(self.search.problem(), neurons)?;
-                let wrong = evaluated.wrong;
-                if self.outcome.upper.is_none_or(|upper| wrong < upper) {
-                    (self.outcome.upper, self.outcome.neurons) = (Some(wrong), Some(evaluated.neurons));
-                }
-                self.progress("search");
-                (wrong <= allowed).then_some(true)
+            Answer::Weights(neurons) => self.take(neurons, "search").then_some(true),
+            Answer::None(proof) => match proof {
+                Some((circuits, steps)) => self.proven(allowed, circuits, steps),
+                None => self.prove(allowed),
             }
-            Answer::None(circuits, proof) => {
-                self.known = circuits;
-                match proof {
-                    Some((circuits, steps)) => self.proven(allowed, circuits, steps),
-                    None => self.prove(allowed),
-                }
-                .then_some(false)
-            }
+            .then_some(false),
             Answer::Stopped | Answer::Unclear => None,
         }
+    }
+
+    /// Takes weights if they are better than those at hand; whether they could be evaluated.
+    fn take(&mut self, neurons: Vec<Neuron>, source: &'static str) -> bool {
+        let Some(evaluated) = weights::evaluate(self.search.problem(), neurons) else { return false };
+        if self.outcome.upper.is_none_or(|upper| evaluated.wrong < upper) {
+            (self.outcome.upper, self.outcome.neurons) = (Some(evaluated.wrong), Some(evaluated.neurons));
+            self.progress(source);
+        }
+        true
     }
 
     /// Makes the refutation of "at most `allowed`" from the known circuits.
@@ -189,7 +190,8 @@ impl State<'_> {
         let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let flag = stop.clone();
         let done = std::sync::atomic::AtomicBool::new(false);
-        let (monitor, symmetry, known) = (self.monitor, self.search.symmetry, &self.known);
+        let (monitor, symmetry) = (self.monitor, self.search.symmetry);
+        let known: Vec<&Circuit> = self.search.eager().iter().chain(&self.known).collect();
         let refutation = std::thread::scope(|scope| {
             use std::sync::atomic::Ordering::Relaxed;
             let watch = scope.spawn(|| {
@@ -200,7 +202,7 @@ impl State<'_> {
                     std::thread::park_timeout(std::time::Duration::from_millis(5));
                 }
             });
-            let refutation = refute(problem, allowed, symmetry, known, move || flag.load(Relaxed));
+            let refutation = refute(problem, allowed, symmetry, &known, move || flag.load(Relaxed));
             done.store(true, Relaxed);
             watch.thread().unpark();
             refutation
@@ -216,6 +218,8 @@ impl State<'_> {
         if self.search.complete(&mut circuits).is_none() {
             return false;
         }
+        // What a proof rests on is what the next question needs.
+        self.known = circuits.clone();
         self.outcome.lower = allowed + 1;
         (self.outcome.circuits, self.outcome.proof) = (circuits, steps);
         self.progress("proof");
@@ -223,24 +227,64 @@ impl State<'_> {
     }
 
     fn decide(&mut self, allowed: u64) {
-        match self.ask(allowed) {
+        match self.ask(allowed, None) {
             Some(true) => self.outcome.ending = Ending::Satisfiable,
             Some(false) => self.outcome.ending = Ending::Infeasible,
             None => self.stopped(),
         }
     }
 
-    /// Raises the bound one by one from below until weights attain it.
+    /// First looks for an incumbent by halving the distance between bound and incumbent with a small budget. Then raises the bound one by one; where the budget is
+    /// spent, asks in the middle and just below the incumbent, and then with twice the budget.
     fn minimise(&mut self) {
-        loop {
-            match self.ask(self.outcome.lower) {
-                Some(true) => {
-                    self.outcome.ending = Ending::Optimal;
-                    return;
-                }
-                Some(false) => {}
-                None => return self.stopped(),
+        self.take(constant(self.search.problem()), "constant");
+        while let Some((lower, upper)) = self.open() {
+            if self.ask(lower + (upper - lower) / 2, Some(QUICK_BUDGET)).is_none() {
+                break;
             }
         }
+        let mut budget = FIRST_BUDGET;
+        while let Some((lower, upper)) = self.open() {
+            if self.monitor.stop().is_some() {
+                return self.stopped();
+            }
+            let asked = [lower, lower + (upper - lower) / 2, upper - 1];
+            let decided = (0..asked.len()).any(|place| {
+                !asked[..place].contains(&asked[place]) && self.ask(asked[place], Some(budget)).is_some()
+            });
+            if !decided {
+                budget = budget.saturating_mul(2);
+            }
+        }
+        self.outcome.ending = Ending::Optimal;
     }
+
+    /// Bound and incumbent, if they are not equal yet.
+    fn open(&self) -> Option<(u64, u64)> {
+        let (lower, upper) = (self.outcome.lower, self.outcome.upper.unwrap_or(self.search.problem().rows() as u64));
+        (lower < upper).then_some((lower, upper))
+    }
+}
+
+/// Circuits of earlier questions that a question begins with, besides those of the last one.
+const KNOWN_UP_TO: usize = 2_000;
+/// Conflicts of the SAT search that the first look for an incumbent may take.
+const QUICK_BUDGET: i32 = 300;
+/// Conflicts that the first questions may take.
+const FIRST_BUDGET: i32 = 20_000;
+
+/// Weights of outputs that are the commoner of their targets on every row.
+fn constant(problem: &LoadingProblem) -> Vec<Neuron> {
+    let network = &problem.network;
+    let free = network.units.iter().enumerate().filter(|entry| entry.1.is_free());
+    free.map(|(u, unit)| {
+        let output = network.outputs.iter().position(|&output| output as usize == u);
+        let balance: i64 = output.map_or(-1, |output| {
+            let targets = (0..problem.rows()).filter_map(|i| problem.target(i)[output]);
+            targets.map(|target| if target { 1 } else { -1 }).sum()
+        });
+        let inputs = unit.columns.list(problem.points.columns()).len() + unit.units.len();
+        Neuron { weights: vec![IBig::ZERO; inputs], bias: IBig::from(if balance > 0 { 1 } else { -1 }) }
+    })
+    .collect()
 }

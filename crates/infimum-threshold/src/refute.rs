@@ -96,7 +96,7 @@ pub(crate) fn refute(
     problem: &LoadingProblem,
     allowed: u64,
     symmetry: bool,
-    circuits: &[Circuit],
+    circuits: &[&Circuit],
     stop: impl FnMut() -> bool + 'static,
 ) -> Refutation {
     let formula = Formula::new(problem, (0..problem.rows() as u32).collect(), allowed, symmetry);
@@ -156,7 +156,7 @@ enum Known {
 
 /// Walks back from the empty clause, keeps what it rests on, and numbers it as docs/loading.md says. `formula`: number of the formula's clauses, after which those
 /// of the circuits come; `owner`: for each of these the circuit. `None` if the trace is no proof of the kind that the checker takes.
-pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circuit]) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
+pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[&Circuit]) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
     let last = (0..trace.numbers.len()).find(|&step| trace.clause(step).is_empty())?;
     if trace.foreign || trace.full {
         return None;
@@ -188,7 +188,7 @@ pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[Circu
         }
     }
     let kept: Vec<Circuit> =
-        circuits.iter().zip(&used).filter(|entry| *entry.1).map(|entry| entry.0.clone()).collect();
+        circuits.iter().zip(&used).filter(|entry| *entry.1).map(|entry| (*entry.0).clone()).collect();
     // New numbers of the lemma clauses: those of unused circuits are gone.
     let mut lemma = vec![0u64; owner.len()];
     let mut next = formula;

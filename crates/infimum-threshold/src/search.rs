@@ -32,9 +32,9 @@ const ASK: Duration = Duration::from_millis(2);
 pub(crate) enum Answer {
     /// Weights of the free units.
     Weights(Vec<Neuron>),
-    /// None exist: circuits that show it, and, if the search was traced, the circuits needed and the proof.
-    None(Vec<Circuit>, Option<(Vec<Circuit>, Vec<ProofStep>)>),
-    /// Stopped.
+    /// None exist; if the search was traced, the circuits needed and the proof.
+    None(Option<(Vec<Circuit>, Vec<ProofStep>)>),
+    /// Stopped, or the budget is spent.
     Stopped,
     /// An assignment was found, but no exact weights for it.
     Unclear,
@@ -47,17 +47,13 @@ pub(crate) struct Search {
     pub(crate) seed: u64,
 }
 
-/// Counts of a search.
-#[derive(Debug, Clone, Copy, Default)]
+/// What a search leaves behind besides its answer.
+#[derive(Debug, Default)]
 pub(crate) struct Effort {
+    /// Conflicts of the values with the points.
     pub(crate) conflicts: u64,
-    pub(crate) circuits: u64,
-}
-
-enum Found {
-    Model(Option<Vec<Neuron>>),
-    Unsatisfiable(Vec<Circuit>, Option<(Vec<Circuit>, Vec<ProofStep>)>),
-    Stopped,
+    /// Circuits that it found; they are true of every question about these points.
+    pub(crate) circuits: Vec<Circuit>,
 }
 
 impl Search {
@@ -108,14 +104,20 @@ impl Search {
         .collect()
     }
 
-    /// Decides whether some weights are wrong on at most `allowed` rows. `report` is called now and then with the effort so far.
+    /// The circuits that are clauses from the start.
+    pub(crate) fn eager(&self) -> &[Circuit] {
+        &self.shared.eager
+    }
+
+    /// Decides whether some weights are wrong on at most `allowed` rows, within `budget` conflicts of the SAT search. `known`: circuits of
+    /// earlier searches.
     pub(crate) fn run(
         &self,
         allowed: u64,
         known: &[Circuit],
+        budget: Option<i32>,
         stop: &dyn Fn() -> Option<Stop>,
-        report: &mut dyn FnMut(Effort),
-    ) -> Answer {
+    ) -> (Answer, Effort) {
         let shared = &self.shared;
         shared.stop.store(false, Ordering::Relaxed);
         *shared.pool.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
@@ -126,7 +128,7 @@ impl Search {
                 let (sender, rows, shared) = (sender.clone(), rows.clone(), shared.clone());
                 let (seed, symmetry) = (self.seed + thread as u64, self.symmetry);
                 scope.spawn(move || {
-                    let found = work(&shared, rows, allowed, symmetry, seed, known);
+                    let found = work(&shared, rows, allowed, symmetry, seed, known, budget);
                     // The receiver lives as long as the scope.
                     let _ = sender.send(found);
                 });
@@ -146,20 +148,21 @@ impl Search {
                     Err(RecvTimeoutError::Disconnected) => break,
                 };
                 effort.conflicts += done.conflicts;
-                effort.circuits += done.circuits;
-                report(effort);
-                let better = match found {
-                    Found::Model(Some(neurons)) => Answer::Weights(neurons),
-                    Found::Unsatisfiable(circuits, proof) => Answer::None(circuits, proof),
-                    Found::Model(None) if matches!(answer, Answer::Stopped) => Answer::Unclear,
-                    Found::Model(None) | Found::Stopped => continue,
-                };
-                if matches!(answer, Answer::Stopped | Answer::Unclear) {
-                    answer = better;
+                let decides = matches!(found, Answer::Weights(_) | Answer::None(_));
+                let decided = matches!(answer, Answer::Weights(_) | Answer::None(_));
+                if decides && !decided {
+                    (answer, effort.circuits) = (found, done.circuits);
+                } else if !decided {
+                    // Nobody has an answer yet: what the last one found is kept.
+                    effort.circuits = done.circuits;
+                    if matches!(found, Answer::Unclear) {
+                        answer = Answer::Unclear;
+                    }
+                    continue;
                 }
                 shared.stop.store(true, Ordering::Relaxed);
             }
-            answer
+            (answer, effort)
         })
     }
 }
@@ -172,7 +175,8 @@ fn work(
     symmetry: bool,
     seed: u64,
     known: &[Circuit],
-) -> (Found, Effort) {
+    budget: Option<i32>,
+) -> (Answer, Effort) {
     let problem = &shared.problem;
     let formula = Rc::new(Formula::new(problem, rows, allowed, symmetry));
     let record = Rc::new(RefCell::new(Record::default()));
@@ -198,7 +202,7 @@ fn work(
         solver.add(0);
     });
     let place: HashMap<u32, usize> = formula.rows.iter().enumerate().map(|(place, &row)| (row, place)).collect();
-    let mut given = Vec::new();
+    let mut given: Vec<&Circuit> = Vec::new();
     let mut owners = Vec::new();
     for circuit in shared.eager.iter().chain(known) {
         let owner = given.len() as u32;
@@ -208,41 +212,40 @@ fn work(
             owners.push(owner);
         });
         if all_there {
-            given.push(circuit.clone());
+            given.push(circuit);
         }
     }
     solver.connect_external_propagator(propagator);
     observed.iter().for_each(|&variable| solver.add_observed_var(variable));
     let stop = shared.clone();
     solver.connect_terminator(Until(move || stop.stop.load(Ordering::Relaxed)));
+    if let Some(conflicts) = budget {
+        solver.limit("conflicts", conflicts);
+    }
     let status = solver.solve();
-    let effort = Effort {
-        conflicts: record.borrow().conflicts,
-        circuits: record.borrow().circuits.len() as u64,
-    };
     let stopped = shared.stop.load(Ordering::Relaxed);
     let found = match status {
         Status::UNSATISFIABLE => {
+            let record = record.borrow();
             let before = given.len() as u32;
-            let mut circuits = given;
-            circuits.extend(record.borrow().circuits.iter().cloned());
-            owners.extend(record.borrow().owners.iter().map(|&owner| before + owner));
-            let proof = traced.then(|| trim(&trace.borrow(), formula.count, &owners, &circuits)).flatten();
-            Found::Unsatisfiable(circuits, proof)
+            owners.extend(record.owners.iter().map(|&owner| before + owner));
+            let circuits: Vec<&Circuit> = given.into_iter().chain(&record.circuits).collect();
+            Answer::None(traced.then(|| trim(&trace.borrow(), formula.count, &owners, &circuits)).flatten())
         }
         Status::SATISFIABLE if !stopped => {
             let values: Vec<bool> = (1..=formula.variables).map(|variable| solver.val(variable) > 0).collect();
             let value = |u: usize, i: usize| values[formula.value(u, i) as usize - 1];
             let table = |u: usize, b: usize| values[formula.table(u, b) as usize - 1];
             let planes = &record.borrow().hyperplanes;
-            Found::Model(network_weights(problem, &formula.rows, &value, &table, planes, &|| {
-                shared.stop.load(Ordering::Relaxed)
-            }))
+            let stop = || shared.stop.load(Ordering::Relaxed);
+            network_weights(problem, &formula.rows, &value, &table, planes, &stop).map_or(Answer::Unclear, Answer::Weights)
         }
-        _ => Found::Stopped,
+        _ => Answer::Stopped,
     };
     solver.disconnect_terminator();
     solver.disconnect_external_propagator();
+    let mut record = record.borrow_mut();
+    let effort = Effort { conflicts: record.conflicts, circuits: std::mem::take(&mut record.circuits) };
     (found, effort)
 }
 
