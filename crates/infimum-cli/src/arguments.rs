@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use infimum::{
-    ClassWeight, Format, Gamma, Intercept, KernelRequest, LoadingRequest, Loss, Penalty, Question, Request, Solver, Split, Strength, Task,
-    parse_bytes,
+    ClassWeight, Format, Gamma, Intercept, KernelRequest, LoadingRequest, Loss, Penalty, Question, Request, Solver,
+    Split, Strength, Task, parse_bytes,
 };
 
 use crate::decide::Asked;
@@ -584,7 +584,9 @@ impl FitArguments {
                 return Err("--activation threshold: threshold units are trained with --loss zero-one".into());
             }
             (Some(other), Some(LossName::ZeroOne)) => {
-                return Err(format!("--loss zero-one counts wrong rows of threshold units; leave --activation {other} out"));
+                return Err(format!(
+                    "--loss zero-one counts wrong rows of threshold units; leave --activation {other} out"
+                ));
             }
             _ => return Ok(None),
         }
@@ -600,7 +602,9 @@ impl FitArguments {
             (self.selection.first().is_some(), self.selection.first().unwrap_or("")),
         ];
         if let Some((_, option)) = idle.into_iter().find(|entry| entry.0) {
-            return Err(format!("{option} means nothing to threshold units and the number of wrong rows; leave it out"));
+            return Err(format!(
+                "{option} means nothing to threshold units and the number of wrong rows; leave it out"
+            ));
         }
         let header = self.read.request().header;
         Ok(Some(Asked {

@@ -206,7 +206,8 @@ fn unit_lines(problem: &LoadingProblem, neurons: &[Neuron]) -> Vec<String> {
                 weight => format!("{weight}·{name}"),
             })
             .collect();
-        let sum = if bias == "0" && !terms.is_empty() { terms.join(" + ") } else { [terms, vec![bias]].concat().join(" + ") };
+        let sum =
+            if bias == "0" && !terms.is_empty() { terms.join(" + ") } else { [terms, vec![bias]].concat().join(" + ") };
         format!("{} = [ {} > 0 ]", unit.name, sum.replace("+ -", "− ").replace('-', "−"))
     };
     let units = problem.network.units.iter();

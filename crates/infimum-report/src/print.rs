@@ -61,11 +61,7 @@ pub fn count_row(out: &mut dyn Write, row: &Row) -> io::Result<()> {
     let incumbent = if row.incumbent.is_finite() { format!("{} wrong", row.incumbent) } else { "-".into() };
     let (bound, gap) = (format!("≥ {} wrong", row.bound), row.incumbent - row.bound);
     let gap = if gap.is_finite() { format!("{gap}") } else { "-".into() };
-    writeln!(
-        out,
-        "{:>7.2}s  {:<14} {incumbent:>17} {bound:>17} {gap:>9} {:>8}",
-        row.time, row.source, row.explored
-    )
+    writeln!(out, "{:>7.2}s  {:<14} {incumbent:>17} {bound:>17} {gap:>9} {:>8}", row.time, row.source, row.explored)
 }
 
 /// A number ≥ 0 with one significant digit (below 1) or one decimal, rounded up in decimal: what is said to be at most this

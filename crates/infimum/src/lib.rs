@@ -28,16 +28,18 @@ pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cro
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
-    Change, DataError, GenerateOptions, KnownTarget, LoadedLoading, LoadingRequest, Loaded, Memory, Prediction, Request, ValidationTarget, builtin_names, describe,
-    generate, generator_names, load, parse_bytes, read_for_prediction, reductions, smallest_share, subset_rows,
+    Change, DataError, GenerateOptions, KnownTarget, Loaded, LoadedLoading, LoadingRequest, Memory, Prediction,
+    Request, ValidationTarget, builtin_names, describe, generate, generator_names, load, parse_bytes,
+    read_for_prediction, reductions, smallest_share, subset_rows,
 };
 pub use infimum_problem::{
-    Certificate, Circuit, ClassWeight, Columns, ColumnScale, Function, Ending, Event, Format, Gamma, Intercept, Kernel, KernelRequest, LoadingCertificate, LoadingProblem, Loss, Matrix, Monitor, Network, Neuron, Term, Unit,
-    Silent, Split, Stop, Strength, Subset, Target, Task, gap_reached, one_line, relative_gap,
+    Certificate, Circuit, ClassWeight, ColumnScale, Columns, Ending, Event, Format, Function, Gamma, Intercept, Kernel,
+    KernelRequest, LoadingCertificate, LoadingProblem, Loss, Matrix, Monitor, Network, Neuron, Silent, Split, Stop,
+    Strength, Subset, Target, Task, Term, Unit, gap_reached, one_line, relative_gap,
 };
 pub use infimum_threshold::{Options as DecideOptions, Outcome as LoadingOutcome};
-pub use loading::{Architecture, Loading, Question, decide, load_problem};
 pub use kernel_model::{Basis, Predictor};
+pub use loading::{Architecture, Loading, Question, decide, load_problem};
 pub use metrics::{Metrics, metrics};
 pub use model_file::{ModelFile, ModelFileError};
 pub use path::{Path, Penalty, Range, path};

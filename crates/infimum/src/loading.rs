@@ -2,9 +2,7 @@
 
 use infimum_check::{LoadingVerdict, check_loading_problem};
 use infimum_data::{DataError, LoadedLoading, LoadingRequest, load_loading, parse_network, targets_of_network};
-use infimum_problem::{
-    CERTIFICATE_VERSION, ColumnNames, Event, LoadingCertificate, LoadingClaim, Monitor, Network,
-};
+use infimum_problem::{CERTIFICATE_VERSION, ColumnNames, Event, LoadingCertificate, LoadingClaim, Monitor, Network};
 use infimum_threshold::{Options, Outcome, solve};
 
 /// Which network is asked about.
@@ -68,7 +66,11 @@ impl Question {
 }
 
 /// Reads the data with the network. Unless the request names targets, they are the columns that the outputs of a described network are called as.
-pub fn load_problem(source: &str, request: &LoadingRequest, network: &Architecture) -> Result<LoadedLoading, DataError> {
+pub fn load_problem(
+    source: &str,
+    request: &LoadingRequest,
+    network: &Architecture,
+) -> Result<LoadedLoading, DataError> {
     let mut request = request.clone();
     if let (true, Architecture::Described(text)) = (request.targets.is_empty(), network) {
         request.targets = targets_of_network(source, &request, text)?;

@@ -60,7 +60,14 @@ fn small_formulas() {
     assert!(satisfiable("p cnf 0 0\n"));
     assert!(!satisfiable("p cnf 1 1\n0\n"));
     assert!(!satisfiable("p cnf 2 4\n1 2 0\n1 -2 0\n-1 2 0\n-1 -2 0\n"));
-    let all_signs: String = (0..8).map(|signs| (1..=3).map(|v| if signs >> (v - 1) & 1 == 1 { format!("{v} ") } else { format!("-{v} ") }).collect::<String>() + "0\n").collect();
+    let all_signs: String = (0..8)
+        .map(|signs| {
+            (1..=3)
+                .map(|v| if signs >> (v - 1) & 1 == 1 { format!("{v} ") } else { format!("-{v} ") })
+                .collect::<String>()
+                + "0\n"
+        })
+        .collect();
     assert!(!satisfiable(&format!("p cnf 3 8\n{all_signs}")));
 }
 

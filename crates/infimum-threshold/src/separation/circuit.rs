@@ -255,7 +255,7 @@ fn power(mut base: u64, mut exponent: u64, p: u64) -> u64 {
 /// Miller–Rabin with the first twelve primes, which decides below 3.3e24 (Sorenson and Webster 2015).
 fn is_prime(n: u64) -> bool {
     const BASES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
-    if BASES.iter().any(|&base| n % base == 0) {
+    if BASES.iter().any(|&base| n.is_multiple_of(base)) {
         return BASES.contains(&n);
     }
     let (shift, odd) = ((n - 1).trailing_zeros(), (n - 1) >> (n - 1).trailing_zeros());
