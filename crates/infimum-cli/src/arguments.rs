@@ -17,6 +17,9 @@ const USUAL_VALIDATION: f64 = 0.2;
 /// More threads than any machine has; a larger number is a slip.
 const MOST_THREADS: usize = 4_096;
 
+/// More units of a layer than any search could decide about.
+const MOST_UNITS: usize = 10_000;
+
 /// Training with proof: incumbent, proven lower bound, gap and certificate.
 #[derive(Debug, Parser)]
 #[command(name = "infimum", version, max_term_width = 120)]
@@ -40,6 +43,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Predict with a trained model; CSV out
     Predict(PredictArguments),
+    /// The assignment of a formula that a run's weights stand for, after `generate blum-rivest|judd --cnf` and `decide`
+    Assignment(AssignmentArguments),
     /// Look at data
     #[command(subcommand)]
     Data(DataCommand),
@@ -183,19 +188,19 @@ pub(crate) struct DecideArguments {
     #[arg(long)]
     no_header: bool,
     /// Threshold units in every hidden layer, e.g. 3 or 3,2; 0 or left out: none
-    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "net")]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "net", allow_hyphen_values = true, value_parser = width)]
     hidden: Vec<usize>,
     /// The network as a file: units by name with their inputs (docs/networks.md)
     #[arg(long, value_name = "NET.toml")]
     net: Option<PathBuf>,
     /// At least this share of the rows must be right, e.g. 2/3
-    #[arg(long, value_name = "P/Q", value_parser = ratio, conflicts_with_all = ["more_than", "errors"])]
+    #[arg(long, value_name = "P/Q", allow_hyphen_values = true, value_parser = ratio, conflicts_with_all = ["more_than", "errors"])]
     at_least: Option<(u64, u64)>,
     /// More than this share of the rows must be right
-    #[arg(long, value_name = "P/Q", value_parser = ratio, conflicts_with = "errors")]
+    #[arg(long, value_name = "P/Q", allow_hyphen_values = true, value_parser = ratio, conflicts_with = "errors")]
     more_than: Option<(u64, u64)>,
     /// So many rows may be wrong [default: 0]
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", allow_hyphen_values = true, value_parser = errors)]
     errors: Option<u64>,
     /// Do not break symmetries
     #[arg(long)]
@@ -247,7 +252,7 @@ pub(crate) struct StudyArguments {
 #[derive(Debug, Args)]
 pub(crate) struct NetArguments {
     /// Units in every hidden layer, e.g. 3 or 3,2 (--activation threshold)
-    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "net")]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "net", allow_hyphen_values = true, value_parser = width)]
     hidden: Vec<usize>,
     /// What hidden units compute: threshold (rungs 2 and 3)
     #[arg(long)]
@@ -279,6 +284,16 @@ pub(crate) struct CheckArguments {
     /// Do not print the claim in words
     #[arg(long)]
     pub(crate) quiet: bool,
+}
+
+/// Options of `infimum assignment`.
+#[derive(Debug, Args)]
+pub(crate) struct AssignmentArguments {
+    /// Run folder of `infimum decide`, or its certificate
+    pub(crate) run: PathBuf,
+    /// The formula in DIMACS form of which the run's data were made
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cnf: String,
 }
 
 #[derive(Debug, Args)]
@@ -402,6 +417,15 @@ fn ratio(text: &str) -> Result<(u64, u64), String> {
         Some((Ok(p), Ok(q))) if 0 < q && p <= q => Ok((p, q)),
         _ => Err("expected a fraction p/q of whole numbers, at most 1, e.g. 2/3".into()),
     }
+}
+
+fn errors(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "expected a number of rows, an integer ≥ 0".into())
+}
+
+fn width(text: &str) -> Result<usize, String> {
+    let expected = || format!("expected units of a layer, an integer from 0 to {MOST_UNITS}");
+    text.parse().ok().filter(|&units| units <= MOST_UNITS).ok_or_else(expected)
 }
 
 fn solver(text: &str) -> Result<Solver, String> {
@@ -591,7 +615,9 @@ impl FitArguments {
             _ => return Ok(None),
         }
         let idle = [
-            (self.has_strength(), "--l1, --l2 and --C"),
+            (self.l1.is_some(), "--l1"),
+            (self.l2.is_some(), "--l2"),
+            (self.c.is_some(), "--C"),
             (self.kernel.is_some(), "--kernel"),
             (self.class_weight.is_some(), "--class-weight"),
             (self.standardize, "--standardize"),

@@ -40,6 +40,8 @@ pub(crate) struct Asked<'a> {
 const WRITING: Duration = Duration::from_millis(20);
 /// Values of a row that are shown.
 const SHOWN: usize = 12;
+/// Columns whose unit is a power of ten up to this one are shown without a unit.
+const SHIFTED: i32 = 15;
 
 pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     let start = Instant::now();
@@ -47,7 +49,10 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = asked.threads.unwrap_or_else(cores);
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
-    let architecture = architecture(asked)?;
+    let architecture = match asked.net {
+        Some(path) => Architecture::Described(path.to_path_buf()),
+        None => Architecture::Layers(asked.hidden.unwrap_or(&[]).to_vec()),
+    };
     let folder = Folder::take(asked.out, asked.data)?;
     let out: Box<dyn Write + Send> = if asked.quiet { Box::new(io::sink()) } else { Box::new(io::stderr()) };
     let watch = interrupt::watch_reading(start, asked.time_limit, folder.traces());
@@ -110,6 +115,8 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
         proof,
         weights: outcome.neurons.as_ref().map_or_else(Vec::new, |neurons| unit_lines(&loading.loaded.problem, neurons)),
         contradiction: contradiction(&loading),
+        conflict: conflict(&loading),
+        hidden: loading.loaded.problem.network.units.len() > loading.loaded.problem.network.outputs.len(),
         size: [outcome.circuits.len() as u64, outcome.proof.len() as u64, bytes.len() as u64],
         seconds: [read, solved - read, written - solved, checked - written],
         folder: stored.is_ok().then(|| folder.path.display().to_string()),
@@ -141,17 +148,6 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     Ok(if asked.command == "decide" || matches!(code, 1 | 130) { code } else { 0 })
 }
 
-fn architecture(asked: &Asked) -> Result<Architecture, Failure> {
-    match asked.net {
-        None => Ok(Architecture::Layers(asked.hidden.unwrap_or(&[]).to_vec())),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| Failure::input(format!("--net {}: cannot be read: {error}", path.display())))?;
-            Ok(Architecture::Described(text))
-        }
-    }
-}
-
 /// The file of `--log-json`.
 fn log_copy(asked: &Asked) -> Result<Option<Box<dyn Write + Send>>, Failure> {
     let Some(path) = asked.log_json else { return Ok(None) };
@@ -178,50 +174,76 @@ fn in_words(network: &Network) -> String {
     }
 }
 
-/// The name of a column with its unit, as it stands in an inequality: an integer of the column is the value over the unit.
-fn column(problem: &LoadingProblem, j: usize) -> String {
+/// How a column stands in an inequality: the power of ten by which its integers' weights are multiplied, and its name.
+fn column(problem: &LoadingProblem, j: usize) -> (i32, String) {
     let scale = problem.scales[j];
     let name = problem.column_names.name(j);
     let name = if name.bytes().all(|byte| byte.is_ascii_digit()) { format!("x{name}") } else { name.into_owned() };
     match (scale.ten, scale.two) {
-        (0, 0) => name,
-        (ten, 0) => format!("{name}·1e{}", -ten),
-        (0, two) => format!("{name}·2^{}", -two),
-        (ten, two) => format!("{name}·1e{}·2^{}", -ten, -two),
+        (ten, 0) if ten.abs() <= SHIFTED => (-ten, name),
+        (ten, 0) => (0, format!("{name}·1e{}", -ten)),
+        (0, two) => (0, format!("{name}·2^{}", -two)),
+        (ten, two) => (0, format!("{name}·1e{}·2^{}", -ten, -two)),
     }
+}
+
+/// `number · 10^power` as a decimal.
+fn decimal(number: &str, power: i32) -> String {
+    let (sign, digits) = number.strip_prefix('-').map_or(("", number), |digits| ("-", digits));
+    let places = power.unsigned_abs() as usize;
+    if digits == "0" || power == 0 {
+        return number.into();
+    }
+    if power > 0 {
+        return format!("{sign}{digits}{}", "0".repeat(places));
+    }
+    let padded = format!("{digits:0>width$}", width = places + 1);
+    let (whole, part) = padded.split_at(padded.len() - places);
+    let part = part.trim_end_matches('0');
+    if part.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{part}") }
 }
 
 /// `name = [ 3·a − 2·b + 1 > 0 ]` for every unit.
 fn unit_lines(problem: &LoadingProblem, neurons: &[Neuron]) -> Vec<String> {
     let mut free = neurons.iter();
-    let line = |unit: &Unit, weights: Vec<String>, bias: String| {
-        let columns = unit.columns.list(problem.points.columns());
-        let inputs = columns.iter().map(|&j| column(problem, j as usize));
-        let units = unit.units.iter().map(|&u| problem.network.units[u as usize].name.clone());
-        let terms: Vec<String> = (inputs.chain(units).zip(&weights))
-            .filter(|entry| entry.1 != "0")
-            .map(|(name, weight)| match weight.as_str() {
-                "1" => name,
-                "-1" => format!("-{name}"),
-                weight => format!("{weight}·{name}"),
-            })
-            .collect();
-        let sum =
-            if bias == "0" && !terms.is_empty() { terms.join(" + ") } else { [terms, vec![bias]].concat().join(" + ") };
-        format!("{} = [ {} > 0 ]", unit.name, sum.replace("+ -", "− ").replace('-', "−"))
-    };
     let units = problem.network.units.iter();
     units
         .filter_map(|unit| match &unit.function {
             Function::Free => {
                 let neuron = free.next()?;
-                Some(line(unit, neuron.weights.iter().map(ToString::to_string).collect(), neuron.bias.to_string()))
+                let weights: Vec<String> = neuron.weights.iter().map(ToString::to_string).collect();
+                Some(unit_line(problem, unit, &weights, neuron.bias.to_string()))
             }
             Function::Fixed { weights, bias } => {
-                Some(line(unit, weights.iter().map(ToString::to_string).collect(), bias.to_string()))
+                let weights: Vec<String> = weights.iter().map(ToString::to_string).collect();
+                Some(unit_line(problem, unit, &weights, bias.to_string()))
             }
         })
         .collect()
+}
+
+fn unit_line(problem: &LoadingProblem, unit: &Unit, weights: &[String], bias: String) -> String {
+    let columns = unit.columns.list(problem.points.columns());
+    let inputs = columns.iter().map(|&j| column(problem, j as usize));
+    let units = unit.units.iter().map(|&u| (0, problem.network.units[u as usize].name.clone()));
+    let mut terms: Vec<String> = (inputs.chain(units).zip(weights))
+        .filter(|(_, weight)| *weight != "0")
+        .map(|((power, name), weight)| match decimal(weight, power).as_str() {
+            "1" => name,
+            "-1" => format!("-{name}"),
+            weight => format!("{weight}·{name}"),
+        })
+        .collect();
+    if bias != "0" || terms.is_empty() {
+        terms.push(bias);
+    }
+    let signed = |term: &str| term.strip_prefix('-').map_or(('+', term.to_string()), |rest| ('−', rest.to_string()));
+    let sum = terms.iter().enumerate().fold(String::new(), |sum, (place, term)| match (place, signed(term)) {
+        (0, ('−', term)) => format!("−{term}"),
+        (0, (_, term)) => term,
+        (_, (sign, term)) => format!("{sum} {sign} {term}"),
+    });
+    format!("{} = [ {sum} > 0 ]", unit.name)
 }
 
 /// The one circuit that a proof rests on.
@@ -232,7 +254,10 @@ fn contradiction(loading: &Loading) -> Vec<TermLine> {
     let values = |row: u32| {
         let entries = problem.points.row(row as usize);
         let shown: Vec<String> = (entries.iter().take(SHOWN))
-            .map(|(j, value)| format!("{}={value}", column(problem, *j as usize)))
+            .map(|(j, value)| {
+                let (power, name) = column(problem, *j as usize);
+                format!("{name}={}", decimal(&value.to_string(), -power))
+            })
             .collect();
         let more = if entries.len() > SHOWN { " …" } else { "" };
         if entries.is_empty() { "all 0".into() } else { format!("{}{more}", shown.join(" ")) }
@@ -246,6 +271,18 @@ fn contradiction(loading: &Loading) -> Vec<TermLine> {
             values: values(term.row),
         })
         .collect()
+}
+
+/// The rows (from 1) of the one circuit, if they are two with equal values that are to have different outputs.
+fn conflict(loading: &Loading) -> Option<[u32; 2]> {
+    let [circuit] = loading.outcome.circuits.as_slice() else { return None };
+    let ([left], [right]) = (circuit.left.as_slice(), circuit.right.as_slice()) else { return None };
+    let problem = &loading.loaded.problem;
+    let [one, other] = [left.row as usize, right.row as usize];
+    let differ = |(a, b): (&Option<bool>, &Option<bool>)| a.is_some() && b.is_some() && a != b;
+    let wanted = problem.target(one).iter().zip(problem.target(other)).any(differ);
+    let equal = problem.points.row(one) == problem.points.row(other);
+    (wanted && equal).then(|| [left.row.min(right.row) + 1, left.row.max(right.row) + 1])
 }
 
 /// `model.json`: the network with its integer weights.

@@ -1,10 +1,11 @@
 //! `infimum`: training with proof, from the command line.
 //!
-//! Exit codes: 0 a model (or an answer) was written; of `decide` 10 for satisfiable and 20 for unsatisfiable; 1 internal failure, or a certificate that is not verified; 2 usage
-//! and input errors; 130 after an interrupt, everything written.
+//! Exit codes: 0 a model (or an answer) was written; of `decide` and `assignment` 10 for satisfiable and 20 for unsatisfiable; 1 internal
+//! failure, or a certificate that is not verified; 2 usage and input errors; 130 after an interrupt, everything written.
 #![forbid(unsafe_code)]
 
 mod arguments;
+mod assignment;
 mod curve;
 mod decide;
 mod failure;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::Curve(options) => curve::run(options),
         Command::Study(options) => study::run(options),
         Command::Check(options) => Ok(tools::check(options)),
+        Command::Assignment(options) => assignment::run(options),
         Command::Predict(options) => predict::run(options),
         Command::Data(command) => tools::data(command),
         Command::Generate(options) => tools::generate(options),

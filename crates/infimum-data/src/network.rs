@@ -111,9 +111,10 @@ pub fn parse_network(text: &str, columns: usize, names: &ColumnNames, outputs: u
     network.fault(columns).map_or(Ok(network), |fault| Err(refused(fault)))
 }
 
-/// Names of the outputs of a network.
-pub(crate) fn output_names(text: &str) -> Result<Vec<String>, DataError> {
-    Ok(parse(text)?.outputs)
+/// The names of the outputs of the TOML file `path`.
+pub(crate) fn read_output_names(path: &str) -> Result<Vec<String>, DataError> {
+    let text = crate::source::Source::open(path)?.text()?;
+    parse(&text).map(|file| file.outputs).map_err(|error| error.at(path, 0))
 }
 
 fn refused(message: String) -> DataError {

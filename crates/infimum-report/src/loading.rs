@@ -64,6 +64,10 @@ pub struct LoadingClosing {
     pub weights: Vec<String>,
     /// A contradiction of few rows, if the proof rests on one alone.
     pub contradiction: Vec<TermLine>,
+    /// Two rows (from 1) with equal values that want different outputs, if they are the contradiction.
+    pub conflict: Option<[u32; 2]>,
+    /// Whether the network has hidden units.
+    pub hidden: bool,
     /// Circuits and steps of the refutation, and the certificate's bytes.
     pub size: [u64; 3],
     /// Seconds for reading, solving, writing and checking.
@@ -97,7 +101,11 @@ pub fn loading_header(out: &mut dyn Write, header: &LoadingHeader) -> io::Result
 }
 
 fn rows(count: u64) -> String {
-    if count == 1 { "1 row".into() } else { format!("{count} rows") }
+    counted(count, "row")
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }
 
 /// The answer in words.
@@ -115,6 +123,7 @@ pub fn loading_answer(closing: &LoadingClosing) -> String {
         }
     }
     let allowed = closing.allowed.unwrap_or(0);
+    let units = if closing.hidden { "more hidden units" } else { "hidden units (--hidden 2)" };
     let bounds = || match closing.upper {
         Some(upper) => format!(
             "The best weights found are wrong on {}; none can be wrong on fewer than {} (proven)",
@@ -133,16 +142,26 @@ pub fn loading_answer(closing: &LoadingClosing) -> String {
             rows(closing.rows as u64)
         ),
         Ending::Infeasible if allowed == 0 => {
-            "No weights of this network get every row right: proven. Use more hidden units, or ask for the fewest errors \
-             (infimum fit --loss zero-one)."
-                .into()
+            let way = match closing.conflict {
+                Some([one, other]) => format!(
+                    "Rows {one} and {other} have the same values and want different outputs, so no network does. Ask for the"
+                ),
+                None => format!("Use {units}, or ask for the"),
+            };
+            format!(
+                "No weights of this network get every row right: proven. {way} fewest errors (infimum fit --loss zero-one)."
+            )
         }
-        Ending::Infeasible => {
-            format!("No weights of this network are wrong on at most {}: proven. Use more hidden units.", rows(allowed))
+        Ending::Infeasible => format!(
+            "No weights of this network are wrong on at most {}: proven. Allow more, or use {units}.",
+            rows(allowed)
+        ),
+        Ending::Optimal if closing.lower == 0 => {
+            "Weights exist that get every row right: they are written, and were evaluated exactly on every row.".into()
         }
         Ending::Optimal => format!(
             "No weights of this network are wrong on fewer than {}: proven, and the weights written attain it. Training longer cannot \
-             help; only another network can.",
+             help; another network may.",
             rows(closing.lower)
         ),
         Ending::TimeLimit => format!("The time limit came first. {}; give a longer --time-limit.", bounds()),
@@ -179,7 +198,12 @@ pub fn loading_closing(out: &mut dyn Write, closing: &LoadingClosing) -> io::Res
         writeln!(out, "unit       … {} more in model.json", closing.weights.len() - LINES)?;
     }
     let [circuits, steps, bytes] = closing.size;
-    writeln!(out, "proof      {circuits} circuits, {steps} steps; certificate of {bytes} bytes")?;
+    writeln!(
+        out,
+        "proof      {}, {}; certificate of {bytes} bytes",
+        counted(circuits, "circuit"),
+        counted(steps, "step")
+    )?;
     let [read, solve, write, check] = closing.seconds;
     writeln!(out, "seconds    read {read:.3}, solve {solve:.3}, write {write:.3}, check {check:.3}")?;
     writeln!(out, "written    {}", one_line(closing.folder.as_deref().unwrap_or("nothing")))?;

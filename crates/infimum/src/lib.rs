@@ -15,6 +15,7 @@
 
 mod cross_validation;
 mod fit;
+mod formula;
 mod kernel_model;
 mod loading;
 mod metrics;
@@ -26,6 +27,7 @@ mod warm_start;
 
 pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
+pub use formula::assignment;
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
     Change, DataError, GenerateOptions, KnownTarget, Loaded, LoadedLoading, LoadingRequest, Memory, Prediction,

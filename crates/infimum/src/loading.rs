@@ -1,7 +1,9 @@
 //! The loading problem from a file to a certificate: rungs 2 and 3.
 
+use std::path::PathBuf;
+
 use infimum_check::{LoadingVerdict, check_loading_problem};
-use infimum_data::{DataError, LoadedLoading, LoadingRequest, load_loading, parse_network, targets_of_network};
+use infimum_data::{DataError, LoadedLoading, LoadingRequest, load_loading, read_network, targets_of_network};
 use infimum_problem::{CERTIFICATE_VERSION, ColumnNames, Event, LoadingCertificate, LoadingClaim, Monitor, Network};
 use infimum_threshold::{Options, Outcome, solve};
 
@@ -10,8 +12,8 @@ use infimum_threshold::{Options, Outcome, solve};
 pub enum Architecture {
     /// Layers of so many free threshold units, and free output units; none: output units alone.
     Layers(Vec<usize>),
-    /// The text of a NET.toml (docs/networks.md).
-    Described(String),
+    /// The network of this file (docs/networks.md).
+    Described(PathBuf),
 }
 
 /// What may be wrong.
@@ -43,7 +45,7 @@ impl Architecture {
     fn network(&self, columns: usize, outputs: usize, names: &ColumnNames) -> Result<Network, DataError> {
         match self {
             Architecture::Layers(layers) => Ok(Network::layered(layers, outputs)),
-            Architecture::Described(text) => parse_network(text, columns, names, outputs),
+            Architecture::Described(path) => read_network(&path.to_string_lossy(), columns, names, outputs),
         }
     }
 }
@@ -72,8 +74,8 @@ pub fn load_problem(
     network: &Architecture,
 ) -> Result<LoadedLoading, DataError> {
     let mut request = request.clone();
-    if let (true, Architecture::Described(text)) = (request.targets.is_empty(), network) {
-        request.targets = targets_of_network(source, &request, text)?;
+    if let (true, Architecture::Described(path)) = (request.targets.is_empty(), network) {
+        request.targets = targets_of_network(source, &request, &path.to_string_lossy())?;
     }
     load_loading(source, &request, |columns, outputs, names| network.network(columns, outputs, names))
 }

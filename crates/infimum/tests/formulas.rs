@@ -18,7 +18,7 @@ fn decided(kind: &str, text: &str) -> Loading {
     let options = GenerateOptions { cnf: Some(path("f.cnf")), ..GenerateOptions::default() };
     generate(kind, &options, Path::new(&path("f.csv"))).expect("generated");
     let network = match kind {
-        "judd" => Architecture::Described(std::fs::read_to_string(path("f.toml")).expect("the network")),
+        "judd" => Architecture::Described(path("f.toml").into()),
         _ => Architecture::Layers(vec![2]),
     };
     let loaded = load_problem(&path("f.csv"), &LoadingRequest::default(), &network).expect("readable");

@@ -101,10 +101,10 @@ pub fn rebuild_loading(name: &str, recipe: &LoadingRecipe, network: &Network) ->
     load_loading(name, &request, |_, _, _| Ok(network.clone()))
 }
 
-/// The target columns that a network's outputs name, in their order: all outputs of the TOML `text` are called as columns (arrays) of the data; none if
-/// some are not, so that the usual choice is made.
-pub fn targets_of_network(name: &str, request: &LoadingRequest, text: &str) -> Result<Vec<String>, DataError> {
-    let outputs = crate::network::output_names(text)?;
+/// The target columns that a network's outputs name, in their order: all outputs of the TOML file `network` are called as columns (arrays) of the
+/// data; none if some are not, so that the usual choice is made.
+pub fn targets_of_network(name: &str, request: &LoadingRequest, network: &str) -> Result<Vec<String>, DataError> {
+    let outputs = crate::network::read_output_names(network)?;
     let Start { format, .. } = start(name, request.format)?;
     let has: Vec<String> = match format {
         Format::Csv | Format::Tsv | Format::Builtin => {
