@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use infimum::{
     Architecture, Columns, DecideOptions, Ending, Function, Loading, LoadingProblem, LoadingRequest, Network, Neuron,
-    Question, Unit, decide, load_problem,
+    Question, Term, Unit, decide, load_problem,
 };
 use infimum_report::{
     LoadingClosing, LoadingHeader, Log, Proof, TermLine, loading_answer, loading_closing, loading_header,
@@ -246,11 +246,16 @@ fn unit_line(problem: &LoadingProblem, unit: &Unit, weights: &[String], bias: St
     format!("{} = [ {sum} > 0 ]", unit.name)
 }
 
-/// The one circuit that a proof rests on.
+/// The one circuit that a proof rests on; the side of its first row stands first.
 fn contradiction(loading: &Loading) -> Vec<TermLine> {
     let [circuit] = loading.outcome.circuits.as_slice() else { return Vec::new() };
     let problem = &loading.loaded.problem;
-    let sides = [(0, &circuit.left), (1, &circuit.right)];
+    let first = |terms: &[Term]| terms.iter().map(|term| term.row).min();
+    let (one, other) = match first(&circuit.left) <= first(&circuit.right) {
+        true => (&circuit.left, &circuit.right),
+        false => (&circuit.right, &circuit.left),
+    };
+    let sides = [(0, one), (1, other)];
     let values = |row: u32| {
         let entries = problem.points.row(row as usize);
         let shown: Vec<String> = (entries.iter().take(SHOWN))
