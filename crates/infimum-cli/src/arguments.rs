@@ -298,7 +298,7 @@ pub(crate) struct AssignmentArguments {
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictArguments {
-    /// Run folder of `infimum fit`
+    /// Run folder of `infimum fit`, or of `infimum decide` with weights
     pub(crate) run: PathBuf,
     /// Data file of the same kind as the training file, or builtin:NAME
     pub(crate) data: String,
@@ -556,7 +556,7 @@ impl FormatName {
 
 /// What is asked of the reader of exact points.
 fn loading_request(format: Option<FormatName>, header: Option<bool>, targets: Vec<String>) -> LoadingRequest {
-    LoadingRequest { format: format.map(FormatName::format), header, targets }
+    LoadingRequest { format: format.map(FormatName::format), header, targets, ..LoadingRequest::default() }
 }
 
 impl DecideArguments {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Architecture, Columns, DecideOptions, Ending, Function, Loading, LoadingProblem, LoadingRequest, Network, Neuron,
-    Question, Term, Unit, decide, load_problem,
+    Architecture, DecideOptions, Ending, Function, Loading, LoadingProblem, LoadingRequest, Network, NetworkModel,
+    Neuron, Question, Term, Unit, decide, load_problem,
 };
 use infimum_report::{
     LoadingClosing, LoadingHeader, Log, Proof, TermLine, loading_answer, loading_closing, loading_header,
@@ -90,7 +90,13 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     let bytes = loading.certificate().to_bytes().map_err(Failure::internal)?;
     let stored = folder.clear().and_then(|()| {
         folder.write(CERTIFICATE, &bytes)?;
-        folder.write("model.json", format!("{:#}", model(&loading)).as_bytes())
+        match NetworkModel::of(&loading) {
+            Some(model) => {
+                let text = serde_json::to_string_pretty(&model).map_err(Failure::internal)?;
+                folder.write("model.json", text.as_bytes())
+            }
+            None => Ok(()),
+        }
     });
     let written = start.elapsed().as_secs_f64();
     let proof = match &stored {
@@ -288,32 +294,6 @@ fn conflict(loading: &Loading) -> Option<[u32; 2]> {
     let wanted = problem.target(one).iter().zip(problem.target(other)).any(differ);
     let equal = problem.points.row(one) == problem.points.row(other);
     (wanted && equal).then(|| [left.row.min(right.row) + 1, left.row.max(right.row) + 1])
-}
-
-/// `model.json`: the network with its integer weights.
-fn model(loading: &Loading) -> Value {
-    let problem = &loading.loaded.problem;
-    let mut free = loading.outcome.neurons.iter().flatten();
-    let units: Vec<Value> = (problem.network.units.iter())
-        .map(|unit| {
-            let neuron = if unit.is_free() { free.next() } else { None };
-            let columns = match &unit.columns {
-                Columns::None => json!([]),
-                Columns::All => json!("all"),
-                Columns::Listed(columns) => json!(columns),
-            };
-            json!({
-                "name": unit.name, "columns": columns, "units": unit.units, "function": unit.function,
-                "weights": neuron.map(|neuron| neuron.weights.iter().map(ToString::to_string).collect::<Vec<_>>()),
-                "bias": neuron.map(|neuron| neuron.bias.to_string()),
-            })
-        })
-        .collect();
-    json!({
-        "version": 1, "kind": "threshold", "units": units, "outputs": problem.network.outputs,
-        "output_names": problem.output_names, "recipe": loading.loaded.recipe,
-        "scales": problem.scales, "wrong": loading.outcome.upper,
-    })
 }
 
 fn result(asked: &Asked, loading: &Loading, header: &LoadingHeader, closing: &LoadingClosing, total: f64) -> Value {

@@ -44,7 +44,9 @@ pub use builtin::builtin_names;
 pub use canonical::{Loaded, Request, Validation, ValidationTarget, load, rebuild};
 pub use describe::{Description, describe};
 pub use error::{DataError, Unit, one_line};
-pub use exact::{LoadedLoading, LoadingRequest, load_loading, loading_sha256, rebuild_loading, targets_of_network};
+pub use exact::{
+    LoadedLoading, LoadingRequest, LoadingRows, load_loading, load_rows, loading_sha256, rebuild_loading, targets_of_network,
+};
 pub use generate::{GenerateOptions, generate, generator_names};
 pub use hash::problem_sha256;
 pub use memory::{Memory, parse_bytes};

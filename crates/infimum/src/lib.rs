@@ -20,6 +20,7 @@ mod kernel_model;
 mod loading;
 mod metrics;
 mod model_file;
+mod network_model;
 mod path;
 mod predict;
 mod score;
@@ -30,9 +31,9 @@ pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use formula::assignment;
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
-    Change, DataError, GenerateOptions, KnownTarget, Loaded, LoadedLoading, LoadingRequest, Memory, Prediction,
-    Request, ValidationTarget, builtin_names, describe, generate, generator_names, load, parse_bytes,
-    read_for_prediction, reductions, smallest_share, subset_rows,
+    Change, DataError, GenerateOptions, KnownTarget, Loaded, LoadedLoading, LoadingRequest, LoadingRows, Memory,
+    Prediction, Request, ValidationTarget, builtin_names, describe, generate, generator_names, load, load_rows,
+    parse_bytes, read_for_prediction, reductions, smallest_share, subset_rows,
 };
 pub use infimum_problem::{
     Certificate, Circuit, ClassWeight, ColumnScale, Columns, Ending, Event, Format, Function, Gamma, Intercept, Kernel,
@@ -44,6 +45,7 @@ pub use kernel_model::{Basis, Predictor};
 pub use loading::{Architecture, Loading, Question, decide, load_problem};
 pub use metrics::{Metrics, metrics};
 pub use model_file::{ModelFile, ModelFileError};
+pub use network_model::NetworkModel;
 pub use path::{Path, Penalty, Range, path};
 pub use predict::{decision_values, labels, probabilities};
 pub use score::{Score, held_out, mean_and_error, paired_difference};

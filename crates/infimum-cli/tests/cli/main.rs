@@ -1,6 +1,7 @@
 //! End to end through the real binary, each test in a folder of its own.
 #![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
 
+mod assignment;
 mod check;
 mod decide;
 mod endings;

@@ -238,3 +238,81 @@ fn a_model_description_that_contradicts_itself() {
         sandbox.refused("predict run builtin:iris", &["model.json", expected]);
     }
 }
+
+#[test]
+fn threshold_units_predict_exactly() {
+    let sandbox = Sandbox::new();
+    let ran = sandbox.run("decide builtin:xor --hidden 2 --out run --quiet");
+    assert_eq!(ran.code, Some(10), "{ran:?}");
+    let ran = sandbox.good("predict run builtin:xor");
+    assert_eq!(ran.stdout, "label\n0\n1\n1\n0\n");
+    assert!(ran.stderr.contains("metric     0 of 4 rows wrong"), "{}", ran.stderr);
+    let ran = sandbox.good("predict run builtin:xor --what all");
+    assert_eq!(ran.stdout, "label,output(1)\n0,0\n1,1\n1,1\n0,0\n");
+    // Other units, other order, one column more, no target.
+    sandbox.file("new.csv", "extra,bit2,bit1\n7,1.0,0e0\n7,1,1.00\n");
+    let ran = sandbox.good("predict run new.csv -o labels.csv");
+    assert_eq!(sandbox.read("labels.csv"), "label\n1\n0\n");
+    assert!(ran.stderr.contains("1 columns or categories that the network does not know"), "{}", ran.stderr);
+    assert!(!ran.stderr.contains("metric"), "{}", ran.stderr);
+    sandbox.file("less.csv", "bit1,parity\n1,0\n");
+    sandbox.refused("predict run less.csv", &["less.csv", "no column `bit2`"]);
+    sandbox.refused("predict run new.csv --what decision", &["--what", "threshold units"]);
+    sandbox.file("wrong.csv", "bit1,bit2,parity\n0,0,1\n0,1,1\n1,0,\n1,1,?\n");
+    assert!(sandbox.good("predict run wrong.csv").stderr.contains("metric     1 of 4 rows wrong"));
+
+    let ran = sandbox.run("decide builtin:xor --out run --quiet");
+    assert_eq!(ran.code, Some(20), "{ran:?}");
+    sandbox.refused("predict run builtin:xor", &["run/model.json", "ended without weights"]);
+}
+
+#[test]
+fn threshold_units_know_the_last_place() {
+    let sandbox = Sandbox::new();
+    sandbox.file("d.csv", "a,y\n9007199254740993,up\n9007199254740992,down\n");
+    assert_eq!(sandbox.run("decide d.csv --out run --quiet").code, Some(10));
+    // In tenths and in thousands the columns' integers are others.
+    sandbox.file(
+        "new.csv",
+        "a,y\n9007199254740992.1,down\n9007199254740992.9,up\n9007199254741000,up\n1e300,up\n-1e-300,down\n",
+    );
+    let ran = sandbox.good("predict run new.csv");
+    let labels: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!((labels[0], &labels[2..]), ("label", &["up", "up", "up", "down"][..]), "{ran:?}");
+    sandbox.file("thousands.csv", "a\n9007199254741000\n9007199254740000\n");
+    assert_eq!(sandbox.good("predict run thousands.csv").stdout, "label\nup\ndown\n");
+}
+
+#[test]
+fn threshold_units_of_text_columns_and_several_outputs() {
+    let sandbox = Sandbox::new();
+    sandbox.file("d.csv", "colour,size,y\nred,1,a\nblue,1,b\nred,2,b\nblue,2,c\n");
+    assert_eq!(sandbox.run("decide d.csv --hidden 3 --out run --quiet").code, Some(10));
+    let ran = sandbox.good("predict run d.csv --what all");
+    assert_eq!(ran.stdout, "label,output(a),output(b),output(c)\na,1,0,0\nb,0,1,0\nb,0,1,0\nc,0,0,1\n");
+    sandbox.file("new.csv", "colour,size\nred,1\ngreen,1\n");
+    let ran = sandbox.good("predict run new.csv");
+    assert!(ran.stdout.starts_with("label\na\n") && ran.stdout.lines().count() == 3, "{ran:?}");
+    sandbox.file("open.csv", "a,b,t1,t2\n0,0,0,?\n0,1,?,1\n1,0,1,1\n1,1,0,0\n");
+    assert_eq!(sandbox.run("decide open.csv --target t1,t2 --out run --quiet").code, Some(10));
+    let ran = sandbox.good("predict run open.csv");
+    let rows: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!((rows[0], rows[3], rows[4], rows.len()), ("t1,t2", "1,1", "0,0", 5), "{ran:?}");
+    assert!(rows[1].starts_with("0,") && rows[2].ends_with(",1"), "{ran:?}");
+    assert!(ran.stderr.contains("metric     0 of 4 rows wrong"), "{}", ran.stderr);
+    // One label.
+    sandbox.file("one.csv", "a,y\n1,0\n2,0\n");
+    assert_eq!(sandbox.run("decide one.csv --out run --quiet").code, Some(10));
+    assert_eq!(sandbox.good("predict run one.csv").stdout, "label\n0\n0\n");
+    // A model that contradicts itself.
+    let text = sandbox.read("run/model.json");
+    for (from, to, expected) in [
+        ("\"weights\": [\n        \"", "\"weights\": [\n        \"x", "expected an integer"),
+        ("\"columns\": 1", "\"columns\": 2", "expected 2 column names"),
+        ("\"neurons\": [", "\"neurons\": [{\"weights\": [], \"bias\": \"1\"},", "weights of 2 units, but 1 are free"),
+    ] {
+        assert!(text.contains(from), "{text}");
+        sandbox.file("run/model.json", text.replacen(from, to, 1));
+        sandbox.refused("predict run one.csv", &["model.json", expected]);
+    }
+}

@@ -96,7 +96,7 @@ pub(super) fn read_npy(mut source: Source, request: &LoadingRequest) -> Result<R
     if columns == 0 {
         return Err(DataError::input(&path, "the array has no columns; expected features and a target"));
     }
-    let chosen = choose(&path, &request.targets, &all)?;
+    let chosen = choose(&path, request, &all)?;
     let targets = (chosen.iter())
         .map(|&column| labels(&all.name(column), &values, (0..rows).map(|row| row * columns + column)))
         .collect();

@@ -10,12 +10,14 @@ mod hash;
 mod libsvm;
 mod numbers;
 mod points;
+mod predict;
 mod table;
 mod targets;
 #[cfg(test)]
 mod tests;
 
 pub use hash::loading_sha256;
+pub use predict::{LoadingRows, load_rows};
 use infimum_problem::{ColumnNames, ColumnScale, Format, LoadingProblem, LoadingRecipe, Network, Points, Source};
 use points::{Base, Cells};
 use targets::{TargetColumn, Targets};
@@ -34,6 +36,8 @@ pub struct LoadingRequest {
     pub header: Option<bool>,
     /// Target columns; none: the one called target, label, class or y, else the last.
     pub targets: Vec<String>,
+    /// Targets that a table or an array does not have are left out: rows to be predicted.
+    pub may_lack_targets: bool,
 }
 
 /// A loading problem and everything that is known about where it came from.
@@ -45,6 +49,8 @@ pub struct LoadedLoading {
     pub recipe: LoadingRecipe,
     /// File and hash of its bytes.
     pub source: Source,
+    /// The labels of one target column, in order: two are outputs 0 and 1, more have an output each. None of several target columns.
+    pub labels: Vec<String>,
     /// [`loading_sha256`] of the problem.
     pub problem_sha256: String,
     /// Remarks for the user about what was inferred.
@@ -70,7 +76,7 @@ pub fn load_loading(
     network: impl FnOnce(usize, usize, &ColumnNames) -> Result<Network, DataError>,
 ) -> Result<LoadedLoading, DataError> {
     let Read { points, scales, names, targets, recipe, sha256, mut notes } = read(name, request)?;
-    let Targets { values, names: output_names, note } = targets::targets(name, &targets)?;
+    let Targets { values, names: output_names, labels, note } = targets::targets(name, &targets)?;
     notes.push(note);
     let network = network(names.len(), output_names.len(), &names)?;
     if let Some(fault) = network.fault(names.len()) {
@@ -88,7 +94,7 @@ pub fn load_loading(
     let problem = LoadingProblem { points, scales, column_names: names, targets: values, output_names, network };
     let problem_sha256 = loading_sha256(&problem).map_err(|error| DataError::input(name, error.to_string()))?;
     let source = Source { path: name.into(), sha256 };
-    Ok(LoadedLoading { problem, recipe, source, problem_sha256, notes })
+    Ok(LoadedLoading { problem, recipe, source, labels, problem_sha256, notes })
 }
 
 /// Reads `name` and builds the problem of a recipe and a network; infers nothing.
@@ -96,8 +102,12 @@ pub fn rebuild_loading(name: &str, recipe: &LoadingRecipe, network: &Network) ->
     if recipe.format.has_columns() && recipe.targets.is_empty() {
         return Err(DataError::input(name, "the recipe names no target column; expected at least one"));
     }
-    let request =
-        LoadingRequest { format: Some(recipe.format), header: Some(recipe.header), targets: recipe.targets.clone() };
+    let request = LoadingRequest {
+        format: Some(recipe.format),
+        header: Some(recipe.header),
+        targets: recipe.targets.clone(),
+        may_lack_targets: false,
+    };
     load_loading(name, &request, |_, _, _| Ok(network.clone()))
 }
 

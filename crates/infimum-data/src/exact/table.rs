@@ -58,7 +58,7 @@ pub(super) fn read_in_blocks(
 ) -> Result<Read, DataError> {
     let mut notes = Vec::new();
     let Head { path, mut layout, sample } = begin(open, format, request.header, &mut notes)?;
-    let chosen = choose(&path, &request.targets, &layout.names)?;
+    let chosen = choose(&path, request, &layout.names)?;
     guess_text(&mut layout, &sample);
     for &column in &chosen {
         layout.roles[column] = Role::Target;
@@ -99,13 +99,16 @@ pub(super) fn read_in_blocks(
 }
 
 /// The target columns that are wanted, or by the rules.
-pub(super) fn choose(path: &str, wanted: &[String], names: &ColumnNames) -> Result<Vec<usize>, DataError> {
-    if wanted.is_empty() {
+pub(super) fn choose(path: &str, request: &LoadingRequest, names: &ColumnNames) -> Result<Vec<usize>, DataError> {
+    if request.targets.is_empty() {
         return Ok(vec![infer::target(names)]);
     }
-    let mut chosen = Vec::with_capacity(wanted.len());
-    for wanted in wanted {
-        let column = infer::column(path, wanted, names, "target")?;
+    let mut chosen = Vec::with_capacity(request.targets.len());
+    for wanted in &request.targets {
+        let column = match infer::column(path, wanted, names, "target") {
+            Err(_) if request.may_lack_targets => continue,
+            found => found?,
+        };
         if chosen.contains(&column) {
             return Err(DataError::input(path, format!("column `{}` is a target twice", names.name(column))));
         }

@@ -29,12 +29,14 @@ pub(super) struct Targets {
     pub(super) values: Vec<Option<bool>>,
     /// What an output of 1 means.
     pub(super) names: Vec<String>,
+    /// The labels of one target column, in order; none of several.
+    pub(super) labels: Vec<String>,
     /// In words.
     pub(super) note: String,
 }
 
 /// The label of a field: numbers in plain decimal notation, other text as it is.
-fn label(field: &str) -> String {
+pub(super) fn label(field: &str) -> String {
     decimal::parse(field.as_bytes()).map_or_else(|_| field.to_string(), |decimal| decimal.plain())
 }
 
@@ -126,7 +128,7 @@ fn classes(path: &str, column: &TargetColumn) -> Result<Targets, DataError> {
             format!("{} labels, one output each: `{}`", labels.len(), labels.join("`, `")),
         ),
     };
-    Ok(Targets { values, names, note: format!("target `{}`: {note}", column.name) })
+    Ok(Targets { values, names, labels, note: format!("target `{}`: {note}", column.name) })
 }
 
 /// `0` or `false`, `1` or `true`, and `?`.
@@ -152,5 +154,5 @@ fn outputs(path: &str, columns: &[TargetColumn]) -> Result<Targets, DataError> {
         .collect();
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let note = format!("{} outputs: `{}`", names.len(), names.join("`, `"));
-    Ok(Targets { values, names, note })
+    Ok(Targets { values, names, labels: Vec::new(), note })
 }
