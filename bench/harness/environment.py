@@ -33,7 +33,7 @@ def version(package):
         return "missing"
 
 
-def describe(binary):
+def describe(binary, packages=PACKAGES):
     """Machine, versions and date, as a flat dictionary."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     changed = "" if output("git", "status", "--porcelain", "--untracked-files=no") == "" else " with local changes"
@@ -46,6 +46,6 @@ def describe(binary):
         "infimum": output(str(binary), "--version") if binary else "not run",
         "rustc": output("rustc", "--version"),
         "python": platform.python_version(),
-        **{package: version(package) for package in PACKAGES},
+        **{package: version(package) for package in packages},
         "load_average_at_start": [round(load, 2) for load in os.getloadavg()],
     }

@@ -6,20 +6,11 @@ import statistics
 
 from . import BENCH
 from .compare import OURS, TARGETS
+from .words import ratio, replace, seconds
 
 RESULTS = BENCH / "results.json"
 TABLE = BENCH / "results.md"
 READERS = BENCH / "readers.json"
-
-
-def seconds(value):
-    if value is None:
-        return "-"
-    return f"{value:.{4 if value < 0.1 else 3 if value < 10 else 1}f}"
-
-
-def ratio(value):
-    return "" if value is None else f"{value:.2g}x" if value < 100 else f"{value:.0f}x"
 
 
 def contenders(comparison):
@@ -114,9 +105,3 @@ def write(environment, comparisons, skipped):
 def write_readers(environment, rows):
     """What `bench/run parse` measured."""
     replace(READERS, json.dumps({"environment": environment, "readers": rows}, indent=1) + "\n")
-
-
-def replace(path, text):
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(text)
-    unfinished.replace(path)
