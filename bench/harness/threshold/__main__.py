@@ -17,9 +17,11 @@ USUAL = ("dense", "parity", "blum-rivest", "satlib", "wide")
 
 def options():
     parser = argparse.ArgumentParser(prog="bench/threshold", description="Loading problems: infimum beside its peers.")
-    parser.add_argument("--set", default=",".join(USUAL), metavar="SETS", help=f"of {', '.join(SETS)} (default: {','.join(USUAL)})")
+    parser.add_argument("--set", default=",".join(USUAL), metavar="SETS",
+                        help=f"of {', '.join(SETS)} (default: {','.join(USUAL)})")
     parser.add_argument("--only", default="", metavar="WORDS", help="only instances whose title contains every word")
-    parser.add_argument("--peers", default=",".join(PEERS), metavar="NAMES", help=f"of {', '.join(PEERS)}, or none (default: all)")
+    parser.add_argument("--peers", default=",".join(PEERS), metavar="NAMES",
+                        help=f"of {', '.join(PEERS)}, or none (default: all)")
     parser.add_argument("--repeats", type=int, default=3, help="rounds; medians are shown (default 3)")
     parser.add_argument("--limit", type=float, default=20, metavar="S", help="seconds for one run (default 20)")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall",
@@ -47,7 +49,7 @@ def say(text):
 
 
 def measure(instance, binary, arguments, startup):
-    """Every contender once in each round, the order reversed in every second; what failed at the limit is not repeated."""
+    """Every contender once in each round, the order reversed in every second; who found nothing is not run again."""
     file = path(instance, binary)
     rows = read(file)
     shape = f"{len(rows.points)} x {len(rows.points[0])}"
@@ -92,7 +94,8 @@ def main():
         machine["load_average_at_end"] = [round(load, 2) for load in os.getloadavg()]
         report.write(machine, rows, contenders)
     for kind in dict.fromkeys(row.instance.set for row in rows):
-        print(f"\n{kind}\n  " + "\n  ".join(report.means([row for row in rows if row.instance.set == kind]) or ["no ratios"]))
+        lines = report.means([row for row in rows if row.instance.set == kind]) or ["no ratios"]
+        print("\n  ".join([f"\n{kind}", *lines]))
     alarms = sum(len(row.alarms) for row in rows)
     written = f"{report.RESULTS.name} and {report.TABLE.name} written" if rows else "nothing written"
     say(f"\n{len(rows)} compared, {skipped} skipped, {alarms} alarms; {written}")

@@ -1,8 +1,8 @@
 """The peers' encodings. Each is built from the rows, then solved within the timed call, then asked for its network.
 
 A peer is a class: `__init__(rows, units)` makes the model, `solve(limit)` returns "sat", "unsat" or "unknown", and
-`network()` returns the hidden units' (w, b) in the rows' own units and the output's truth table. `complete` says whether
-its "unsat" is meant for all real weights.
+`network()` returns the hidden units' (w, b) in the rows' own units and the output's truth table. `complete` says
+whether its "unsat" is meant for all real weights.
 """
 
 from fractions import Fraction
@@ -23,10 +23,12 @@ class Z3:
     """The skeleton, and linear real arithmetic for each unit: h → w·x + b ≥ 1, ¬h → w·x + b ≤ −1."""
 
     complete = True
+    arithmetic = 6  # Z3's own choice
 
     def __init__(self, rows, units):
         self.skeleton = Skeleton(rows.labels, units)
         self.solver = z3.SolverFor("QF_LRA")
+        self.solver.set("arith.solver", self.arithmetic)
         truth = [None, *z3.Bools(" ".join(f"v{variable}" for variable in range(1, self.skeleton.variables + 1)))]
         self.truth = truth
         columns = len(rows.points[0])
@@ -47,6 +49,12 @@ class Z3:
         chosen = next(table for variable, table in zip(self.skeleton.choice, self.skeleton.functions)
                       if z3.is_true(model.eval(self.truth[variable], model_completion=True)))
         return [[fraction(model, weight) for weight in weights] for weights in self.weights], chosen
+
+
+class Z3Old(Z3):
+    """The same with Z3's older simplex, which is often the faster one here."""
+
+    arithmetic = 2
 
 
 class Z3Naive:
@@ -92,8 +100,9 @@ def fraction(model, variable):
 class MixedInteger:
     """The skeleton as 0/1 rows, and each unit by big M: w·x + b ≥ margin − M(1 − h), w·x + b ≤ −margin + M h.
 
-    Columns are scaled to a largest absolute value of 1, weights to [-1, 1] (separation is homogeneous), so |w·x| ≤ d and
-    an intercept within d + 1 suffices. Dichotomies with a smaller margin than MARGIN are missed: "unsat" proves nothing.
+    Columns are scaled to a largest absolute value of 1, weights to [-1, 1] (separation is homogeneous), so |w·x| ≤ d
+    and an intercept within d + 1 suffices. Dichotomies with a smaller margin than MARGIN are missed: "unsat" proves
+    nothing.
     """
 
     complete = False
@@ -113,8 +122,8 @@ class MixedInteger:
         constraints = []  # (indices, coefficients, least, largest)
         for clause in self.skeleton.clauses:
             negative = sum(literal < 0 for literal in clause)
-            constraints.append(([abs(literal) - 1 for literal in clause], [1.0 if literal > 0 else -1.0 for literal in clause],
-                                1.0 - negative, np.inf))
+            signs = [1.0 if literal > 0 else -1.0 for literal in clause]
+            constraints.append(([abs(literal) - 1 for literal in clause], signs, 1.0 - negative, np.inf))
         for unit in range(units):
             first = self.skeleton.variables + unit * self.stride
             for row, point in enumerate(points):
@@ -183,16 +192,16 @@ class Highs(MixedInteger):
     def solve(self, limit):
         self.solver.setOptionValue("time_limit", float(limit))
         self.solver.run()
-        status = self.solver.getModelStatus()
-        return {highspy.HighsModelStatus.kOptimal: "sat", highspy.HighsModelStatus.kInfeasible: "unsat"}.get(status, "unknown")
+        meanings = {highspy.HighsModelStatus.kOptimal: "sat", highspy.HighsModelStatus.kInfeasible: "unsat"}
+        return meanings.get(self.solver.getModelStatus(), "unknown")
 
     def values(self):
         return list(self.solver.getSolution().col_value)
 
 
 class CpSat:
-    """The skeleton, and integer weights with |w| ≤ LARGEST: h → w·x + b ≥ 1, ¬h → w·x + b ≤ −1. Networks that need larger
-    weights are missed: "unsat" proves nothing for real weights."""
+    """The skeleton, and integer weights with |w| ≤ LARGEST: h → w·x + b ≥ 1, ¬h → w·x + b ≤ −1. Networks that need
+    larger weights are missed: "unsat" proves nothing for real weights."""
 
     complete = False
 
@@ -201,7 +210,8 @@ class CpSat:
         self.model, self.solver = cp_model.CpModel(), cp_model.CpSolver()
         self.truth = [None, *(self.model.new_bool_var("") for _ in range(self.skeleton.variables))]
         for clause in self.skeleton.clauses:
-            self.model.add_bool_or([self.truth[literal] if literal > 0 else ~self.truth[-literal] for literal in clause])
+            self.model.add_bool_or([self.truth[literal] if literal > 0 else ~self.truth[-literal]
+                                    for literal in clause])
         reach = LARGEST * max(sum(abs(value) for value in point) for point in rows.points) + 1
         self.weights = [[*(self.model.new_int_var(-LARGEST, LARGEST, "") for _ in rows.points[0]),
                          self.model.new_int_var(-reach, reach, "")] for _ in range(units)]
@@ -224,4 +234,4 @@ class CpSat:
         return [[self.solver.value(weight) for weight in weights] for weights in self.weights], chosen
 
 
-PEERS = {"z3": Z3, "z3-naive": Z3Naive, "scip": Scip, "highs": Highs, "cp-sat": CpSat}
+PEERS = {"z3": Z3, "z3-old": Z3Old, "z3-naive": Z3Naive, "scip": Scip, "highs": Highs, "cp-sat": CpSat}

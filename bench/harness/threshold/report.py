@@ -47,7 +47,9 @@ class Row:
 
     def counts(self, name):
         answer = self.answer(name)
-        return answer == "unsat" and PEERS[name].complete or answer == "sat" and all(run.proven for run in self.runs[name])
+        if answer == "sat":
+            return all(run.proven for run in self.runs[name])
+        return answer == "unsat" and PEERS[name].complete
 
     def ratio(self):
         """The best peer's time over ours, an unanswered question counting as the limit; None where nobody answered."""
@@ -66,13 +68,15 @@ class Row:
         return min(answered, default=self.limit) / self.median(OURS)
 
     def judge(self):
-        """Contradictions. A peer's unproven answer from an incomplete encoding contradicts nobody: it is noted."""
+        """Contradictions and refused certificates. An incomplete encoding's "unsat" contradicts nobody: it is noted."""
         sure = {}
         if self.expected:
             sure.setdefault(self.expected[0], []).append(f"the recorded answer ({self.expected[1]})")
         for name, runs in self.runs.items():
             for run in runs:
-                if run.failure:
+                if run.refused:
+                    self.alarms.append(run.failure)
+                elif run.failure:
                     self.note(f"{name}: {run.failure}")
                 if run.answer == "sat" and not run.proven:
                     self.note(f"{name}: its network is wrong on a row when evaluated exactly")
@@ -81,7 +85,7 @@ class Row:
                 elif run.answer != "unknown":
                     sure.setdefault(run.answer, []).append(name)
         if len(sure) == 2:
-            self.alarms.append("; ".join(f"{answer}: {', '.join(dict.fromkeys(names))}" for answer, names in sure.items()))
+            self.alarms.append("; ".join(f"{answer}: {', '.join(dict.fromkeys(who))}" for answer, who in sure.items()))
         elif "sat" in sure:
             wrong = [name for name in self.peers() if self.answer(name) == "unsat"]
             self.notes += [f"{name}: unsat within its margins or bounds, though weights exist" for name in wrong]
@@ -129,6 +133,13 @@ def means(rows):
             mean = math.exp(statistics.fmean(map(math.log, found)))
             lines.append(f"best peer / ours, {words}: geometric mean {times(mean)}, least {times(min(found))}, most "
                          f"{times(max(found))}, {len(found)} instances")
+    for name in PEERS:
+        found = [row.median(name) / row.median(OURS) for row in rows
+                 if name in row.runs and {row.answer(name), row.answer(OURS)} != {"unknown"}]
+        if found:
+            mean = math.exp(statistics.fmean(map(math.log, found)))
+            lines.append(f"{name} / ours: geometric mean {times(mean)}, least {times(min(found))}, most "
+                         f"{times(max(found))}, {len(found)} instances")
     return lines
 
 
@@ -154,15 +165,16 @@ def line(row, names):
     check, total, cpu = besides(row)
     return (f"{row.instance.title:24} {row.shape:12} {cells}  {versus(row)}"
             + (f"  (check {check}, whole {total}, CPU {cpu})" if total else "")
-            + "".join(f"\n  ALARM: {alarm}" for alarm in row.alarms) + "".join(f"\n  note: {note}" for note in row.notes))
+            + "".join(f"\n  ALARM: {alarm}" for alarm in row.alarms)
+            + "".join(f"\n  note: {note}" for note in row.notes))
 
 
 def markdown(environment, rows, names):
     """Every set's table and means."""
     lines = [f"Measured {environment['date']} on {environment['processor']}, commit {environment['commit']}, "
              + ", ".join(f"{package} {environment[package]}" for package in environment["packages"])
-             + f"; one thread each, limit {environment['limit']:g} s, median of {environment['repeats']} rounds, seconds of "
-             + ("CPU time" if environment["clock"] == "cpu" else "wall-clock time")
+             + f"; one thread each, limit {environment['limit']:g} s, median of {environment['repeats']} rounds, "
+             + f"{environment['clock']} seconds"
              + f"; load average {environment['load_average_at_start'][0]} at the start."]
     for kind in dict.fromkeys(row.instance.set for row in rows):
         chosen = [row for row in rows if row.instance.set == kind]
@@ -171,7 +183,7 @@ def markdown(environment, rows, names):
             lines.append("| " + " | ".join(cells) + " |")
             if index == 0:
                 lines.append("|---|---|" + "---:|" * (len(cells) - 2))
-        lines += [""] + means(chosen) + remarks(chosen)
+        lines += [""] + [f"- {text}" for text in means(chosen) + remarks(chosen)]
     return "\n".join(lines) + "\n"
 
 

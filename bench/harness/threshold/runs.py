@@ -21,26 +21,28 @@ from .peers import PEERS
 OURS = "infimum"
 BUILDING = 120  # seconds a peer's model may take to build, wall clock
 PATIENCE = 6  # with the CPU clock: wall-clock seconds allowed for each CPU second
+TICK = 0.01  # CPU clocks advance in steps on some systems: for shorter runs the wall clock is taken
 
 
 @dataclass
 class Run:
-    """`answer`: sat, unsat or unknown. `proven`: sat by exact evaluation, or unsat by an accepted certificate (ours)."""
+    """`answer`: sat, unsat or unknown. `proven`: the network was evaluated exactly, or the certificate accepted."""
 
     contender: str
     answer: str = "unknown"
     wall: float = math.inf
     cpu: float = math.inf
     proven: bool = False
-    phases: dict = field(default_factory=dict)  # ours: of result.json, and `process`, the CPU seconds of all of it
+    phases: dict = field(default_factory=dict)  # ours: of result.json, and `process`, CPU seconds of the whole run
     failure: str = ""
+    refused: bool = False  # ours: the checker did not accept the certificate
 
     def seconds(self, clock):
-        return self.cpu if clock == "cpu" else self.wall
+        return self.cpu if clock == "cpu" and self.wall >= TICK else self.wall
 
 
 def capped(run, limit, clock):
-    """A run that took longer than the limit found nothing; one that ended early without an answer counts as the limit."""
+    """A run beyond the limit found nothing; one that ended early without an answer counts as the limit."""
     if run.answer == "unknown" or run.seconds(clock) > limit:
         run.answer, run.wall, run.cpu = "unknown", limit, limit
     return run
@@ -48,12 +50,13 @@ def capped(run, limit, clock):
 
 def ours(binary, path, header, hidden, limit, clock, startup):
     """`infimum decide`. Our time is `seconds.solve + seconds.certify`. Their CPU time is not recorded: it is the
-    process's, less `startup` (that of `infimum --version`), in the same proportion as wall-clock time, and at most that."""
+    process's, less `startup` (that of `infimum --version`), in proportion to wall-clock time, and at most that."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     patience = limit * (PATIENCE if clock == "cpu" else 1) + 2
     with tempfile.TemporaryDirectory(prefix="infimum-bench-", dir=memory) as folder:
-        command = [str(binary), "decide", str(path), "--header" if header else "--no-header", "--hidden", str(hidden), "--json",
-                   "--quiet", "--threads", "1", "--time-limit", f"{patience}s", "--out", str(Path(folder, "run"))]
+        command = [str(binary), "decide", str(path), "--header" if header else "--no-header", "--hidden", str(hidden),
+                   "--json", "--quiet", "--threads", "1", "--time-limit", f"{patience}s",
+                   "--out", str(Path(folder, "run"))]
         before = children()
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=4 * patience + 60,
@@ -72,7 +75,7 @@ def ours(binary, path, header, hidden, limit, clock, startup):
     answer = {"Satisfiable": "sat", "Infeasible": "unsat"}.get(result["ending"], "unknown")
     run = Run(OURS, answer, wall, cpu, result["certified"], phases)
     if answer != "unknown" and not run.proven:
-        run.answer, run.failure = "unknown", f"not certified: {result.get('refusal', 'no reason given')}"
+        run.answer, run.failure, run.refused = "unknown", f"not certified: {result['message']}", True
     return capped(run, limit, clock)
 
 

@@ -84,7 +84,8 @@ class Skeleton:
         """h[u] ≥ h[u + 1] lexicographically over the first rows, where the output treats the two alike."""
         for unit in range(self.units - 1):
             sort = self.fresh(1)[0]
-            self.clauses += [[-chosen, sort] for chosen, table in zip(self.choice, self.functions) if alike(table, unit)]
+            self.clauses += [[-chosen, sort] for chosen, table in zip(self.choice, self.functions)
+                             if alike(table, unit)]
             equal = []  # literals that say: not equal on the rows before
             for first, second in list(zip(self.hidden[unit], self.hidden[unit + 1]))[:SORTED_ROWS]:
                 self.clauses.append([-sort, *equal, first, -second])
