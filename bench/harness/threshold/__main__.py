@@ -1,6 +1,7 @@
 """`bench/threshold`: the command line."""
 
 import argparse
+import hashlib
 import os
 import sys
 from pathlib import Path
@@ -77,7 +78,8 @@ def main():
         print("\n".join(f"{instance.set:12} {instance.title}" for instance in chosen))
         return 0
     binary = arguments.binary or build()
-    settings = {"limit": arguments.limit, "repeats": arguments.repeats, "clock": arguments.clock, "packages": PACKAGES}
+    settings = {"limit": arguments.limit, "repeats": arguments.repeats, "clock": arguments.clock, "packages": PACKAGES,
+                "binary_sha256": hashlib.sha256(Path(binary).read_bytes()).hexdigest()}
     machine = environment.describe(binary, PACKAGES) | settings
     say("\n".join(f"{key}: {value}" for key, value in machine.items()))
     contenders = [runs.OURS, *arguments.peers]

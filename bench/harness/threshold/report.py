@@ -30,7 +30,7 @@ class Row:
     notes: list = field(default_factory=list)
 
     def answer(self, name):
-        """The answer of the median run: sat or unsat where at least half of the rounds gave it."""
+        """The most frequent answer; on a tie "unknown", if that is one of them."""
         answers = [run.answer for run in self.runs.get(name, [])]
         return statistics.mode(sorted(answers)) if answers else "not run"
 
@@ -75,7 +75,7 @@ class Row:
         for name, runs in self.runs.items():
             for run in runs:
                 if run.refused:
-                    self.alarms.append(run.failure)
+                    self.alarms = [run.failure]
                 elif run.failure:
                     self.note(f"{name}: {run.failure}")
                 if run.answer == "sat" and not run.proven:
