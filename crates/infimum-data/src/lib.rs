@@ -45,7 +45,8 @@ pub use canonical::{Loaded, Request, Validation, ValidationTarget, load, rebuild
 pub use describe::{Description, describe};
 pub use error::{DataError, Unit, one_line};
 pub use exact::{
-    LoadedLoading, LoadingRequest, LoadingRows, load_loading, load_rows, loading_sha256, rebuild_loading, targets_of_network,
+    LoadedLoading, LoadingRequest, LoadingRows, load_loading, load_rows, loading_sha256, rebuild_loading,
+    targets_of_network,
 };
 pub use generate::{GenerateOptions, generate, generator_names};
 pub use hash::problem_sha256;

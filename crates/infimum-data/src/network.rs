@@ -458,7 +458,7 @@ mod tests {
                 let read = parse_network(&text, 5, &names, outputs);
                 prop_assert_eq!(read.as_ref(), Ok(&network), "{}", text);
                 let expected: Vec<String> = network.outputs.iter().map(|&output| network.units[output as usize].name.clone()).collect();
-                prop_assert_eq!(output_names(&text), Ok(expected));
+                prop_assert_eq!(parse(&text).map(|file| file.outputs), Ok(expected));
             }
         }
     }

@@ -189,6 +189,14 @@ struct Ready {
     bias: IBig,
 }
 
+/// A weight times `10^ten·2^two` is over the file's integers in the column `place`.
+struct Shifted<'a> {
+    place: usize,
+    weight: &'a IBig,
+    ten: i32,
+    two: i32,
+}
+
 impl Ready {
     /// A value is `n·10^a·2^b` in the file and `n′·10^a′·2^b′` to the network, so that `w·n′ = w·10^(a − a′)·2^(b − b′)·n`; negative exponents go into the
     /// common factor.
@@ -198,17 +206,17 @@ impl Ready {
         };
         let columns = unit.columns.list(model.columns);
         let (own, others) = weights.split_at(columns.len());
-        let shifted: Vec<(usize, &IBig, i32, i32)> = (columns.iter().zip(own))
+        let shifted: Vec<Shifted> = (columns.iter().zip(own))
             .filter_map(|(&column, weight)| {
                 let place = rows.places[column as usize]? as usize;
                 let (there, here) = (rows.scales[place], model.scales[column as usize]);
-                Some((place, weight, there.ten - here.ten, there.two - here.two))
+                Some(Shifted { place, weight, ten: there.ten - here.ten, two: there.two - here.two })
             })
             .collect();
-        let least = |exponents: &dyn Fn(&(usize, &IBig, i32, i32)) -> i32| {
-            shifted.iter().map(exponents).min().unwrap_or(0).min(0).unsigned_abs() as usize
+        let least = |exponent: fn(&Shifted) -> i32| {
+            shifted.iter().map(exponent).min().unwrap_or(0).min(0).unsigned_abs() as usize
         };
-        let (tens, twos) = (least(&|entry| entry.2), least(&|entry| entry.3));
+        let (tens, twos) = (least(|entry| entry.ten), least(|entry| entry.two));
         let power = |ten: usize, two: usize| IBig::from(UBig::from(10u8).pow(ten) << two);
         let factor = power(tens, twos);
         let mut ready = Ready {
@@ -216,7 +224,7 @@ impl Ready {
             units: others.iter().map(|weight| weight * &factor).collect(),
             bias: bias * &factor,
         };
-        for (place, weight, ten, two) in shifted {
+        for Shifted { place, weight, ten, two } in shifted {
             let up = power((ten + tens as i32) as usize, (two + twos as i32) as usize);
             ready.columns[place] += weight * up;
         }

@@ -115,7 +115,19 @@ impl<'a> Formula<'a> {
         let mut ends = counts;
         (1..6).for_each(|section| ends[section] += ends[section - 1]);
         let (symmetry, variables) = (clauses, next_variable - 1);
-        Ok(Formula { network, rows, tables, asummable, targets, first_error, totalizer, monotone, symmetry, ends, variables })
+        Ok(Formula {
+            network,
+            rows,
+            tables,
+            asummable,
+            targets,
+            first_error,
+            totalizer,
+            monotone,
+            symmetry,
+            ends,
+            variables,
+        })
     }
 
     /// Number of variables.

@@ -17,9 +17,9 @@ mod targets;
 mod tests;
 
 pub use hash::loading_sha256;
-pub use predict::{LoadingRows, load_rows};
 use infimum_problem::{ColumnNames, ColumnScale, Format, LoadingProblem, LoadingRecipe, Network, Points, Source};
 use points::{Base, Cells};
+pub use predict::{LoadingRows, load_rows};
 use targets::{TargetColumn, Targets};
 
 use crate::canonical::Request;

@@ -38,9 +38,7 @@ pub fn load_rows(name: &str, recipe: &LoadingRecipe, columns: &ColumnNames) -> R
     };
     let Read { points, scales, names, targets, mut notes, .. } = read(name, &request)?;
     let places = match recipe.format {
-        Format::Libsvm => {
-            (0..columns.len()).map(|column| (column < names.len()).then_some(column as u32)).collect()
-        }
+        Format::Libsvm => (0..columns.len()).map(|column| (column < names.len()).then_some(column as u32)).collect(),
         _ => places(name, columns, &names)?,
     };
     let left_out = names.len() - places.iter().flatten().count();
@@ -71,7 +69,8 @@ fn places(path: &str, wanted: &ColumnNames, there: &ColumnNames) -> Result<Vec<O
         // A category of a text column that the file has, but in no row.
         None if feature(&name).is_some_and(|feature| features.contains(&feature)) => Ok(None),
         None => {
-            let message = format!("there is no column `{}`; expected the columns of the training file", one_line(&name));
+            let message =
+                format!("there is no column `{}`; expected the columns of the training file", one_line(&name));
             Err(DataError::input(path, message))
         }
     };

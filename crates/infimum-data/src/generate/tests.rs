@@ -141,7 +141,7 @@ fn formulas_become_files() {
 
     generate("judd", &options, Path::new(&path("j.csv"))).expect("generated");
     let request = LoadingRequest::default();
-    
+
     let targets = targets_of_network(&path("j.csv"), &request, &path("j.toml")).expect("read");
     assert_eq!((targets.len(), targets[0].as_str(), targets[14].as_str()), (15, "x1-decided", "clause3"));
     let request = LoadingRequest { targets, ..request };
