@@ -47,7 +47,8 @@ pub(crate) fn decide(problem: &LoadingProblem, stop: &(dyn Fn() -> bool + Sync))
     let mut neurons: Vec<Option<Neuron>> = vec![None; network.units.len()];
     for (group, (columns, units)) in network.groups().into_iter().enumerate() {
         let points = GroupPoints::new(problem, &columns);
-        let solved: Vec<(u32, Unit)> = units.par_iter().map(|&unit| (unit, separate_unit(problem, &points, unit, stop))).collect();
+        let solved: Vec<(u32, Unit)> =
+            units.par_iter().map(|&unit| (unit, separate_unit(problem, &points, unit, stop))).collect();
         for (unit, found) in solved {
             match found {
                 Unit::Weights(neuron) => neurons[unit as usize] = Some(neuron),
@@ -93,10 +94,7 @@ fn separate_unit(problem: &LoadingProblem, points: &GroupPoints, unit: u32, stop
     if let Some(point) = rows.iter().position(|rows| rows.iter().all(Option::is_some)) {
         use crate::separation::circuit::Side;
         use dashu_int::IBig;
-        return Unit::Contradiction(vec![
-            (point as u32, Side::of(IBig::ONE)),
-            (point as u32, Side::of(-IBig::ONE)),
-        ]);
+        return Unit::Contradiction(vec![(point as u32, Side::of(IBig::ONE)), (point as u32, Side::of(-IBig::ONE))]);
     }
     let all: Vec<u32> = (0..points.len() as u32).filter(|&p| sides[p as usize] != 0).collect();
     let mut scaled = vec![0.0; points.scaled.coordinates];

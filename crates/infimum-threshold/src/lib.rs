@@ -78,16 +78,16 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
         conflicts: 0,
         message: String::new(),
     };
+    let units = problem.network.units.len();
     if flat::is_flat(problem) {
         monitor.report(Event::Solver {
             name: "separation",
-            reason: format!("{} units that read columns alone", problem.network.units.len()),
+            reason: format!("{units} unit{} reading columns alone", if units == 1 { "" } else { "s" }),
         });
         if separate_all(problem, options, monitor, &mut outcome) {
             return outcome;
         }
     }
-    let units = problem.network.units.len();
     let reason = format!("{units} threshold unit{}, {} rows", if units == 1 { "" } else { "s" }, problem.rows());
     monitor.report(Event::Solver { name: "circuits", reason });
     let search = Search::new(problem.clone(), options.threads, options.symmetry, options.seed);
@@ -249,9 +249,8 @@ impl State<'_> {
                 return self.stopped();
             }
             let asked = [lower, lower + (upper - lower) / 2, upper - 1];
-            let decided = (0..asked.len()).any(|place| {
-                !asked[..place].contains(&asked[place]) && self.ask(asked[place], Some(budget)).is_some()
-            });
+            let decided = (0..asked.len())
+                .any(|place| !asked[..place].contains(&asked[place]) && self.ask(asked[place], Some(budget)).is_some());
             if !decided {
                 budget = budget.saturating_mul(2);
             }

@@ -53,7 +53,10 @@ pub(crate) fn check(
         match first[point] {
             Some(other) if rows[other].wanted != row.wanted => {
                 let (left, right) = if row.wanted { (place, other) } else { (other, place) };
-                return Some(MixedCheck::Conflict(vec![(left as u32, Side::of(IBig::ONE)), (right as u32, Side::of(-IBig::ONE))]));
+                return Some(MixedCheck::Conflict(vec![
+                    (left as u32, Side::of(IBig::ONE)),
+                    (right as u32, Side::of(-IBig::ONE)),
+                ]));
             }
             Some(_) => {}
             None => first[point] = Some(place),
@@ -72,7 +75,9 @@ pub(crate) fn check(
         terms.into_iter().map(|(point, value)| (points.row_of_point[point as usize], value)).collect()
     };
     match engine.check() {
-        Check::Separated => return Some(MixedCheck::Separated(MixedWeights::Scaled(points.clone(), engine.weights.clone()))),
+        Check::Separated => {
+            return Some(MixedCheck::Separated(MixedWeights::Scaled(points.clone(), engine.weights.clone())));
+        }
         Check::Conflict(terms) => return Some(MixedCheck::Conflict(of_rows(terms))),
         Check::Unknown if !complete => return None,
         Check::Unknown => {}
@@ -99,9 +104,10 @@ fn seen_points(problem: &LoadingProblem, columns: &[u32], units: usize, rows: &[
         let mut seen = IntegerMatrix::new(columns.len() + units);
         for row in rows {
             let (indices, values) = matrix.row(row.row as usize);
-            let own = indices.iter().zip(values).filter_map(|(j, value)| {
-                columns.binary_search(j).ok().map(|place| (place as u32, value.clone()))
-            });
+            let own = indices
+                .iter()
+                .zip(values)
+                .filter_map(|(j, value)| columns.binary_search(j).ok().map(|place| (place as u32, value.clone())));
             let inputs = row.inputs.iter().enumerate().filter(|entry| *entry.1);
             seen.push_row(own.chain(inputs.map(|(k, _)| ((columns.len() + k) as u32, one.clone()))));
         }

@@ -260,7 +260,14 @@ impl GroupPoints {
         };
         let scaled = self.scaled.some(chosen);
         let all: Vec<u32> = (0..chosen.len() as u32).collect();
-        GroupPoints { columns: self.columns.clone(), point_of_row: all.clone(), row_of_point: all, exact, scaled, lazy: self.lazy }
+        GroupPoints {
+            columns: self.columns.clone(),
+            point_of_row: all.clone(),
+            row_of_point: all,
+            exact,
+            scaled,
+            lazy: self.lazy,
+        }
     }
 }
 

@@ -115,10 +115,16 @@ pub(crate) fn refute(
     // For every lemma clause the circuit it is of.
     let mut owner = Vec::new();
     for (place, circuit) in circuits.iter().enumerate() {
-        clauses(circuit, &problem.network, &formula, |row| Some(row as usize), |clause| {
-            owner.push(place as u32);
-            add(clause);
-        });
+        clauses(
+            circuit,
+            &problem.network,
+            &formula,
+            |row| Some(row as usize),
+            |clause| {
+                owner.push(place as u32);
+                add(clause);
+            },
+        );
     }
     let status = solver.solve();
     drop(solver);
@@ -156,7 +162,12 @@ enum Known {
 
 /// Walks back from the empty clause, keeps what it rests on, and numbers it as docs/loading.md says. `formula`: number of the formula's clauses, after which those
 /// of the circuits come; `owner`: for each of these the circuit. `None` if the trace is no proof of the kind that the checker takes.
-pub(crate) fn trim(trace: &Trace, formula: u64, owner: &[u32], circuits: &[&Circuit]) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
+pub(crate) fn trim(
+    trace: &Trace,
+    formula: u64,
+    owner: &[u32],
+    circuits: &[&Circuit],
+) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
     let last = (0..trace.numbers.len()).find(|&step| trace.clause(step).is_empty())?;
     if trace.foreign || trace.full {
         return None;

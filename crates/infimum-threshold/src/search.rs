@@ -92,7 +92,10 @@ impl Search {
     fn rows(&self, allowed: u64) -> Vec<u32> {
         let problem = &self.shared.problem;
         let all = 0..problem.rows() as u32;
-        if allowed > 0 || self.shared.groups.len() != 1 || self.shared.groups[0].0.columns.len() < problem.points.columns() {
+        if allowed > 0
+            || self.shared.groups.len() != 1
+            || self.shared.groups[0].0.columns.len() < problem.points.columns()
+        {
             return all.collect();
         }
         let points = &self.shared.groups[0].0;
@@ -206,11 +209,17 @@ fn work(
     let mut owners = Vec::new();
     for circuit in shared.eager.iter().chain(known) {
         let owner = given.len() as u32;
-        let all_there = clauses(circuit, &problem.network, &formula, |row| place.get(&row).copied(), |clause| {
-            clause.iter().for_each(|&literal| solver.add(literal));
-            solver.add(0);
-            owners.push(owner);
-        });
+        let all_there = clauses(
+            circuit,
+            &problem.network,
+            &formula,
+            |row| place.get(&row).copied(),
+            |clause| {
+                clause.iter().for_each(|&literal| solver.add(literal));
+                solver.add(0);
+                owners.push(owner);
+            },
+        );
         if all_there {
             given.push(circuit);
         }
@@ -238,7 +247,8 @@ fn work(
             let table = |u: usize, b: usize| values[formula.table(u, b) as usize - 1];
             let planes = &record.borrow().hyperplanes;
             let stop = || shared.stop.load(Ordering::Relaxed);
-            network_weights(problem, &formula.rows, &value, &table, planes, &stop).map_or(Answer::Unclear, Answer::Weights)
+            network_weights(problem, &formula.rows, &value, &table, planes, &stop)
+                .map_or(Answer::Unclear, Answer::Weights)
         }
         _ => Answer::Stopped,
     };

@@ -151,10 +151,8 @@ pub(crate) fn evaluate(problem: &LoadingProblem, neurons: Vec<Neuron>) -> Option
     let m = problem.rows();
     let mut values: Vec<Vec<bool>> = Vec::with_capacity(network.units.len());
     let mut free = neurons.iter();
-    let fixed = |weights: &[i64], bias: i64| Neuron {
-        weights: weights.iter().map(|&w| w.into()).collect(),
-        bias: bias.into(),
-    };
+    let fixed =
+        |weights: &[i64], bias: i64| Neuron { weights: weights.iter().map(|&w| w.into()).collect(), bias: bias.into() };
     for unit in &network.units {
         let own;
         let neuron = match &unit.function {
@@ -190,9 +188,11 @@ pub(crate) fn evaluate(problem: &LoadingProblem, neurons: Vec<Neuron>) -> Option
         values.push(of_unit);
     }
     let right = |i: usize| {
-        problem.target(i).iter().zip(&network.outputs).all(|(target, &output)| {
-            target.is_none_or(|target| values[output as usize][i] == target)
-        })
+        problem
+            .target(i)
+            .iter()
+            .zip(&network.outputs)
+            .all(|(target, &output)| target.is_none_or(|target| values[output as usize][i] == target))
     };
     let wrong = (0..m).filter(|&i| !right(i)).count() as u64;
     Some(Evaluated { neurons, wrong })
@@ -220,8 +220,10 @@ pub(crate) fn network_weights(
                     side[points.point_of_row[row as usize] as usize] = if value(u, i) { 1 } else { -1 };
                 }
                 // Points of rows that the search left out go where they are.
-                let wanted: Vec<(u32, i8)> =
-                    (side.iter().enumerate()).filter(|entry| *entry.1 != 0).map(|(p, &side)| (p as u32, side)).collect();
+                let wanted: Vec<(u32, i8)> = (side.iter().enumerate())
+                    .filter(|entry| *entry.1 != 0)
+                    .map(|(p, &side)| (p as u32, side))
+                    .collect();
                 integers(points, weights, &wanted, stop)?
             }
             (UnitKind::Mixed, Some(Hyperplane::Scaled(points, weights))) => {

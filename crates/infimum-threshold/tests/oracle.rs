@@ -5,8 +5,8 @@ mod oracle;
 
 use infimum_check::check_loading_problem;
 use infimum_problem::{
-    CERTIFICATE_VERSION, ColumnNames, ColumnScale, Columns, Ending, Format, Function, IntegerMatrix, LoadingCertificate,
-    LoadingClaim, LoadingProblem, LoadingRecipe, Network, Points, Silent, Source, Unit,
+    CERTIFICATE_VERSION, ColumnNames, ColumnScale, Columns, Ending, Format, Function, IntegerMatrix,
+    LoadingCertificate, LoadingClaim, LoadingProblem, LoadingRecipe, Network, Points, Silent, Source, Unit,
 };
 use infimum_threshold::{Options, Outcome, solve};
 use oracle::Oracle;

@@ -98,7 +98,7 @@ question   all rows right?
 threads    1
 promise    rung 2, linear separation: decided, with weights or rows that contradict each other
 note       target `parity`: the output is to be 1 for `1` and 0 for `0`
-solver     separation (1 units that read columns alone)
+solver     separation (1 unit reading columns alone)
 
     time  source                 incumbent             bound       gap explored
 TIME end                            -         ≥ 1 wrong         -        0

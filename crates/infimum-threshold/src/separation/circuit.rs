@@ -121,9 +121,8 @@ pub(crate) fn signs_are_certain(points: &Points, support: &[u32], approximate: &
             sum.abs() + 2.0 * bound * size
         })
         .collect();
-    let error = (0..n)
-        .map(|i| -> f64 { (0..n).map(|k| inverse[i * n + k].abs() * residual[k]).sum() })
-        .fold(0.0f64, f64::max);
+    let error =
+        (0..n).map(|i| -> f64 { (0..n).map(|k| inverse[i * n + k].abs() * residual[k]).sum() }).fold(0.0f64, f64::max);
     let radius = error * (1.0 + 2.0 * bound) / (1.0 - defect) * (1.0 + 1e-9);
     radius.is_finite() && guess.iter().all(|value| value.abs() > radius)
 }
@@ -147,7 +146,8 @@ fn inverse_of(entries: &[f64], n: usize) -> Option<Vec<f64>> {
         for matrix in [&mut left, &mut right] {
             matrix[column * n..(column + 1) * n].iter_mut().for_each(|entry| *entry /= value);
         }
-        let (left_row, right_row) = (left[column * n..(column + 1) * n].to_vec(), right[column * n..(column + 1) * n].to_vec());
+        let (left_row, right_row) =
+            (left[column * n..(column + 1) * n].to_vec(), right[column * n..(column + 1) * n].to_vec());
         for i in (0..n).filter(|&i| i != column) {
             let factor = left[i * n + column];
             if factor != 0.0 {
@@ -483,9 +483,10 @@ fn signed_and_verified(points: &Points, support: &[u32], values: &[IBig], approx
         return Verified::NotYet;
     }
     let agree = |flip: bool| {
-        terms.iter().zip(approximate).all(|((_, value), &wanted)| {
-            value.is_zero() || (*value > IBig::ZERO) == ((wanted > 0.0) != flip)
-        })
+        terms
+            .iter()
+            .zip(approximate)
+            .all(|((_, value), &wanted)| value.is_zero() || (*value > IBig::ZERO) == ((wanted > 0.0) != flip))
     };
     let flip = if agree(false) {
         false

@@ -92,9 +92,11 @@ impl Start {
     pub(crate) fn weights(&self, values: &[f64], weights: &mut Vec<f64>) {
         let rank = self.chosen.len();
         weights.clear();
-        weights.extend(self.map.chunks_exact(rank.max(1)).map(|row| -> f64 {
-            row.iter().zip(&self.chosen).map(|(&factor, &p)| factor * values[p as usize]).sum()
-        }));
+        weights.extend(
+            self.map.chunks_exact(rank.max(1)).map(|row| -> f64 {
+                row.iter().zip(&self.chosen).map(|(&factor, &p)| factor * values[p as usize]).sum()
+            }),
+        );
     }
 }
 
@@ -166,7 +168,8 @@ impl Counts {
             return (0..n).find(|&j| self.free[j] && row[j].abs() == best.0).map(|j| (best.1, j));
         }
         loop {
-            let p = (0..self.used.len()).filter(|&p| !self.used[p] && self.rows[p] > 0).min_by_key(|&p| self.rows[p])?;
+            let p =
+                (0..self.used.len()).filter(|&p| !self.used[p] && self.rows[p] > 0).min_by_key(|&p| self.rows[p])?;
             let most = largest(self, p);
             if most <= ZERO {
                 // Rounding alone: this point depends on those chosen.

@@ -232,7 +232,11 @@ impl Engine {
     }
 
     fn pivot(&mut self, i: usize, j: usize) {
-        let size = if self.tableau.sparse { self.tableau.counts[j] as usize * self.tableau.row_count(i) as usize } else { self.tableau.rows * self.tableau.columns };
+        let size = if self.tableau.sparse {
+            self.tableau.counts[j] as usize * self.tableau.row_count(i) as usize
+        } else {
+            self.tableau.rows * self.tableau.columns
+        };
         self.work += (size + self.assigned.len()) as u64;
         self.tableau.pivot(i, j);
     }
@@ -256,7 +260,11 @@ impl Engine {
     fn refresh(&mut self) {
         self.shift.clear();
         self.shift.extend(self.tableau.nonbasic.iter().map(|&p| self.values[p as usize]));
-        self.work += if self.tableau.sparse { self.tableau.nonzeros as u64 } else { (self.tableau.rows * self.tableau.columns) as u64 };
+        self.work += if self.tableau.sparse {
+            self.tableau.nonzeros as u64
+        } else {
+            (self.tableau.rows * self.tableau.columns) as u64
+        };
         self.tableau.multiply(&self.shift, &mut self.values);
         self.since_refresh = 0;
     }
@@ -401,7 +409,8 @@ impl Engine {
 
     /// The circuit of the blocked row i, or of another blocked row with fewer points.
     fn conflict(&mut self, i: usize) -> Option<Terms> {
-        let mut rows: Vec<(u32, usize, bool)> = vec![(self.size(i), i, self.violation(self.tableau.basic[i] as usize) > 0.0)];
+        let mut rows: Vec<(u32, usize, bool)> =
+            vec![(self.size(i), i, self.violation(self.tableau.basic[i] as usize) > 0.0)];
         for &p in &self.assigned {
             let Place::Row(l) = self.tableau.place(p as usize) else { continue };
             let violation = self.violation(p as usize);

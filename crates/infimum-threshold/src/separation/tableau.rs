@@ -163,7 +163,8 @@ impl Tableau {
         pivot_row[j] = inverse;
         self.entries[i * columns..(i + 1) * columns].copy_from_slice(&pivot_row);
         if self.sparse {
-            let others: Vec<u32> = (0..columns as u32).filter(|&k| k as usize != j && pivot_row[k as usize] != 0.0).collect();
+            let others: Vec<u32> =
+                (0..columns as u32).filter(|&k| k as usize != j && pivot_row[k as usize] != 0.0).collect();
             for l in (0..self.rows).filter(|&l| l != i) {
                 let factor = self.entries[l * columns + j];
                 if factor != 0.0 {
