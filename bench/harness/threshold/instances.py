@@ -98,8 +98,15 @@ def tiny():
     return [Instance("tiny", name, hidden) for name in names for hidden in (1, 2, 3)]
 
 
+def known():
+    """Every question of expected.json with a recorded answer."""
+    answers = known_answers(folder() / "expected.json")
+    return [Instance("known", name, int(hidden)) for name in sorted(answers)
+            for hidden in sorted(answers[name].get("expected", {}))]
+
+
 SETS = {"dense": dense, "parity": parity, "blum-rivest": blum_rivest, "satlib": satlib, "wide": wide,
-        "frontier": frontier, "tiny": tiny}
+        "frontier": frontier, "known": known, "tiny": tiny}
 
 
 def folder():

@@ -14,8 +14,8 @@ use infimum_report::{
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, print as print_result, say};
-use crate::fit::CERTIFICATE;
-use crate::folder::{Folder, same_file};
+use crate::fit::{CERTIFICATE, log_copy};
+use crate::folder::Folder;
 use crate::interrupt;
 
 /// What is asked, by whichever command.
@@ -56,7 +56,7 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     let folder = Folder::take(asked.out, asked.data)?;
     let out: Box<dyn Write + Send> = if asked.quiet { Box::new(io::sink()) } else { Box::new(io::stderr()) };
     let watch = interrupt::watch_reading(start, asked.time_limit, folder.traces());
-    let log = Log::new(start, interrupted, out, log_copy(asked)?);
+    let log = Log::new(start, interrupted, out, log_copy(asked.log_json.map(PathBuf::as_path), asked.data)?);
     log.count_rows();
     let loaded = load_problem(asked.data, &asked.request, &architecture).map_err(Failure::input)?;
     drop(watch);
@@ -69,7 +69,7 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
         columns: loaded.problem.points.columns(),
         outputs: loaded.problem.output_names.clone(),
         network: in_words(&loaded.problem.network),
-        rung: if is_flat(&loaded.problem.network) { 2 } else { 3 },
+        rung: if loaded.problem.network.is_flat() { 2 } else { 3 },
         question: match allowed {
             None => "the fewest wrong rows".into(),
             Some(0) => "all rows right?".into(),
@@ -152,22 +152,6 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     };
     stored.and(printed)?;
     Ok(if asked.command == "decide" || matches!(code, 1 | 130) { code } else { 0 })
-}
-
-/// The file of `--log-json`.
-fn log_copy(asked: &Asked) -> Result<Option<Box<dyn Write + Send>>, Failure> {
-    let Some(path) = asked.log_json else { return Ok(None) };
-    if same_file(path, Path::new(asked.data)) {
-        let message = format!("--log-json {}: these are the data; choose another file for the log", path.display());
-        return Err(Failure::input(message));
-    }
-    let file = std::fs::File::create(path)
-        .map_err(|error| Failure::input(format!("--log-json {}: cannot be written: {error}", path.display())))?;
-    Ok(Some(Box::new(file)))
-}
-
-fn is_flat(network: &Network) -> bool {
-    network.units.iter().all(|unit| unit.units.is_empty())
 }
 
 fn in_words(network: &Network) -> String {

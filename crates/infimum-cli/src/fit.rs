@@ -67,12 +67,12 @@ pub(crate) fn run(arguments: &FitArguments) -> Result<i32, Failure> {
     run.finish(fitted, read, None)
 }
 
-/// The file of `--log-json`.
-fn log_copy(arguments: &FitArguments) -> Result<Option<Box<dyn Write + Send>>, Failure> {
-    let Some(path) = &arguments.log_json else {
+/// The file of `--log-json`, which may not be the data.
+pub(crate) fn log_copy(path: Option<&Path>, data: &str) -> Result<Option<Box<dyn Write + Send>>, Failure> {
+    let Some(path) = path else {
         return Ok(None);
     };
-    if same_file(path, Path::new(&arguments.read.data)) {
+    if same_file(path, Path::new(data)) {
         let message = format!("--log-json {}: these are the data; choose another file for the log", path.display());
         return Err(Failure::input(message));
     }
@@ -109,7 +109,7 @@ impl<'a> Run<'a> {
         let folder = Folder::take(arguments.out.as_deref(), &arguments.read.data)?;
         let out: Box<dyn Write + Send> = if arguments.quiet { Box::new(io::sink()) } else { Box::new(io::stderr()) };
         let watch = interrupt::watch_reading(start, arguments.time_limit, folder.traces());
-        let log = Log::new(start, interrupted, out, log_copy(arguments)?);
+        let log = Log::new(start, interrupted, out, log_copy(arguments.log_json.as_deref(), &arguments.read.data)?);
         let limit = |bytes| Memory::new(bytes, threads, &folder.path);
         let memory = arguments.memory.map(limit).transpose().map_err(Failure::input)?;
         let request = Request { memory: memory.clone(), ..request };

@@ -99,7 +99,8 @@ pub enum CertificateError {
     Digest,
 }
 
-fn digest_of(claim: &[u8], arrays: [&[u8]; 3]) -> [u8; 32] {
+/// SHA-256 over the claim and then the arrays.
+pub(crate) fn digest_of(claim: &[u8], arrays: [&[u8]; 3]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(claim);
     arrays.iter().for_each(|bytes| hasher.update(bytes));

@@ -14,9 +14,8 @@ use std::collections::HashMap;
 
 use dashu_int::{IBig, Sign, UBig};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use sha2::{Digest, Sha256};
 
-use crate::certificate::tensor_of;
+use crate::certificate::{digest_of, tensor_of};
 use crate::{
     CERTIFICATE_VERSION, CertificateError, Circuit, LoadingCertificate, LoadingClaim, Neuron, ProofStep, Scope, Term,
 };
@@ -43,20 +42,13 @@ fn parse_claim<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, Certific
     serde_json::from_str(text).map_err(|error| CertificateError::Claim(error.to_string()))
 }
 
-fn digest_of(claim: &str, arrays: [&[u8]; 3]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(claim);
-    arrays.iter().for_each(|bytes| hasher.update(bytes));
-    hasher.finalize().into()
-}
-
 impl LoadingCertificate {
     /// The container's bytes. Equal certificates give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
         let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
         let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
         let arrays = [self.weight_bytes(), self.circuit_bytes(), self.proof_bytes()];
-        let digest = digest_of(&claim, [&arrays[0], &arrays[1], &arrays[2]]);
+        let digest = digest_of(claim.as_bytes(), [&arrays[0], &arrays[1], &arrays[2]]);
         let mut tensors = Vec::with_capacity(4);
         for (name, bytes) in TENSORS.into_iter().zip(&arrays) {
             tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes).map_err(container)?));
@@ -81,7 +73,7 @@ impl LoadingCertificate {
             let length = tensors.tensor(name).map_or(0, |view| view.data().len());
             arrays[slot] = tensor_of(&tensors, name, Dtype::U8, &[length])?;
         }
-        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(&text, arrays) {
+        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(text.as_bytes(), arrays) {
             return Err(CertificateError::Digest);
         }
         let damaged = |name| move || CertificateError::Container(format!("tensor `{name}` ends early or is malformed"));

@@ -120,6 +120,11 @@ impl Network {
         Network { units, outputs }
     }
 
+    /// Whether no unit reads another: rung 2.
+    pub fn is_flat(&self) -> bool {
+        self.units.iter().all(|unit| unit.units.is_empty())
+    }
+
     /// What is wrong with the network for `d` columns, as one sentence; `None` if it is well formed. A fixed unit must read
     /// units alone, at most [`TABLE_UP_TO`].
     pub fn fault(&self, d: usize) -> Option<String> {

@@ -21,11 +21,6 @@ const PASSES: usize = 6;
 /// Rows that join at once, for every coordinate.
 const JOIN: usize = 2;
 
-/// Whether no unit of the problem reads another.
-pub(crate) fn is_flat(problem: &LoadingProblem) -> bool {
-    problem.network.units.iter().all(|unit| unit.units.is_empty())
-}
-
 /// What becomes of one unit.
 enum Unit {
     Weights(Neuron),

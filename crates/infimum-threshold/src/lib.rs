@@ -79,7 +79,7 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
         message: String::new(),
     };
     let units = problem.network.units.len();
-    if flat::is_flat(problem) {
+    if problem.network.is_flat() {
         monitor.report(Event::Solver {
             name: "separation",
             reason: format!("{units} unit{} reading columns alone", if units == 1 { "" } else { "s" }),
@@ -109,10 +109,10 @@ fn separate_all(problem: &LoadingProblem, options: &Options, monitor: &dyn Monit
     };
     match found {
         Flat::Weights(neurons) => {
-            let Some(evaluated) = weights::evaluate(problem, neurons) else { return false };
-            (outcome.upper, outcome.neurons) = (Some(evaluated.wrong), Some(evaluated.neurons));
+            let Some(wrong) = weights::wrong_rows(problem, &neurons) else { return false };
+            (outcome.upper, outcome.neurons) = (Some(wrong), Some(neurons));
             outcome.ending = if options.allowed.is_some() { Ending::Satisfiable } else { Ending::Optimal };
-            evaluated.wrong == 0
+            wrong == 0
         }
         Flat::Contradiction(circuit, steps) => {
             (outcome.lower, outcome.circuits, outcome.proof) = (1, vec![circuit], steps);
@@ -160,27 +160,28 @@ impl State<'_> {
         let monitor = self.monitor;
         let (answer, effort) = self.search.run(allowed, &self.known, budget, &|| monitor.stop());
         self.outcome.conflicts += effort.conflicts;
-        self.known.truncate(self.known.len().saturating_sub(effort.circuits.len()).max(KNOWN_UP_TO));
+        let before = self.known.len();
         self.known.extend(effort.circuits);
         match answer {
-            Answer::Weights(neurons) => self.take(neurons, "search").then_some(true),
-            Answer::None(proof) => match proof {
-                Some((circuits, steps)) => self.proven(allowed, circuits, steps),
-                None => self.prove(allowed),
+            Answer::Weights(neurons) => self.take(neurons, "search").filter(|&wrong| wrong <= allowed).map(|_| true),
+            // A proof may rest on circuits of any question so far; those that it does are known afterwards, and no others.
+            Answer::None(Some((circuits, steps))) => self.proven(allowed, circuits, steps).then_some(false),
+            Answer::None(None) => self.prove(allowed).then_some(false),
+            Answer::Stopped | Answer::Unclear => {
+                self.known.drain(before.min(KNOWN_UP_TO)..before);
+                None
             }
-            .then_some(false),
-            Answer::Stopped | Answer::Unclear => None,
         }
     }
 
-    /// Takes weights if they are better than those at hand; whether they could be evaluated.
-    fn take(&mut self, neurons: Vec<Neuron>, source: &'static str) -> bool {
-        let Some(evaluated) = weights::evaluate(self.search.problem(), neurons) else { return false };
-        if self.outcome.upper.is_none_or(|upper| evaluated.wrong < upper) {
-            (self.outcome.upper, self.outcome.neurons) = (Some(evaluated.wrong), Some(evaluated.neurons));
+    /// Takes weights if they are better than those at hand; the rows that they are wrong on, if they could be evaluated.
+    fn take(&mut self, neurons: Vec<Neuron>, source: &'static str) -> Option<u64> {
+        let wrong = weights::wrong_rows(self.search.problem(), &neurons)?;
+        if self.outcome.upper.is_none_or(|upper| wrong < upper) {
+            (self.outcome.upper, self.outcome.neurons) = (Some(wrong), Some(neurons));
             self.progress(source);
         }
-        true
+        Some(wrong)
     }
 
     /// Makes the refutation of "at most `allowed`" from the known circuits.
@@ -251,6 +252,9 @@ impl State<'_> {
             let asked = [lower, lower + (upper - lower) / 2, upper - 1];
             let decided = (0..asked.len())
                 .any(|place| !asked[..place].contains(&asked[place]) && self.ask(asked[place], Some(budget)).is_some());
+            if !decided && budget == i32::MAX {
+                return self.stopped();
+            }
             if !decided {
                 budget = budget.saturating_mul(2);
             }
@@ -265,7 +269,7 @@ impl State<'_> {
     }
 }
 
-/// Circuits of earlier questions that a question begins with, besides those of the last one.
+/// Circuits of earlier questions without an answer that a question begins with, besides those of the last one.
 const KNOWN_UP_TO: usize = 2_000;
 /// Conflicts of the SAT search that the first look for an incumbent may take.
 const QUICK_BUDGET: i32 = 300;

@@ -7,6 +7,7 @@ use infimum_problem::{IntegerMatrix, LoadingProblem, Points, Unit};
 
 use crate::exact_simplex::{Exact, separate};
 use crate::points::GroupPoints;
+use crate::propagator::Hyperplane;
 use crate::separation::circuit::Side;
 use crate::separation::crash::Start;
 use crate::separation::engine::{Check, Engine, Terms, small_circuit};
@@ -14,19 +15,11 @@ use crate::separation::engine::{Check, Engine, Terms, small_circuit};
 /// What a check of a mixed unit finds.
 pub(crate) enum MixedCheck {
     /// Weights over the unit's inputs and, last, the bias, as `f64` over scaled coordinates or exact.
-    Separated(MixedWeights),
+    Separated(Hyperplane),
     /// A circuit: terms name places in the rows that were given.
     Conflict(Terms),
     /// Told to stop.
     Stopped,
-}
-
-/// A hyperplane of a mixed unit.
-pub(crate) enum MixedWeights {
-    /// Over the scaled coordinates of these points.
-    Scaled(Arc<GroupPoints>, Vec<f64>),
-    /// Over the integers.
-    Exact(Vec<IBig>),
 }
 
 /// One row as a mixed unit sees it.
@@ -76,7 +69,7 @@ pub(crate) fn check(
     };
     match engine.check() {
         Check::Separated => {
-            return Some(MixedCheck::Separated(MixedWeights::Scaled(points.clone(), engine.weights.clone())));
+            return Some(MixedCheck::Separated(Hyperplane::Scaled(points.clone(), engine.weights.clone())));
         }
         Check::Conflict(terms) => return Some(MixedCheck::Conflict(of_rows(terms))),
         Check::Unknown if !complete => return None,
@@ -86,7 +79,7 @@ pub(crate) fn check(
         return Some(MixedCheck::Conflict(of_rows(terms)));
     }
     Some(match separate(&points.exact, &wanted, stop) {
-        Exact::Separated(weights) => MixedCheck::Separated(MixedWeights::Exact(weights)),
+        Exact::Separated(weights) => MixedCheck::Separated(Hyperplane::Exact(weights)),
         Exact::Conflict(terms) => MixedCheck::Conflict(of_rows(terms)),
         Exact::Stopped => MixedCheck::Stopped,
     })

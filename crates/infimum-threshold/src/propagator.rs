@@ -17,7 +17,7 @@ use infimum_problem::{Circuit, LoadingProblem, Scope, Term, UnitKind};
 
 use crate::exact_simplex::{Exact, separate};
 use crate::formula::Formula;
-use crate::mixed::{self, MixedCheck, MixedWeights, SeenRow};
+use crate::mixed::{self, MixedCheck, SeenRow};
 use crate::points::GroupPoints;
 use crate::separation::circuit::Side;
 use crate::separation::crash::Start;
@@ -62,7 +62,6 @@ pub(crate) struct Record {
     pub(crate) owners: Vec<u32>,
     /// Hyperplanes of the free units that are not tables, by unit, of the accepted assignment.
     pub(crate) hyperplanes: Vec<Option<Hyperplane>>,
-    pub(crate) checks: u64,
     pub(crate) conflicts: u64,
 }
 
@@ -321,7 +320,7 @@ impl Propagator {
             for slot in clean {
                 let mut implied = Vec::new();
                 self.linear[slot].engine.implied(IMPLIED_UP_TO, IMPLIED_AT_ONCE, &mut implied);
-                for (terms, _) in implied {
+                for terms in implied {
                     let circuit = self.circuit_of_points(self.linear[slot].group, terms);
                     self.learn(circuit, false);
                 }
@@ -377,11 +376,7 @@ impl Propagator {
                 self.learn(circuit, true);
                 true
             }
-            Some(MixedCheck::Separated(weights)) => {
-                let hyperplane = match weights {
-                    MixedWeights::Scaled(points, weights) => Hyperplane::Scaled(points, weights),
-                    MixedWeights::Exact(weights) => Hyperplane::Exact(weights),
-                };
+            Some(MixedCheck::Separated(hyperplane)) => {
                 self.record.borrow_mut().hyperplanes[u as usize] = Some(hyperplane);
                 false
             }
@@ -490,7 +485,6 @@ impl ExternalPropagator for Propagator {
         let before = self.work();
         self.record.borrow_mut().hyperplanes.iter_mut().for_each(|plane| *plane = None);
         let found = self.check(true);
-        self.record.borrow_mut().checks += 1;
         self.rate.checked(self.work() - before, found);
         if found {
             self.record.borrow_mut().conflicts += 1;
@@ -523,7 +517,6 @@ impl ExternalPropagator for Propagator {
         let found = self.check(false);
         {
             let mut record = self.record.borrow_mut();
-            record.checks += 1;
             record.conflicts += u64::from(found);
         }
         self.rate.checked(self.work() - before, found);

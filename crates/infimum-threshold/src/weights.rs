@@ -4,12 +4,13 @@
 //! rounded; the first that has the wanted sign on every row, by exact sums, is taken. If none has, the exact simplex is asked. So small weights come first: a person can check
 //! them. Tables become weights by the perceptron in integers, which ends, as a table that satisfies the formula is a threshold function.
 
-use dashu_int::IBig;
+use dashu_int::{IBig, UBig};
 use infimum_problem::{Columns, Function, LoadingProblem, Neuron, Points, UnitKind};
 
 use crate::exact_simplex::{Exact, separate};
 use crate::points::GroupPoints;
 use crate::propagator::Hyperplane;
+use crate::separation::circuit::common_divisor;
 
 /// Largest magnitudes of weights that are tried, as powers of two after the small numbers.
 const SMALL: [u64; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32];
@@ -33,14 +34,10 @@ pub(crate) fn integers(
     }
 }
 
-/// Bias last.
+/// Weights with the bias last as a neuron, without common factors.
 pub(crate) fn neuron(mut weights: Vec<IBig>) -> Neuron {
-    let divisor = weights.iter().fold(dashu_int::UBig::ZERO, |divisor, weight| {
-        use dashu_int::ops::Gcd;
-        let magnitude = weight.clone().into_parts().1;
-        if divisor.is_zero() || magnitude.is_zero() { divisor + magnitude } else { divisor.gcd(magnitude) }
-    });
-    if divisor > dashu_int::UBig::ONE {
+    let divisor = common_divisor(&weights);
+    if divisor > UBig::ONE {
         let divisor = IBig::from(divisor);
         weights.iter_mut().for_each(|weight| *weight = &*weight / &divisor);
     }
@@ -138,15 +135,8 @@ pub(crate) fn of_table(table: &[bool]) -> Option<Neuron> {
     None
 }
 
-/// What every unit of the network is on every row, with integer weights for the free ones. Found unit by unit: each reads the values that those before it
-/// have *with their integer weights*.
-pub(crate) struct Evaluated {
-    pub(crate) neurons: Vec<Neuron>,
-    pub(crate) wrong: u64,
-}
-
-/// Evaluates the network exactly; `None` if a weighted sum is 0.
-pub(crate) fn evaluate(problem: &LoadingProblem, neurons: Vec<Neuron>) -> Option<Evaluated> {
+/// Rows on which the network is wrong with these weights of its free units, exactly; `None` if one of their weighted sums is 0.
+pub(crate) fn wrong_rows(problem: &LoadingProblem, neurons: &[Neuron]) -> Option<u64> {
     let network = &problem.network;
     let m = problem.rows();
     let mut values: Vec<Vec<bool>> = Vec::with_capacity(network.units.len());
@@ -194,8 +184,7 @@ pub(crate) fn evaluate(problem: &LoadingProblem, neurons: Vec<Neuron>) -> Option
             .zip(&network.outputs)
             .all(|(target, &output)| target.is_none_or(|target| values[output as usize][i] == target))
     };
-    let wrong = (0..m).filter(|&i| !right(i)).count() as u64;
-    Some(Evaluated { neurons, wrong })
+    Some((0..m).filter(|&i| !right(i)).count() as u64)
 }
 
 /// Integer weights of all free units from the accepted assignment: the values of the search's rows (`value(u, i)`), tables, hyperplanes.

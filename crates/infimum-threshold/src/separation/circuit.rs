@@ -469,11 +469,16 @@ enum Verified {
     NotYet,
 }
 
-fn signed_and_verified(points: &Points, support: &[u32], values: &[IBig], approximate: &[f64]) -> Verified {
-    let divisor = values.iter().fold(UBig::ZERO, |divisor, value| {
+/// The greatest common divisor; 0 of nothing but zeros.
+pub(crate) fn common_divisor(values: &[IBig]) -> UBig {
+    values.iter().fold(UBig::ZERO, |divisor, value| {
         let magnitude = value.clone().into_parts().1;
         if divisor.is_zero() || magnitude.is_zero() { divisor + magnitude } else { divisor.gcd(magnitude) }
-    });
+    })
+}
+
+fn signed_and_verified(points: &Points, support: &[u32], values: &[IBig], approximate: &[f64]) -> Verified {
+    let divisor = common_divisor(values);
     if divisor.is_zero() {
         return Verified::NotYet;
     }

@@ -6,7 +6,7 @@
 //! bounded simplex of Dutertre and de Moura (CAV 2006, section 3); for wide unstructured data the sum of infeasibilities (King, Barrett, Dutertre, FMCAD 2013). A row
 //! of the tableau in which a violated point is blocked *is* a circuit: the point and the row's nonzeros, with the row's entries as multipliers.
 //! Invariant: `s[basic] = a · s[nonbasic]` up to rounding; a found hyperplane is accepted only after the signs were computed anew from the points,
-//! and a circuit only with exact integers.
+//! and a circuit only with exact integers or a proof of its signs.
 
 use std::sync::Arc;
 
@@ -578,8 +578,8 @@ impl Engine {
     }
 
     /// Circuits that the present tableau implies: rows of at most `longest` points of which all but one are wanted on the sides of one orientation. At most
-    /// `most`; each with the point that is missing.
-    pub(crate) fn implied(&self, longest: u32, most: usize, found: &mut Vec<(Terms, u32)>) {
+    /// `most`.
+    pub(crate) fn implied(&self, longest: u32, most: usize, found: &mut Vec<Terms>) {
         for i in 0..self.tableau.rows {
             if found.len() >= most {
                 return;
@@ -607,7 +607,9 @@ impl Engine {
                             wanted => wanted == side,
                         }
                     });
-                let Some(point) = missing.filter(|_| fits) else { continue };
+                if missing.is_none() || !fits {
+                    continue;
+                }
                 let mut support = vec![p as u32];
                 let mut multipliers = vec![f64::from(orientation)];
                 self.tableau.visit_row(i, |j, value| {
@@ -616,7 +618,7 @@ impl Engine {
                     true
                 });
                 if let Some(terms) = self.proven(&support, &multipliers) {
-                    found.push((terms, point));
+                    found.push(terms);
                 }
                 break;
             }
