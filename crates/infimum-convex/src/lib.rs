@@ -37,6 +37,7 @@ mod plane;
 mod proximal;
 mod quadratic;
 mod residual_model;
+mod row_losses;
 mod saga;
 mod sample;
 mod scalar;
@@ -53,6 +54,7 @@ mod working_set;
 pub use evaluate::{Observed, row_loss};
 pub use kernel::kernel_outputs;
 pub use options::{Options, Solver, Start};
+pub use row_losses::{RowLosses, row_losses};
 pub use solve::solve;
 pub use strengths::{l1_max, l2_start};
 

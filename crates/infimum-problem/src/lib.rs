@@ -12,6 +12,7 @@
 //! A [`Certificate`] is the claim and its witness, which `infimum-check` verifies from the data file alone.
 //! `docs/canonical-problem.md` says how a file becomes a problem, `docs/certificates.md` what a witness proves.
 
+mod bytes;
 mod certificate;
 mod dataset;
 mod kernel;
@@ -26,6 +27,8 @@ mod objective;
 mod outcome;
 mod points;
 mod recipe;
+mod relu;
+mod relu_certificate;
 mod spill;
 mod text;
 
@@ -45,5 +48,6 @@ pub use objective::{Intercept, Loss, Objective};
 pub use outcome::{Ending, Outcome, absolute_gap, gap_reached, relative_gap};
 pub use points::{ColumnScale, IntegerMatrix, Points};
 pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Subset, Task};
+pub use relu::{Basis, BoundProof, ConeNode, Cones, HiddenBias, Moments, ReluCertificate, ReluClaim, ReluNet, Witness};
 pub use spill::{SpillFault, SpillWriter, SpilledMatrix};
 pub use text::one_line;

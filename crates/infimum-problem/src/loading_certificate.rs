@@ -1,8 +1,7 @@
 //! The container of loading certificates: a safetensors file like that of rung 1. Metadata key `claim` holds the claim as JSON; the
 //! tensors are bytes (U8): `weights`, `circuits`, `proof`, and `digest`, SHA-256 over the claim's bytes and then the three others'.
 //!
-//! Numbers in them are LEB128: seven bits a byte, the lowest first, the eighth set if more follow. Signed numbers are folded as 0, −1,
-//! 1, −2, …; large ones are a length (of magnitude bytes; for signed ones twice that, plus 1 if negative) and the little-endian magnitude.
+//! Numbers in them are written as `bytes.rs` says.
 //!
 //! * `weights`: how many neurons, and for each how many weights, the weights, the bias (large, signed). No bytes if there are none.
 //! * `circuits`: how many, and for each: the scope (2·group, or 2·unit + 1); for either side how many terms and for each the row (the first
@@ -12,9 +11,9 @@
 
 use std::collections::HashMap;
 
-use dashu_int::{IBig, Sign, UBig};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
+use crate::bytes::{Reader, Writer};
 use crate::certificate::{digest_of, tensor_of};
 use crate::{
     CERTIFICATE_VERSION, CertificateError, Circuit, LoadingCertificate, LoadingClaim, Neuron, ProofStep, Scope, Term,
@@ -31,14 +30,14 @@ pub fn kind_of(bytes: &[u8]) -> Result<String, CertificateError> {
     }
 }
 
-fn claim_text(bytes: &[u8]) -> Result<String, CertificateError> {
+pub(crate) fn claim_text(bytes: &[u8]) -> Result<String, CertificateError> {
     let (_, metadata) =
         SafeTensors::read_metadata(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
     let claim = metadata.metadata().as_ref().and_then(|map| map.get("claim"));
     claim.cloned().ok_or_else(|| CertificateError::Claim("the metadata has no `claim`".into()))
 }
 
-fn parse_claim<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CertificateError> {
+pub(crate) fn parse_claim<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CertificateError> {
     serde_json::from_str(text).map_err(|error| CertificateError::Claim(error.to_string()))
 }
 
@@ -141,111 +140,22 @@ impl LoadingCertificate {
     }
 }
 
-#[derive(Default)]
-struct Writer {
-    bytes: Vec<u8>,
-}
-
-impl Writer {
-    fn put(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.bytes.push(value as u8 | 0x80);
-            value >>= 7;
-        }
-        self.bytes.push(value as u8);
-    }
-
-    fn signed(&mut self, value: i64) {
-        self.put(((value << 1) ^ (value >> 63)) as u64);
-    }
-
-    fn magnitude(&mut self, value: &UBig) {
-        let bytes = value.to_le_bytes();
-        self.put(bytes.len() as u64);
-        self.bytes.extend_from_slice(&bytes);
-    }
-
-    fn large(&mut self, value: &IBig) {
-        let (sign, magnitude) = value.clone().into_parts();
-        let bytes = magnitude.to_le_bytes();
-        self.put(2 * bytes.len() as u64 + u64::from(sign == Sign::Negative));
-        self.bytes.extend_from_slice(&bytes);
-    }
-}
-
-/// Reads what a [`Writer`] wrote; every method gives `None` where the bytes end early or are not what was written.
-struct Reader<'a> {
-    bytes: &'a [u8],
-}
-
-impl Reader<'_> {
-    fn get(&mut self) -> Option<u64> {
-        let mut value = 0u64;
-        for shift in (0..64).step_by(7) {
-            let (&byte, rest) = self.bytes.split_first()?;
-            self.bytes = rest;
-            let part = u64::from(byte & 0x7f);
-            if part << shift >> shift != part {
-                return None;
-            }
-            value |= part << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    /// A number of things to come, each at least one byte long, so that a damaged count asks for no memory.
-    fn count(&mut self) -> Option<usize> {
-        let count = usize::try_from(self.get()?).ok()?;
-        (count <= self.bytes.len()).then_some(count)
-    }
-
-    fn signed(&mut self) -> Option<i64> {
-        let value = self.get()?;
-        Some((value >> 1) as i64 ^ -((value & 1) as i64))
-    }
-
-    fn take(&mut self, length: u64) -> Option<&[u8]> {
-        let (taken, rest) = self.bytes.split_at_checked(usize::try_from(length).ok()?)?;
-        self.bytes = rest;
-        Some(taken)
-    }
-
-    fn magnitude(&mut self) -> Option<UBig> {
-        let length = self.get()?;
-        self.take(length).map(UBig::from_le_bytes)
-    }
-
-    fn large(&mut self) -> Option<IBig> {
-        let head = self.get()?;
-        let magnitude = UBig::from_le_bytes(self.take(head >> 1)?);
-        let sign = if head & 1 == 1 { Sign::Negative } else { Sign::Positive };
-        Some(IBig::from_parts(sign, magnitude))
-    }
-
-    fn end<T>(&self, value: T) -> Option<T> {
-        self.bytes.is_empty().then_some(value)
-    }
-}
-
 fn read_weights(bytes: &[u8]) -> Option<Option<Vec<Neuron>>> {
-    let mut reader = Reader { bytes };
+    let mut reader = Reader::new(bytes);
     if bytes.is_empty() {
         return Some(None);
     }
     let mut neurons = Vec::new();
     for _ in 0..reader.count()? {
         let count = reader.count()?;
-        let weights = (0..count).map(|_| reader.large()).collect::<Option<Vec<IBig>>>()?;
+        let weights = (0..count).map(|_| reader.large()).collect::<Option<Vec<_>>>()?;
         neurons.push(Neuron { weights, bias: reader.large()? });
     }
     reader.end(Some(neurons))
 }
 
 fn read_circuits(bytes: &[u8]) -> Option<Vec<Circuit>> {
-    let mut reader = Reader { bytes };
+    let mut reader = Reader::new(bytes);
     let mut circuits = Vec::new();
     for _ in 0..reader.count()? {
         let scope = reader.get()?;
@@ -281,7 +191,7 @@ fn read_side(reader: &mut Reader, of_unit: bool) -> Option<Vec<Term>> {
 }
 
 fn read_proof(bytes: &[u8]) -> Option<Vec<ProofStep>> {
-    let mut reader = Reader { bytes };
+    let mut reader = Reader::new(bytes);
     let mut number = reader.get()?;
     let mut steps = Vec::new();
     for _ in 0..reader.count()? {
@@ -301,6 +211,8 @@ fn read_proof(bytes: &[u8]) -> Option<Vec<ProofStep>> {
 
 #[cfg(test)]
 mod tests {
+    use dashu_int::IBig;
+
     use super::*;
     use crate::{Ending, Format, LoadingRecipe, Network, Source};
 

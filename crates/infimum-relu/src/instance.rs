@@ -1,0 +1,184 @@
+//! The problem as the solvers of this crate see it: distinct rows, losses, β.
+
+use std::collections::HashMap;
+
+use infimum_convex::{RowLosses, row_losses};
+use infimum_problem::{HiddenBias, Intercept, Matrix, Problem, ReluNet, Row};
+
+/// A problem with its distinct rows x̃_p ∈ R^D (docs/relu.md): the constant 1 is appended where hidden biases are penalised.
+pub(crate) struct Instance<'a> {
+    /// Distinct rows, M × D row-major, in the order in which they first appear.
+    pub(crate) points: Points,
+    /// Distinct row of each of the n training rows.
+    pub(crate) point_of: Vec<u32>,
+    /// Losses of the n rows.
+    pub(crate) losses: Box<dyn RowLosses + 'a>,
+    /// Number of outputs K.
+    pub(crate) outputs: usize,
+    /// β = λ2.
+    pub(crate) beta: f64,
+    /// Treatment of the output bias.
+    pub(crate) output_bias: Intercept,
+    /// Treatment of the hidden biases.
+    pub(crate) hidden_bias: HiddenBias,
+    /// Features d of the data; D is this, or one more.
+    pub(crate) columns: usize,
+}
+
+/// Points in R^D.
+#[derive(Debug, Clone)]
+pub(crate) struct Points {
+    /// M × D, row-major.
+    pub(crate) values: Vec<f64>,
+    /// D.
+    pub(crate) dimension: usize,
+}
+
+/// Hidden units as vectors in R^D with output weights: `f_k(x̃) = Σ_j A_kj relu(w_j·x̃) + c_k`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Net {
+    /// Width × D, row-major.
+    pub(crate) hidden: Vec<f64>,
+    /// Width × K, row-major: what unit j gives to each output.
+    pub(crate) output: Vec<f64>,
+    /// K; zeros where there is none.
+    pub(crate) biases: Vec<f64>,
+}
+
+impl Points {
+    /// M.
+    pub(crate) fn len(&self) -> usize {
+        self.values.len() / self.dimension.max(1)
+    }
+
+    /// Point p.
+    pub(crate) fn point(&self, p: usize) -> &[f64] {
+        &self.values[p * self.dimension..(p + 1) * self.dimension]
+    }
+}
+
+impl<'a> Instance<'a> {
+    /// From a problem whose rows are in memory.
+    pub(crate) fn new(problem: &'a Problem, hidden_bias: HiddenBias) -> Instance<'a> {
+        let (columns, constant) = (problem.data.columns(), hidden_bias == HiddenBias::Penalized);
+        let dimension = columns + usize::from(constant);
+        let mut known: HashMap<Vec<u64>, u32> = HashMap::new();
+        let (mut values, mut point_of) = (Vec::new(), Vec::with_capacity(problem.data.rows()));
+        for i in 0..problem.data.rows() {
+            let row = dense_row(&problem.data.matrix, i, columns, constant);
+            // 0 and −0 are the same number; adding 0 turns the second into the first.
+            let key = row.iter().map(|x| (x + 0.0).to_bits()).collect();
+            let next = known.len() as u32;
+            let point = *known.entry(key).or_insert(next);
+            if point == next {
+                values.extend(row);
+            }
+            point_of.push(point);
+        }
+        Instance {
+            points: Points { values, dimension },
+            point_of,
+            losses: row_losses(problem),
+            outputs: problem.outputs(),
+            beta: problem.objective.lambda2,
+            output_bias: problem.objective.intercept,
+            hidden_bias,
+            columns,
+        }
+    }
+
+    /// Number of training rows n.
+    pub(crate) fn rows(&self) -> usize {
+        self.point_of.len()
+    }
+
+    /// D.
+    pub(crate) fn dimension(&self) -> usize {
+        self.points.dimension
+    }
+
+    /// `w_p = Σ α_ik` over the rows i that are point p, for output k.
+    pub(crate) fn merged(&self, alpha: &[f64], k: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; self.points.len()];
+        self.point_of.iter().enumerate().for_each(|(i, &p)| sums[p as usize] += alpha[i * self.outputs + k]);
+        sums
+    }
+
+    /// Outputs Z (n × K) of a network, computed once for each point.
+    pub(crate) fn outputs_of(&self, net: &Net, z: &mut [f64]) {
+        let (d, outputs) = (self.dimension(), self.outputs);
+        let mut at_points = vec![0.0; self.points.len() * outputs];
+        for (p, z) in at_points.chunks_exact_mut(outputs).enumerate() {
+            z.copy_from_slice(&net.biases);
+            let x = self.points.point(p);
+            for (unit, output) in net.hidden.chunks_exact(d).zip(net.output.chunks_exact(outputs)) {
+                let t: f64 = unit.iter().zip(x).map(|(w, x)| w * x).sum();
+                if t > 0.0 {
+                    z.iter_mut().zip(output).for_each(|(z, a)| *z += a * t);
+                }
+            }
+        }
+        for (z, &p) in z.chunks_exact_mut(outputs).zip(&self.point_of) {
+            z.copy_from_slice(&at_points[p as usize * outputs..][..outputs]);
+        }
+    }
+
+    /// Penalty of a network.
+    pub(crate) fn penalty(&self, net: &Net) -> f64 {
+        let squares = |values: &[f64]| values.iter().map(|v| v * v).sum::<f64>();
+        let bias = if self.output_bias == Intercept::Penalized { squares(&net.biases) } else { 0.0 };
+        0.5 * self.beta * (squares(&net.hidden) + squares(&net.output) + bias)
+    }
+
+    /// `U(net)` in plain `f64`.
+    pub(crate) fn value(&self, net: &Net) -> f64 {
+        let mut z = vec![0.0; self.rows() * self.outputs];
+        self.outputs_of(net, &mut z);
+        self.losses.value(&z) + self.penalty(net)
+    }
+
+    /// The network in the words of the other crates.
+    pub(crate) fn public(&self, net: &Net) -> ReluNet {
+        let (d, width) = (self.dimension(), net.output.len() / self.outputs);
+        let constant = d > self.columns;
+        let units = || net.hidden.chunks_exact(d.max(1)).take(width);
+        ReluNet {
+            outputs: self.outputs,
+            columns: self.columns,
+            width,
+            hidden: units().flat_map(|unit| unit[..self.columns].iter().copied()).collect(),
+            hidden_biases: units().map(|unit| if constant { unit[self.columns] } else { 0.0 }).collect(),
+            output: (0..self.outputs)
+                .flat_map(|k| (0..width).map(move |j| (j, k)))
+                .map(|(j, k)| net.output[j * self.outputs + k])
+                .collect(),
+            output_biases: net.biases.clone(),
+        }
+    }
+
+    /// The network of other crates in the words of this one; it has the problem's columns and outputs.
+    pub(crate) fn private(&self, net: &ReluNet) -> Net {
+        let constant = self.dimension() > self.columns;
+        let (mut hidden, mut output) = (Vec::new(), Vec::new());
+        for j in 0..net.width {
+            hidden.extend_from_slice(net.unit(j));
+            if constant {
+                hidden.push(net.hidden_biases[j]);
+            }
+            output.extend((0..self.outputs).map(|k| net.output[k * net.width + j]));
+        }
+        Net { hidden, output, biases: net.output_biases.clone() }
+    }
+}
+
+fn dense_row(matrix: &Matrix, i: usize, columns: usize, constant: bool) -> Vec<f64> {
+    let mut row = vec![0.0; columns + usize::from(constant)];
+    match matrix.row(i) {
+        Row::Dense(values) => row[..columns].copy_from_slice(values),
+        Row::Sparse(indices, values) => indices.iter().zip(values).for_each(|(&j, &x)| row[j as usize] = x),
+    }
+    if constant {
+        row[columns] = 1.0;
+    }
+    row
+}
