@@ -301,6 +301,7 @@ pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &Fit) -> Result
         outputs: problem.outputs(),
         recipe: fitted.loaded.recipe.clone(),
         encoding: fitted.loaded.encoding.clone(),
+        hidden: None,
     };
     let text = serde_json::to_string_pretty(&description).map_err(Failure::internal)?;
     folder.write(&name("model.json"), text.as_bytes())

@@ -16,13 +16,13 @@
 mod cross_validation;
 mod fit;
 mod formula;
-mod kernel_model;
 mod loading;
 mod metrics;
 mod model_file;
 mod network_model;
 mod path;
 mod predict;
+mod predictor;
 mod score;
 mod warm_start;
 
@@ -41,12 +41,12 @@ pub use infimum_problem::{
     Strength, Subset, Target, Task, Term, Unit, gap_reached, one_line, relative_gap,
 };
 pub use infimum_threshold::{Options as DecideOptions, Outcome as LoadingOutcome};
-pub use kernel_model::{Basis, Predictor};
 pub use loading::{Architecture, Loading, Question, decide, load_problem};
 pub use metrics::{Metrics, metrics};
 pub use model_file::{ModelFile, ModelFileError};
 pub use network_model::NetworkModel;
 pub use path::{Path, Penalty, Range, path};
 pub use predict::{decision_values, labels, probabilities};
+pub use predictor::{Basis, Features, HiddenLayer, Predictor};
 pub use score::{Score, held_out, mean_and_error, paired_difference};
-pub use warm_start::warm_start;
+pub use warm_start::{warm_start, warm_start_net};

@@ -4,8 +4,8 @@ use infimum_data::KnownTarget;
 use infimum_problem::{Loss, Matrix};
 use serde::Serialize;
 
-use crate::kernel_model::Predictor;
 use crate::predict::{labels, probabilities};
+use crate::predictor::Predictor;
 
 /// Metrics of a model on a set of rows; what does not apply is absent.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -115,11 +115,12 @@ mod tests {
     use infimum_problem::{DenseMatrix, Model};
 
     use super::*;
+    use crate::predictor::Features;
 
     #[test]
     fn rows_of_unknown_target_are_left_out_and_counted() {
         let model = Model { outputs: 1, columns: 1, weights: vec![1.0], intercepts: vec![0.0] };
-        let model = Predictor { model, basis: None };
+        let model = Predictor { model, features: Features::Columns };
         let matrix = Matrix::Dense(DenseMatrix { rows: 3, columns: 1, values: vec![-1.0, 2.0, 3.0] });
         let classes = metrics(Loss::Hinge, &model, &matrix, &KnownTarget::Classes(vec![Some(0), None, Some(0)]));
         assert_eq!((classes.accuracy, classes.rows, classes.unknown), (Some(0.5), 3, 1));

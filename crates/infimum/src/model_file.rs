@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use crate::kernel_model::{Basis, Predictor};
+use crate::predictor::{Basis, Features, HiddenLayer, Predictor};
 
 /// Names of the two files.
 const DESCRIPTION: &str = "model.json";
@@ -40,6 +40,9 @@ pub struct ModelFile {
     pub recipe: Recipe,
     /// How rows are encoded.
     pub encoding: Encoding,
+    /// Number of hidden ReLU units of a two-layer network; absent without a hidden layer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden: Option<usize>,
 }
 
 fn bytes_of(values: &[f64]) -> Vec<u8> {
@@ -79,7 +82,7 @@ fn basis_rows(tensors: &SafeTensors, columns: usize) -> Result<SparseMatrix, Str
 
 impl ModelFile {
     /// The bytes of `model.safetensors`; a kernel model's hold the rows of its basis in compressed form (`row_starts`,
-    /// `column_indices`, `values`).
+    /// `column_indices`, `values`), a network's its hidden layer (`hidden`, `hidden_biases`).
     pub fn tensors(predictor: &Predictor) -> Result<Vec<u8>, ModelFileError> {
         let model = &predictor.model;
         let failed =
@@ -89,7 +92,20 @@ impl ModelFile {
             ("weights", TensorView::new(Dtype::F64, vec![model.outputs, model.columns], &weights).map_err(failed)?),
             ("intercepts", TensorView::new(Dtype::F64, vec![model.outputs], &intercepts).map_err(failed)?),
         ];
-        let arrays = predictor.basis.as_ref().map(|basis| {
+        let layer = match &predictor.features {
+            Features::Units(layer) => Some((bytes_of(&layer.weights), bytes_of(&layer.biases), layer)),
+            Features::Columns | Features::Kernel(_) => None,
+        };
+        if let Some((weights, biases, layer)) = &layer {
+            let (units, columns) = (layer.biases.len(), layer.columns);
+            tensors.push(("hidden", TensorView::new(Dtype::F64, vec![units, columns], weights).map_err(failed)?));
+            tensors.push(("hidden_biases", TensorView::new(Dtype::F64, vec![units], biases).map_err(failed)?));
+        }
+        let basis = match &predictor.features {
+            Features::Kernel(basis) => Some(basis),
+            Features::Columns | Features::Units(_) => None,
+        };
+        let arrays = basis.map(|basis| {
             let starts: Vec<u8> =
                 basis.rows.row_starts.iter().flat_map(|&start| (start as u64).to_le_bytes()).collect();
             let columns: Vec<u8> = basis.rows.column_indices.iter().flat_map(|column| column.to_le_bytes()).collect();
@@ -141,18 +157,27 @@ impl ModelFile {
                 None => Ok(values),
             }
         };
-        let basis = match file.recipe.kernel {
-            None => None,
-            Some(kernel) => {
+        let features = match (file.recipe.kernel, file.hidden) {
+            (None, None) => Features::Columns,
+            (Some(kernel), _) => {
                 let rows = basis_rows(&tensors, file.encoding.columns).map_err(|message| failed(TENSORS, message))?;
-                Some(Basis { kernel, rows })
+                Features::Kernel(Basis { kernel, rows })
+            }
+            (None, Some(units)) => {
+                let columns = file.encoding.columns;
+                let (weights, biases) = (take("hidden", &[units, columns])?, take("hidden_biases", &[units])?);
+                Features::Units(HiddenLayer { columns, weights, biases })
             }
         };
-        let columns = basis.as_ref().map_or(file.encoding.columns, |basis| basis.rows.rows);
+        let columns = match &features {
+            Features::Columns => file.encoding.columns,
+            Features::Kernel(basis) => basis.rows.rows,
+            Features::Units(layer) => layer.biases.len(),
+        };
         let outputs = file.outputs;
         let weights = take("weights", &[outputs, columns])?;
         let intercepts = take("intercepts", &[outputs])?;
-        Ok((file, Predictor { model: Model { outputs, columns, weights, intercepts }, basis }))
+        Ok((file, Predictor { model: Model { outputs, columns, weights, intercepts }, features }))
     }
 
     /// What predictions rely on: outputs fit the labels, columns the encoding, categories are sorted.

@@ -1,7 +1,7 @@
-//! What predictions are made with: a linear model, or one over a kernel with the rows that it needs.
+//! What predictions are made with: a linear model of the columns, of kernel values with the rows that they need, or of hidden units.
 
 use infimum_convex::kernel_outputs;
-use infimum_problem::{Kernel, Matrix, Model, Problem, SparseMatrix};
+use infimum_problem::{DenseMatrix, Kernel, Matrix, Model, Problem, ReluNet, SparseMatrix};
 
 use crate::predict::decision_values;
 
@@ -14,20 +14,42 @@ pub struct Basis {
     pub rows: SparseMatrix,
 }
 
+/// Hidden units `relu(W x + b)`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HiddenLayer {
+    /// Number of columns of x.
+    pub columns: usize,
+    /// `W`, units × columns, row-major.
+    pub weights: Vec<f64>,
+    /// `b`, one for each unit.
+    pub biases: Vec<f64>,
+}
+
+/// What the linear part of a model sees.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Features {
+    /// The columns.
+    Columns,
+    /// Kernel values with these rows.
+    Kernel(Basis),
+    /// The values of hidden units.
+    Units(HiddenLayer),
+}
+
 /// A model that needs nothing else to predict.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictor {
-    /// Weights of the features, or of the basis.
+    /// Weights of the features.
     pub model: Model,
-    /// `None` for a linear model.
-    pub basis: Option<Basis>,
+    /// What the features are.
+    pub features: Features,
 }
 
 impl Predictor {
     /// The predictor of a solution of `problem`.
     pub fn new(problem: &Problem, model: &Model) -> Predictor {
         let Some(kernel) = problem.objective.kernel else {
-            return Predictor { model: model.clone(), basis: None };
+            return Predictor { model: model.clone(), features: Features::Columns };
         };
         let used = |j: &usize| (0..model.outputs).any(|k| model.row(k)[*j] != 0.0);
         let support: Vec<usize> = (0..model.columns).filter(used).collect();
@@ -51,16 +73,52 @@ impl Predictor {
         let weights = (0..model.outputs).flat_map(|k| support.iter().map(move |&j| model.row(k)[j])).collect();
         let intercepts = model.intercepts.clone();
         let model = Model { outputs: model.outputs, columns: support.len(), weights, intercepts };
-        Predictor { model, basis: Some(Basis { kernel, rows }) }
+        Predictor { model, features: Features::Kernel(Basis { kernel, rows }) }
+    }
+
+    /// The predictor of a two-layer network.
+    pub fn of_net(net: &ReluNet) -> Predictor {
+        let ReluNet { outputs, columns, width, .. } = *net;
+        let model =
+            Model { outputs, columns: width, weights: net.output.clone(), intercepts: net.output_biases.clone() };
+        let layer = HiddenLayer { columns, weights: net.hidden.clone(), biases: net.hidden_biases.clone() };
+        Predictor { model, features: Features::Units(layer) }
+    }
+
+    /// The two-layer network, if it is one.
+    pub fn net(&self) -> Option<ReluNet> {
+        let Features::Units(layer) = &self.features else { return None };
+        Some(ReluNet {
+            outputs: self.model.outputs,
+            columns: layer.columns,
+            width: self.model.columns,
+            hidden: layer.weights.clone(),
+            hidden_biases: layer.biases.clone(),
+            output: self.model.weights.clone(),
+            output_biases: self.model.intercepts.clone(),
+        })
     }
 
     /// Raw outputs for every row, row-major rows × outputs.
     pub fn decision_values(&self, matrix: &Matrix) -> Vec<f64> {
-        match &self.basis {
-            None => decision_values(&self.model, matrix),
-            Some(basis) => {
+        match &self.features {
+            Features::Columns => decision_values(&self.model, matrix),
+            Features::Kernel(basis) => {
                 let rows = Matrix::Sparse(basis.rows.clone());
                 kernel_outputs(basis.kernel, &rows, &self.model.weights, &self.model.intercepts, matrix)
+            }
+            Features::Units(layer) => {
+                let HiddenLayer { columns, weights, biases } = layer;
+                let first = Model {
+                    outputs: biases.len(),
+                    columns: *columns,
+                    weights: weights.clone(),
+                    intercepts: biases.clone(),
+                };
+                let mut values = decision_values(&first, matrix);
+                values.iter_mut().for_each(|value| *value = if *value <= 0.0 { 0.0 } else { *value });
+                let units = DenseMatrix { rows: matrix.rows(), columns: biases.len(), values };
+                decision_values(&self.model, &Matrix::Dense(units))
             }
         }
     }

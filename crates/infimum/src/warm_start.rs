@@ -4,10 +4,10 @@ use std::path::Path;
 
 use infimum_convex::Start;
 use infimum_data::Loaded;
-use infimum_problem::{Certificate, Encoding, Model, Recipe};
+use infimum_problem::{Certificate, Encoding, Model, Recipe, ReluNet};
 
-use crate::kernel_model::Predictor;
 use crate::model_file::{ModelFile, ModelFileError};
+use crate::predictor::{Features, Predictor};
 
 /// The certificate of a run folder.
 const CERTIFICATE: &str = "certificate.safetensors";
@@ -15,16 +15,34 @@ const CERTIFICATE: &str = "certificate.safetensors";
 /// The model of the run in `folder` as a start for `loaded`, with its dual point if the run was trained on the same rows of the
 /// same file. Columns, labels and outputs must be those of `loaded`.
 pub fn warm_start(folder: &Path, loaded: &Loaded) -> Result<Start, ModelFileError> {
-    let (file, Predictor { model, .. }) = ModelFile::read(folder)?;
-    if let Some(message) = misfit(&file, &model, loaded) {
-        return Err(ModelFileError { path: folder.display().to_string(), message });
-    }
+    let Predictor { model, features: Features::Columns | Features::Kernel(_) } = fitting(folder, loaded)? else {
+        return Err(failed(folder, "the run's model is a network; expected one of a single linear layer".into()));
+    };
     // A certificate that cannot be read costs the dual point only: nothing rests on it.
     let certificate =
         std::fs::read(folder.join(CERTIFICATE)).ok().and_then(|bytes| Certificate::from_bytes(&bytes).ok());
     let dual =
         certificate.filter(|certificate| is_of_same_rows(certificate, loaded)).map(|certificate| certificate.dual);
     Ok(Start { model, dual })
+}
+
+/// The network of the run in `folder` as a start for `loaded`; columns, labels and outputs must be those of `loaded`.
+pub fn warm_start_net(folder: &Path, loaded: &Loaded) -> Result<ReluNet, ModelFileError> {
+    let net = fitting(folder, loaded)?.net();
+    net.ok_or_else(|| failed(folder, "the run's model has no hidden layer; expected a two-layer network".into()))
+}
+
+fn failed(folder: &Path, message: String) -> ModelFileError {
+    ModelFileError { path: folder.display().to_string(), message }
+}
+
+/// The model of the run in `folder`, if it fits.
+fn fitting(folder: &Path, loaded: &Loaded) -> Result<Predictor, ModelFileError> {
+    let (file, predictor) = ModelFile::read(folder)?;
+    match misfit(&file, &predictor.model, loaded) {
+        Some(message) => Err(failed(folder, message)),
+        None => Ok(predictor),
+    }
 }
 
 /// Why the model is none of this problem, if it is none.
