@@ -10,6 +10,7 @@ use infimum::{
 };
 
 use crate::decide::Asked;
+use crate::nets::{Net, NetArguments};
 use crate::selection::{Given, SelectionArguments};
 
 /// Share of the rows that curves and studies hold out.
@@ -123,9 +124,9 @@ pub(crate) struct FitArguments {
     /// Inverse L2 strength as in LIBLINEAR and scikit-learn, λ2 = 1/C, > 0 [default: 1]
     #[arg(long = "C", value_name = "C", allow_hyphen_values = true, value_parser = positive)]
     c: Option<f64>,
-    /// Constant term
-    #[arg(long, default_value = "free")]
-    intercept: InterceptName,
+    /// Constant term: free, penalized or none [default: free]
+    #[arg(long, value_name = "HOW")]
+    intercept: Option<InterceptName>,
     /// `balanced`, or LABEL=WEIGHT,… with weights > 0 (labels not named: 1) [default: all 1]
     #[arg(long, value_name = "WEIGHTS", value_parser = class_weight)]
     class_weight: Option<ClassWeight>,
@@ -246,26 +247,6 @@ pub(crate) struct CurveArguments {
 pub(crate) struct StudyArguments {
     #[command(flatten)]
     pub(crate) fit: FitArguments,
-}
-
-/// Options of networks.
-#[derive(Debug, Args)]
-pub(crate) struct NetArguments {
-    /// Units in every hidden layer, e.g. 3 or 3,2 (--activation threshold)
-    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "net", allow_hyphen_values = true, value_parser = width)]
-    hidden: Vec<usize>,
-    /// What hidden units compute: threshold (rungs 2 and 3)
-    #[arg(long)]
-    activation: Option<String>,
-    /// The network as a file (docs/networks.md)
-    #[arg(long, value_name = "NET.toml")]
-    net: Option<PathBuf>,
-    #[arg(long, hide = true)]
-    hidden_bias: Option<String>,
-    #[arg(long, hide = true)]
-    output_bias: Option<String>,
-    #[arg(long, hide = true)]
-    device: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -395,8 +376,8 @@ enum KernelName {
     Sigmoid,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum InterceptName {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InterceptName {
     Free,
     Penalized,
     None,
@@ -423,7 +404,7 @@ fn errors(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "expected a number of rows, an integer ≥ 0".into())
 }
 
-fn width(text: &str) -> Result<usize, String> {
+pub(crate) fn width(text: &str) -> Result<usize, String> {
     let expected = || format!("expected units of a layer, an integer from 0 to {MOST_UNITS}");
     text.parse().ok().filter(|&units| units <= MOST_UNITS).ok_or_else(expected)
 }
@@ -525,18 +506,13 @@ impl ReadArguments {
     }
 }
 
-impl NetArguments {
-    /// The first option given, with its value.
-    pub(crate) fn first(&self) -> Option<&'static str> {
-        let named = [
-            ("--hidden", !self.hidden.is_empty()),
-            ("--activation", self.activation.is_some()),
-            ("--net", self.net.is_some()),
-            ("--hidden-bias", self.hidden_bias.is_some()),
-            ("--output-bias", self.output_bias.is_some()),
-            ("--device", self.device.is_some()),
-        ];
-        named.into_iter().find_map(|(name, given)| given.then_some(name))
+impl InterceptName {
+    pub(crate) fn intercept(self) -> Intercept {
+        match self {
+            InterceptName::Free => Intercept::Free,
+            InterceptName::Penalized => Intercept::Penalized,
+            InterceptName::None => Intercept::None,
+        }
     }
 }
 
@@ -588,7 +564,7 @@ impl DecideArguments {
 }
 
 /// The widths of hidden layers; `0` alone is no layer.
-fn layers(hidden: &[usize]) -> Result<Option<&[usize]>, String> {
+pub(crate) fn layers(hidden: &[usize]) -> Result<Option<&[usize]>, String> {
     match hidden {
         [] => Ok(None),
         [0] => Ok(Some(&[])),
@@ -651,6 +627,27 @@ impl FitArguments {
         }))
     }
 
+    /// The two-layer ReLU network that is asked for; `None` without options of networks. Its problem is [`FitArguments::request`] with the output
+    /// bias as intercept.
+    pub(crate) fn relu(&self) -> Result<Option<Net>, String> {
+        let Some(net) = self.nets.relu()? else { return Ok(None) };
+        let kernel = self.kernel.is_some_and(|kernel| kernel != KernelName::Linear);
+        let selection = self.selection.without_start();
+        let idle = [
+            (self.l1.is_some_and(|l1| l1 > 0.0), "--l1", "the bound over networks of every width is for weight decay, --l2 or --C"),
+            (kernel, "--kernel", "a network makes its own features"),
+            (self.standardize, "--standardize", "the decay of a network is that of its weights; scale the columns in the file"),
+            (self.intercept.is_some(), "--intercept", "the constant terms of a network are --hidden-bias and --output-bias"),
+            (self.solver.is_some(), "--solver", "networks have one solver"),
+            (self.memory.is_some(), "--memory", "the rows of a network are kept in memory"),
+            (selection.is_some(), selection.unwrap_or(""), "it is for models of one linear layer"),
+        ];
+        match idle.into_iter().find(|entry| entry.0) {
+            Some((_, option, why)) => Err(format!("{option} does not go with --hidden: {why}; leave it out")),
+            None => Ok(Some(net)),
+        }
+    }
+
     /// The loss, if it is one of rung 1.
     fn convex_loss(&self) -> Option<Loss> {
         match self.loss {
@@ -662,7 +659,7 @@ impl FitArguments {
     /// The problem of a series that has options of its own for what varies; a fifth of the rows is held out unless --valid says
     /// otherwise.
     pub(crate) fn series_request(&self, command: &str) -> Result<Request, String> {
-        if let Some(option) = self.selection.first() {
+        if let Some(option) = self.selection.first().or(self.nets.first()) {
             return Err(format!("{option} goes with `infimum fit`; leave it out of `infimum {command}`"));
         }
         if self.kernel.is_some_and(|kernel| kernel != KernelName::Linear) {
@@ -758,11 +755,7 @@ impl FitArguments {
             kernel: self.kernel_request(),
             class_weight: self.class_weight.clone(),
             standardize: self.standardize,
-            intercept: Some(match self.intercept {
-                InterceptName::Free => Intercept::Free,
-                InterceptName::Penalized => Intercept::Penalized,
-                InterceptName::None => Intercept::None,
-            }),
+            intercept: Some(self.intercept.unwrap_or(InterceptName::Free).intercept()),
             ..self.read.request()
         }
     }

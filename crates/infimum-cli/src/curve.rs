@@ -24,7 +24,7 @@ pub(crate) fn run(arguments: &CurveArguments) -> Result<i32, Failure> {
         return Err(Failure::input(why));
     }
     let sizes = sizes(arguments, &loaded)?;
-    run.begin(&loaded, None);
+    run.begin(&loaded, None, None);
     let base = asked("curve", fit, &loaded, run.threads);
     let mut series = Series::begin(&run, "curve", "rows", score, sizes.len());
     let quiet = Quiet(&run.log);

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Ending, Fit, FitOptions, Format, Loaded, Loss, Memory, ModelFile, Predictor, Request, Start, Strength, Task,
-    fit_loaded, load, model_name, relative_gap, warm_start,
+    Ending, FitOptions, Format, Loaded, Memory, ModelFile, Request, Start, Strength, Task, Trained, fit_loaded, load,
+    net_promise, relative_gap, warm_start,
 };
 use infimum_check::Checker;
 use infimum_report::{Closing, Header, Log, Proof, print};
@@ -17,6 +17,8 @@ use crate::decide;
 use crate::failure::{Failure, print as print_result, say};
 use crate::folder::{Folder, same_file};
 use crate::interrupt;
+use crate::net;
+use crate::nets::Net;
 use crate::path;
 use crate::result::Summary;
 
@@ -57,14 +59,17 @@ pub(crate) fn run(arguments: &FitArguments) -> Result<i32, Failure> {
     if let Some(why) = arguments.selection.idle_score() {
         return Err(Failure::input(why));
     }
+    if let Some(net) = arguments.relu().map_err(Failure::input)? {
+        return net::run(arguments, net);
+    }
     let (run, Data { loaded, read }) = Run::prepare(arguments, arguments.request())?;
     if let Some(series) = path::asked(arguments, &loaded)? {
         return path::run(&run, loaded, read, &series);
     }
     let start = run.warm_start(&loaded)?;
-    run.begin(&loaded, None);
+    run.begin(&loaded, None, None);
     let fitted = fit_loaded(loaded, &run.options(), start, &run.log).map_err(Failure::input)?;
-    run.finish(fitted, read, None)
+    run.finish(fitted, read, None, None)
 }
 
 /// The file of `--log-json`, which may not be the data.
@@ -90,14 +95,6 @@ impl<'a> Run<'a> {
     /// Refuses what does not go together, takes the run folder and reads the data.
     pub(crate) fn prepare(arguments: &'a FitArguments, request: Request) -> Result<(Run<'a>, Data), Failure> {
         let start = Instant::now();
-        if let Some(name) = arguments.nets.first() {
-            let losses: Vec<&str> = Loss::ALL.iter().map(|loss| loss.name()).collect();
-            return Err(Failure::input(format!(
-                "{name}: this version trains models of one linear layer (losses {}), and networks of threshold units with \
-                 --activation threshold; leave {name} out, or add that",
-                losses.join(", ")
-            )));
-        }
         if let Some(why) = arguments.misfit() {
             return Err(Failure::input(why));
         }
@@ -143,8 +140,8 @@ impl<'a> Run<'a> {
     }
 
     /// Prints the header and tells the log what the solver needs: Σc and the deadline, which leaves time to write.
-    /// `penalty` says which strengths, if there are several.
-    pub(crate) fn begin(&self, loaded: &Loaded, penalty: Option<String>) {
+    /// `penalty` says which strengths, if there are several, `net` which network, if it is one.
+    pub(crate) fn begin(&self, loaded: &Loaded, penalty: Option<String>, net: Option<Net>) {
         let (data, objective) = (&loaded.problem.data, &loaded.problem.objective);
         self.log.set_total_weight(data.total_weight);
         if let Some(limit) = self.arguments.time_limit {
@@ -177,6 +174,11 @@ impl<'a> Run<'a> {
             },
             penalty: format!("{}{standardized}", penalty.unwrap_or(strength)),
             intercept: objective.intercept.name().into(),
+            network: net.map(|net| format!("{} hidden ReLU units at most, hidden bias {}", net.width, net.hidden_bias.name())),
+            promise: match net {
+                None => "rung 1, convex: the optimum to any gap asked for, with a certificate".into(),
+                Some(net) => net_promise(&loaded.problem, net.hidden_bias),
+            },
             notes: loaded.notes.clone(),
             threads: self.threads,
         };
@@ -192,16 +194,16 @@ impl<'a> Run<'a> {
     }
 
     /// Lets a claim be sharpened if the limit leaves time for it.
-    fn sharpen(&self, fitted: &mut Fit) {
-        if self.arguments.time_limit.is_none_or(|limit| self.start.elapsed() + reserve(&fitted.loaded) < limit) {
+    fn sharpen(&self, fitted: &mut impl Trained) {
+        if self.arguments.time_limit.is_none_or(|limit| self.start.elapsed() + reserve(fitted.loaded()) < limit) {
             fitted.sharpen();
         }
     }
 
     /// Writes the run folder, checks the certificate as written, and reports. If the folder cannot be written the result
     /// is still told, and `--json` still prints it.
-    /// What a `selection` of the strength wrote is kept.
-    pub(crate) fn finish(&self, mut fitted: Fit, read: f64, selection: Option<Selection>) -> Result<i32, Failure> {
+    /// What a `selection` of the strength wrote is kept; a `network` is described in `result.json`.
+    pub(crate) fn finish<T: Trained>(&self, mut fitted: T, read: f64, selection: Option<Selection>, network: Option<Value>) -> Result<i32, Failure> {
         self.sharpen(&mut fitted);
         let solved = self.seconds();
         self.log.finish();
@@ -212,18 +214,22 @@ impl<'a> Run<'a> {
         let stored = stored.and_then(|()| write_model(&self.folder, "", &fitted));
         let written = self.seconds();
         let mut summary = Summary::new(self.arguments, &fitted, self.threads);
+        if let Some(network) = network {
+            summary.set("network", network);
+        }
         if let Some((value, lines)) = selected {
             summary.set("selection", value);
             summary.metric_lines.extend(lines);
         }
-        let (model, total_weight) = (model_name(&fitted.loaded.problem), fitted.loaded.problem.data.total_weight);
-        let Fit { loaded, outcome, .. } = fitted;
-        let source = loaded.source.path.clone();
+        let (model, total_weight) = (fitted.model_name(), fitted.loaded().problem.data.total_weight);
+        let (source, (claimed_upper, claimed_lower)) = (fitted.loaded().source.path.clone(), fitted.bounds());
+        let (ending, message) = fitted.ending();
+        let message = message.to_string();
         // The checker reads the data again; the problem is not kept beside it.
-        drop(loaded);
+        drop(fitted);
         let check_start = Instant::now();
-        let (mut upper, mut lower) = (outcome.upper / total_weight, outcome.lower / total_weight);
-        let mut gap = relative_gap(outcome.upper, outcome.lower);
+        let (mut upper, mut lower) = (claimed_upper / total_weight, claimed_lower / total_weight);
+        let mut gap = relative_gap(claimed_upper, claimed_lower);
         let proof = match &stored {
             Err(failure) => Proof::Unwritten(failure.message.clone()),
             Ok(()) => {
@@ -240,8 +246,8 @@ impl<'a> Run<'a> {
         };
         let checked = check_start.elapsed().as_secs_f64();
         let closing = Closing {
-            ending: outcome.ending,
-            message: outcome.message,
+            ending,
+            message,
             model,
             upper,
             lower,
@@ -286,22 +292,23 @@ pub(crate) fn reserve(loaded: &Loaded) -> Duration {
 }
 
 /// Certificate and model, under names that begin with `prefix`.
-pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &Fit) -> Result<(), Failure> {
-    let problem = &fitted.loaded.problem;
+pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &impl Trained) -> Result<(), Failure> {
+    let (loaded, predictor) = (fitted.loaded(), fitted.predictor());
+    let problem = &loaded.problem;
     let name = |file: &str| format!("{prefix}{file}");
-    folder.write(&name(CERTIFICATE), &fitted.certificate().to_bytes().map_err(Failure::internal)?)?;
+    folder.write(&name(CERTIFICATE), &fitted.certificate_bytes().map_err(Failure::internal)?)?;
     folder.write(
         &name("model.safetensors"),
-        &ModelFile::tensors(&Predictor::new(problem, &fitted.outcome.model)).map_err(Failure::internal)?,
+        &ModelFile::tensors(&predictor).map_err(Failure::internal)?,
     )?;
     let description = ModelFile {
         version: 1,
         loss: problem.objective.loss,
         labels: problem.data.labels().to_vec(),
         outputs: problem.outputs(),
-        recipe: fitted.loaded.recipe.clone(),
-        encoding: fitted.loaded.encoding.clone(),
-        hidden: None,
+        recipe: loaded.recipe.clone(),
+        encoding: loaded.encoding.clone(),
+        hidden: predictor.net().map(|net| net.width),
     };
     let text = serde_json::to_string_pretty(&description).map_err(Failure::internal)?;
     folder.write(&name("model.json"), text.as_bytes())

@@ -12,6 +12,8 @@ mod failure;
 mod fit;
 mod folder;
 mod interrupt;
+mod net;
+mod nets;
 mod path;
 mod points;
 mod predict;

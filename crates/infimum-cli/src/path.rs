@@ -101,7 +101,7 @@ fn words(strength: &Strength, setting: &str) -> String {
 /// Runs the path over all training rows, then the folds if there are any, then fits at the strength chosen.
 pub(crate) fn run(run: &Run, loaded: Loaded, read: f64, asked: &Asked) -> Result<i32, Failure> {
     let start = run.warm_start(&loaded)?;
-    run.begin(&loaded, Some(asked.words.clone()));
+    run.begin(&loaded, Some(asked.words.clone()), None);
     let mut base = result_of("fit", run.arguments, &loaded, run.threads);
     // Every point has strengths, and so a hash, of its own.
     ["lambda1", "lambda2", "l1", "l2", "strength"].into_iter().for_each(|name| base["objective"][name] = Value::Null);
@@ -230,7 +230,7 @@ fn choose(
     let csv = csv(asked, &table);
     let stored = series.write_csv().and_then(|()| run.folder.write("cv.csv", csv.as_bytes()));
     let cut_short = table.reached < asked.strengths.len() && run.log.stop() == Some(Stop::Interrupted);
-    let code = run.finish(fitted, read, Some(Selection { value: selection, lines, stored }))?;
+    let code = run.finish(fitted, read, Some(Selection { value: selection, lines, stored }), None)?;
     Ok(if code == 0 && cut_short { 130 } else { code })
 }
 

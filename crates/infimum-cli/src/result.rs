@@ -1,6 +1,6 @@
 //! `result.json`, and the metrics in it.
 
-use infimum::{Fit, KnownTarget, Loaded, Metrics, Predictor, Target, held_out, metrics};
+use infimum::{KnownTarget, Loaded, Metrics, Target, Trained, held_out, metrics};
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
@@ -24,12 +24,11 @@ pub(crate) fn training_target(target: &Target) -> KnownTarget {
 }
 
 /// Metrics on the training rows and, if there are any, the held-out rows.
-fn both_metrics(fitted: &Fit) -> (Metrics, Option<Metrics>) {
-    let (problem, model) = (&fitted.loaded.problem, &fitted.outcome.model);
+fn both_metrics(fitted: &impl Trained) -> (Metrics, Option<Metrics>) {
+    let (problem, predictor) = (&fitted.loaded().problem, fitted.predictor());
     let loss = problem.objective.loss;
-    let predictor = Predictor::new(problem, model);
     let train = metrics(loss, &predictor, &problem.data.matrix, &training_target(&problem.data.target));
-    let valid = held_out(&fitted.loaded).map(|(matrix, known)| metrics(loss, &predictor, matrix, &known));
+    let valid = held_out(fitted.loaded()).map(|(matrix, known)| metrics(loss, &predictor, matrix, &known));
     (train, valid)
 }
 
@@ -59,22 +58,24 @@ pub(crate) fn asked(command: &str, arguments: &FitArguments, loaded: &Loaded, th
 }
 
 impl Summary {
-    pub(crate) fn new(arguments: &FitArguments, fitted: &Fit, threads: usize) -> Summary {
+    pub(crate) fn new(arguments: &FitArguments, fitted: &impl Trained, threads: usize) -> Summary {
         let (train, valid) = both_metrics(fitted);
-        let outcome = &fitted.outcome;
         let mut metric_lines = vec![format!("training    {} ({} rows)", train.words(), train.rows)];
         if let Some(valid) = &valid {
             metric_lines.push(format!("validation  {} ({} rows)", valid.words(), valid.rows));
         }
-        let mut summary = Summary { value: asked("fit", arguments, &fitted.loaded, threads), metric_lines };
+        let mut summary = Summary { value: asked("fit", arguments, fitted.loaded(), threads), metric_lines };
+        let explored: serde_json::Map<String, Value> =
+            fitted.explored().into_iter().map(|(name, count)| (name.into(), count.into())).collect();
         let fields = [
-            ("ending", json!(outcome.ending.name())),
-            ("solver", json!(outcome.solver)),
+            ("rung", json!(fitted.rung())),
+            ("ending", json!(fitted.ending().0.name())),
+            ("solver", json!(fitted.solver())),
             ("model", json!("model.safetensors")),
             ("certificate", json!("certificate.safetensors")),
             ("train", json!(train)),
             ("valid", json!(valid)),
-            ("explored", json!({ "iterations": outcome.explored })),
+            ("explored", explored.into()),
         ];
         fields.into_iter().for_each(|(name, value)| summary.set(name, value));
         summary

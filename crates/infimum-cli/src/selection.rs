@@ -110,8 +110,12 @@ impl SelectionArguments {
 
     /// The option that a series of its own does not take, if one is given.
     pub(crate) fn first(&self) -> Option<&'static str> {
+        self.warm_start.is_some().then_some("--warm-start").or(self.without_start())
+    }
+
+    /// The first option given beside `--warm-start`.
+    pub(crate) fn without_start(&self) -> Option<&'static str> {
         let given = [
-            ("--warm-start", self.warm_start.is_some()),
             ("--l1-path", self.l1_path.is_some()),
             ("--l2-path", self.l2_path.is_some()),
             ("--cv", self.cv.is_some()),

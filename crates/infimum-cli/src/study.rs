@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &StudyArguments) -> Result<i32, Failure> {
     if let Some(why) = score.objection(loaded.recipe.loss) {
         return Err(Failure::input(why));
     }
-    run.begin(&loaded, None);
+    run.begin(&loaded, None, None);
     let mut base = asked("study", arguments, &loaded, run.threads);
     let (quiet, options) = (Quiet(&run.log), run.options());
     let mut fit = fit_loaded(loaded, &options, None, &quiet).map_err(Failure::input)?;

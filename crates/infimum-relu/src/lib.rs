@@ -14,6 +14,22 @@
 //! * `moments/`: the joint moment bound, any dimension.
 //! * `cones/`: branch and bound over cones, exact in low dimension.
 
+mod claim;
 mod instance;
+mod outcome;
+mod promise;
+mod solve;
+
+pub use outcome::{Options, Outcome};
+pub use promise::promise;
+pub use solve::{SOLVER, solve};
 
 pub(crate) use instance::{Instance, Net, Points};
+
+/// Why a problem cannot be solved at all.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A combination that is not supported; the sentence says what is.
+    #[error("{0}")]
+    Unsupported(String),
+}

@@ -28,8 +28,13 @@ pub struct Header {
     pub loss: String,
     /// Penalty in words, e.g. `C = 1 (λ2 = 1)`.
     pub penalty: String,
-    /// Intercept name.
+    /// Intercept name; of a network that of the output biases.
     pub intercept: String,
+    /// The hidden layer in words, of a network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Rung, and what can be promised there.
+    pub promise: String,
     /// Remarks of the reader.
     pub notes: Vec<String>,
     /// Threads.

@@ -26,9 +26,11 @@ pub fn header(out: &mut dyn Write, header: &Header) -> io::Result<()> {
         count => format!("{count} labels from {} to {}", header.labels[0], header.labels[count - 1]),
     };
     writeln!(out, "target     {target}, {} ({})", header.task, one_line(&labels))?;
-    writeln!(out, "model      {} loss, {}, intercept {}", header.loss, header.penalty, header.intercept)?;
+    let constant = if header.network.is_some() { "output bias" } else { "intercept" };
+    writeln!(out, "model      {} loss, {}, {constant} {}", header.loss, header.penalty, header.intercept)?;
+    header.network.iter().try_for_each(|network| writeln!(out, "network    {network}"))?;
     writeln!(out, "threads    {}", header.threads)?;
-    writeln!(out, "promise    rung 1, convex: the optimum to any gap asked for, with a certificate")?;
+    writeln!(out, "promise    {}", header.promise)?;
     header.notes.iter().try_for_each(|text| note(out, text))
 }
 

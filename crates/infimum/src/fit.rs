@@ -17,6 +17,9 @@ pub enum Error {
     /// The combination is not supported.
     #[error(transparent)]
     Solve(#[from] infimum_convex::Error),
+    /// The same of a network.
+    #[error(transparent)]
+    Net(#[from] infimum_relu::Error),
 }
 
 /// Options of a fit beyond the problem itself.

@@ -23,7 +23,9 @@ mod network_model;
 mod path;
 mod predict;
 mod predictor;
+mod relu;
 mod score;
+mod trained;
 mod warm_start;
 
 pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
@@ -36,10 +38,11 @@ pub use infimum_data::{
     parse_bytes, read_for_prediction, reductions, smallest_share, subset_rows,
 };
 pub use infimum_problem::{
-    Certificate, Circuit, ClassWeight, ColumnScale, Columns, Ending, Event, Format, Function, Gamma, Intercept, Kernel,
-    KernelRequest, LoadingCertificate, LoadingProblem, Loss, Matrix, Monitor, Network, Neuron, Silent, Split, Stop,
+    Certificate, CertificateError, Circuit, ClassWeight, ColumnScale, Columns, Ending, Event, Format, Function, Gamma, HiddenBias, Intercept, Kernel,
+    KernelRequest, LoadingCertificate, LoadingProblem, Loss, Matrix, Monitor, Network, Neuron, ReluCertificate, ReluNet, Silent, Split, Stop,
     Strength, Subset, Target, Task, Term, Unit, gap_reached, one_line, relative_gap,
 };
+pub use infimum_relu::promise as net_promise;
 pub use infimum_threshold::{Options as DecideOptions, Outcome as LoadingOutcome};
 pub use loading::{Architecture, Loading, Question, decide, load_problem};
 pub use metrics::{Metrics, metrics};
@@ -48,5 +51,7 @@ pub use network_model::NetworkModel;
 pub use path::{Path, Penalty, Range, path};
 pub use predict::{decision_values, labels, probabilities};
 pub use predictor::{Basis, Features, HiddenLayer, Predictor};
+pub use relu::{NetFit, NetOptions, fit_net};
 pub use score::{Score, held_out, mean_and_error, paired_difference};
+pub use trained::Trained;
 pub use warm_start::{warm_start, warm_start_net};
