@@ -4,9 +4,10 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use infimum_data::Memory;
-use infimum_problem::{Certificate, LoadingCertificate, kind_of, one_line, relative_gap};
+use infimum_problem::{Certificate, LoadingCertificate, ReluCertificate, kind_of, one_line, relative_gap};
 
 use crate::loading::{LoadingVerdict, check_with_data};
+use crate::relu;
 use crate::steps::{Checker, Refusal, Step, Verdict};
 
 /// What to check and how to print it.
@@ -80,13 +81,17 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
                 return 2;
             }
         };
-        let is_loading = kind_of(&bytes).is_ok_and(|kind| kind == "loading");
-        if is_loading && options.memory.is_some() {
-            say("error: --memory: the exact points of a loading problem are kept in memory; check it without a limit");
+        let kind = kind_of(&bytes).unwrap_or_default();
+        if let ("loading" | "relu", Some(_)) = (kind.as_str(), options.memory) {
+            let what = if kind == "relu" { "rows of a network's problem" } else { "exact points of a loading problem" };
+            say(&format!("error: --memory: the {what} are kept in memory; check it without a limit"));
             return 2;
         }
-        let checked =
-            if is_loading { check_loading(&bytes, options) } else { check_convex(&mut checker, &bytes, options) };
+        let checked = match kind.as_str() {
+            "loading" => check_loading(&bytes, options),
+            "relu" => check_relu(&bytes, options),
+            _ => check_convex(&mut checker, &bytes, options),
+        };
         match checked {
             Ok(verdict) => {
                 if !options.quiet {
@@ -126,9 +131,9 @@ fn memory(options: &Options) -> Result<Option<Memory>, String> {
     options.memory.map(|bytes| Memory::new(bytes, rayon::current_num_threads(), folder)).transpose()
 }
 
-/// What was verified.
+/// What was verified: bounds on an objective (rungs 1 and 4), or numbers of wrong rows.
 enum Verified {
-    Convex(Verdict),
+    Bounds(Verdict),
     Loading(LoadingVerdict),
 }
 
@@ -136,7 +141,7 @@ enum Verified {
 fn check_convex(checker: &mut Checker, bytes: &[u8], options: &Options) -> Result<Verified, Refusal> {
     let named = || Certificate::from_bytes(bytes).map(|certificate| certificate.claim.source.path).unwrap_or_default();
     let data = options.data.clone().unwrap_or_else(named);
-    checker.check(bytes, &data).map(Verified::Convex).map_err(|refusal| hinted(refusal, &data, options))
+    checker.check(bytes, &data).map(Verified::Bounds).map_err(|refusal| hinted(refusal, &data, options))
 }
 
 /// The same for a certificate of a loading problem.
@@ -145,6 +150,14 @@ fn check_loading(bytes: &[u8], options: &Options) -> Result<Verified, Refusal> {
         LoadingCertificate::from_bytes(bytes).map_err(|error| Refusal::new(Step::Container, error.to_string()))?;
     let data = options.data.as_ref().unwrap_or(&certificate.claim.source.path);
     check_with_data(&certificate, data).map(Verified::Loading).map_err(|refusal| hinted(refusal, data, options))
+}
+
+/// The same for a certificate of a two-layer network.
+fn check_relu(bytes: &[u8], options: &Options) -> Result<Verified, Refusal> {
+    let certificate =
+        ReluCertificate::from_bytes(bytes).map_err(|error| Refusal::new(Step::Container, error.to_string()))?;
+    let data = options.data.as_ref().unwrap_or(&certificate.claim.source.path);
+    relu::check_with_data(&certificate, data).map(Verified::Bounds).map_err(|refusal| hinted(refusal, data, options))
 }
 
 /// Says how to name the data if the path in the certificate leads nowhere from here.
@@ -189,7 +202,7 @@ impl Verified {
     /// The claim in words.
     fn claim(&self) -> &str {
         match self {
-            Verified::Convex(verdict) => &verdict.claim,
+            Verified::Bounds(verdict) => &verdict.claim,
             Verified::Loading(verdict) => &verdict.claim,
         }
     }
@@ -197,7 +210,7 @@ impl Verified {
     /// The relative gap; infinite without an incumbent.
     fn gap(&self) -> f64 {
         match self {
-            Verified::Convex(verdict) => relative_gap(verdict.upper, verdict.lower),
+            Verified::Bounds(verdict) => relative_gap(verdict.upper, verdict.lower),
             Verified::Loading(LoadingVerdict { lower, upper: Some(upper), .. }) => {
                 relative_gap(*upper as f64, *lower as f64)
             }
@@ -208,7 +221,7 @@ impl Verified {
     /// The one line of a terminal.
     fn line(&self) -> String {
         match self {
-            Verified::Convex(verdict) => {
+            Verified::Bounds(verdict) => {
                 format!("s VERIFIED lower={:?} upper={:?}", verdict.mean_lower, verdict.mean_upper)
             }
             Verified::Loading(LoadingVerdict { lower, upper: Some(upper), .. }) => {
@@ -222,7 +235,7 @@ impl Verified {
     fn json(&self) -> serde_json::Value {
         let gap = self.gap();
         match self {
-            Verified::Convex(verdict) => serde_json::json!({
+            Verified::Bounds(verdict) => serde_json::json!({
                 "verified": true, "lower": verdict.mean_lower, "upper": verdict.mean_upper,
                 "gap": gap, "ending": verdict.ending.name(),
                 "sum": { "lower": verdict.lower, "upper": verdict.upper }, "claim": verdict.claim,

@@ -14,6 +14,8 @@
 //! integers), and that no weights are wrong on fewer than `lower`: the formula "at most lower − 1 rows are wrong" is made here, each
 //! circuit `Σ λ_a (x_a, 1) = Σ μ_b (x_b, 1)` is summed exactly, and a proof by unit propagation refutes both together
 //! ([`LoadingVerdict`], `docs/loading.md`).
+//!
+//! Of a two-layer ReLU network it verifies `upper ≥ U(network)` and `lower ≤ U` of every network of any width ([`check_relu`], `docs/relu.md`).
 #![forbid(unsafe_code)]
 
 mod chunks;
@@ -22,10 +24,12 @@ mod kernel;
 mod loading;
 mod losses;
 mod lower;
+mod relu;
 mod steps;
 mod upper;
 mod words;
 
 pub use command::{Options, SERIES, certificates, run};
 pub use loading::{LoadingVerdict, check_loading, check_loading_problem};
+pub use relu::{check_relu, check_relu_problem};
 pub use steps::{Checker, Refusal, Step, Verdict, check, check_problem};

@@ -9,9 +9,8 @@ use crate::losses::{Softmax, scalar};
 use crate::upper::{rows, target};
 
 /// Checks every exact condition on α; the error says which entry breaks which.
-pub(crate) fn feasible(problem: &Problem, certificate: &Certificate) -> Result<(), String> {
+pub(crate) fn feasible(problem: &Problem, alpha: &[f64]) -> Result<(), String> {
     let (n, outputs) = (problem.data.rows(), problem.outputs());
-    let alpha = &certificate.dual;
     if let Some(entry) = alpha.iter().position(|a| !a.is_finite()) {
         return Err(format!("α of row {} is {}", entry / outputs + 1, alpha[entry]));
     }
@@ -30,26 +29,41 @@ pub(crate) fn feasible(problem: &Problem, certificate: &Certificate) -> Result<(
     if let Some(why) = refusals.into_iter().flatten().next() {
         return Err(why);
     }
-    if problem.objective.intercept == Intercept::Free {
-        for k in 0..outputs {
-            let mut total = ExactSum::new();
-            (0..n).for_each(|i| total.add(alpha[i * outputs + k]));
-            if !total.is_zero() {
-                let why = "the α do not add up to exactly 0, which a free intercept demands";
-                return Err(format!("output {}: {why}", k + 1));
-            }
-        }
+    match problem.objective.intercept {
+        Intercept::Free => balanced(alpha, outputs)
+            .map_err(|k| format!("output {}: {UNBALANCED}, which a free intercept demands", k + 1)),
+        Intercept::Penalized | Intercept::None => Ok(()),
     }
-    Ok(())
 }
 
-/// The proven lower bound D(α) rounded down, or the condition on `v = Σ α x` that fails; `kernel` has the products of a kernel
-/// problem.
-pub(crate) fn lower(problem: &Problem, certificate: &Certificate, kernel: Option<&Products>) -> Result<f64, String> {
-    let objective = &problem.objective;
-    let (n, d, outputs) = (problem.data.rows(), problem.data.columns(), problem.outputs());
-    let alpha = &certificate.dual;
-    let loss = scalar(objective.loss);
+/// What is wrong where [`balanced`] fails.
+pub(crate) const UNBALANCED: &str = "the α do not add up to exactly 0";
+
+/// Whether the α of each output add up to exactly 0; the error is the first output of which they do not.
+pub(crate) fn balanced(alpha: &[f64], outputs: usize) -> Result<(), usize> {
+    let is_zero = |k: &usize| {
+        let mut total = ExactSum::new();
+        alpha.iter().skip(*k).step_by(outputs).for_each(|&a| total.add(a));
+        total.is_zero()
+    };
+    (0..outputs).find(|k| !is_zero(k)).map_or(Ok(()), Err)
+}
+
+/// `Σ_i α_ik` of output k.
+pub(crate) fn total(alpha: &[f64], outputs: usize, k: usize) -> Interval {
+    let column = || alpha.iter().skip(k).step_by(outputs);
+    if column().all(|&a| a == 0.0) {
+        return Interval::ZERO;
+    }
+    let mut total = Sum::new();
+    column().for_each(|&a| total.add(a));
+    total.enclose()
+}
+
+/// Terms whose exact sum does not exceed `Σ_i g_i(α_i)`, for α in the domain.
+pub(crate) fn gains(problem: &Problem, alpha: &[f64]) -> Sum {
+    let (n, outputs) = (problem.data.rows(), problem.outputs());
+    let loss = scalar(problem.objective.loss);
     let gains = in_chunks(n, outputs, |range| {
         let mut sum = Sum::new();
         for i in range {
@@ -68,6 +82,16 @@ pub(crate) fn lower(problem: &Problem, certificate: &Certificate, kernel: Option
     });
     let mut sum = Sum::new();
     gains.iter().for_each(|part| sum.merge(part));
+    sum
+}
+
+/// The proven lower bound D(α) rounded down, or the condition on `v = Σ α x` that fails; `kernel` has the products of a kernel
+/// problem.
+pub(crate) fn lower(problem: &Problem, certificate: &Certificate, kernel: Option<&Products>) -> Result<f64, String> {
+    let objective = &problem.objective;
+    let (n, d, outputs) = (problem.data.rows(), problem.data.columns(), problem.outputs());
+    let alpha = &certificate.dual;
+    let mut sum = gains(problem, alpha);
     let add_rows = |range, sums: &mut ColumnSums| {
         let add = |block: Block| sums.add(rows(block.storage), block.rows, &alpha[block.first * outputs..]);
         problem.data.matrix.for_each_block(range, add)
@@ -87,9 +111,7 @@ pub(crate) fn lower(problem: &Problem, certificate: &Certificate, kernel: Option
             sum.add(-conjugate);
         }
         if objective.intercept == Intercept::Penalized {
-            let mut total = Sum::new();
-            (0..n).for_each(|i| total.add(alpha[i * outputs + k]));
-            let total = if (0..n).all(|i| alpha[i * outputs + k] == 0.0) { Interval::ZERO } else { total.enclose() };
+            let total = total(alpha, outputs, k);
             let conjugate = conjugate(objective.lambda1, objective.lambda2, 1.0, total)
                 .map_err(|why| format!("intercept of output {}: {why}", k + 1))?;
             sum.add(-conjugate);
@@ -100,7 +122,7 @@ pub(crate) fn lower(problem: &Problem, certificate: &Certificate, kernel: Option
 }
 
 /// `(|v| − λ1 s)₊² / (2 λ2 s²)` rounded up; for λ2 = 0 it is 0 if the whole enclosure of v is inside, else an error.
-fn conjugate(lambda1: f64, lambda2: f64, scale: f64, v: Interval) -> Result<f64, String> {
+pub(crate) fn conjugate(lambda1: f64, lambda2: f64, scale: f64, v: Interval) -> Result<f64, String> {
     let s = Interval::point(scale);
     let threshold = if lambda1 == 0.0 { Interval::ZERO } else { Interval::point(lambda1) * s };
     if lambda2 == 0.0 {

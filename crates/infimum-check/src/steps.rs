@@ -7,11 +7,12 @@ use infimum_problem::{
     Certificate, Ending, Intercept, Loss, Problem, Recipe, SpillFault, Target, absolute_gap, gap_reached, one_line,
     relative_gap,
 };
+use infimum_rigor::Interval;
 
 use crate::kernel;
 use crate::lower::{feasible, lower};
 use crate::upper::{separates, upper};
-use crate::words;
+use crate::words::{self, short};
 
 /// A step of the check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub enum Step {
     Model,
     /// The dual point is feasible.
     Dual,
+    /// No hidden unit gains more than λ2 (rung 4).
+    Bound,
     /// The claimed lower bound is proven.
     Lower,
     /// The claimed upper bound is proven.
@@ -75,6 +78,7 @@ impl fmt::Display for Step {
             Step::Problem => "problem",
             Step::Model => "model",
             Step::Dual => "dual",
+            Step::Bound => "bound",
             Step::Lower => "lower",
             Step::Upper => "upper",
             Step::Ending => "ending",
@@ -97,7 +101,7 @@ impl Refusal {
 }
 
 /// Rows that cannot be read back prove nothing.
-fn unread(fault: SpillFault) -> Refusal {
+pub(crate) fn unread(fault: SpillFault) -> Refusal {
     Refusal { step: Step::Data, reason: fault.to_string() }
 }
 
@@ -154,17 +158,21 @@ impl Checker {
     }
 }
 
-fn verify_loaded(loaded: &Loaded, certificate: &Certificate) -> Result<Verdict, Refusal> {
-    if loaded.problem_sha256 != certificate.claim.problem_sha256 {
-        return refuse(
-            Step::Problem,
-            format!(
-                "the data gives the canonical problem {}, the certificate is about {}: other data, or another target, \
-                 encoding, split or penalty",
-                loaded.problem_sha256, certificate.claim.problem_sha256
-            ),
-        );
+/// The data gives the problem that the certificate is about.
+pub(crate) fn same_problem(loaded: &Loaded, sha256: &str) -> Result<(), Refusal> {
+    if loaded.problem_sha256 == sha256 {
+        return Ok(());
     }
+    let reason = format!(
+        "the data gives the canonical problem {}, the certificate is about {sha256}: other data, or another target, encoding, split \
+         or penalty",
+        loaded.problem_sha256
+    );
+    refuse(Step::Problem, reason)
+}
+
+fn verify_loaded(loaded: &Loaded, certificate: &Certificate) -> Result<Verdict, Refusal> {
+    same_problem(loaded, &certificate.claim.problem_sha256)?;
     let mut verdict = check_problem(&loaded.problem, certificate)?;
     verdict.claim = words::claim(loaded, certificate, &verdict);
     Ok(verdict)
@@ -174,7 +182,7 @@ fn verify_loaded(loaded: &Loaded, certificate: &Certificate) -> Result<Verdict, 
 pub fn check_problem(problem: &Problem, certificate: &Certificate) -> Result<Verdict, Refusal> {
     problem_step(problem, certificate)?;
     model_step(problem, certificate)?;
-    if let Err(why) = feasible(problem, certificate) {
+    if let Err(why) = feasible(problem, &certificate.dual) {
         return refuse(Step::Dual, why);
     }
     let claim = &certificate.claim;
@@ -195,18 +203,18 @@ pub fn check_problem(problem: &Problem, certificate: &Certificate) -> Result<Ver
         return refuse(Step::Upper, format!("claimed {:e}, the model proves {proven_upper:e}", claim.upper));
     }
     ending_step(problem, certificate)?;
-    let total = infimum_rigor::Interval::point(claim.total_weight);
-    let mean = |value: f64| infimum_rigor::Interval::point(value).divide_by_positive(total);
-    let mut verdict = Verdict {
-        lower: proven_lower,
-        upper: proven_upper,
-        mean_lower: mean(proven_lower).lower,
-        mean_upper: mean(proven_upper).upper,
-        ending: claim.ending,
-        claim: String::new(),
-    };
+    let mut verdict = Verdict::new(proven_lower, proven_upper, claim.total_weight, claim.ending);
     verdict.claim = words::bounds(problem, &verdict);
     Ok(verdict)
+}
+
+impl Verdict {
+    /// The bounds of a checked certificate, without words.
+    pub(crate) fn new(lower: f64, upper: f64, total_weight: f64, ending: Ending) -> Verdict {
+        let mean = |value: f64| Interval::point(value).divide_by_positive(Interval::point(total_weight));
+        let (mean_lower, mean_upper) = (mean(lower).lower, mean(upper).upper);
+        Verdict { lower, upper, mean_lower, mean_upper, ending, claim: String::new() }
+    }
 }
 
 fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refusal> {
@@ -219,11 +227,7 @@ fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refu
         ("lambda2", claim.lambda2, objective.lambda2),
         ("total_weight", claim.total_weight, data.total_weight),
     ];
-    for (name, claimed, rebuilt) in numbers {
-        if claimed != rebuilt {
-            return refuse(Step::Problem, format!("{name}: claimed {claimed}, the data gives {rebuilt}"));
-        }
-    }
+    same_numbers(&numbers)?;
     let recipe = &claim.recipe;
     if recipe.loss != objective.loss || recipe.intercept != objective.intercept || recipe.kernel != objective.kernel {
         return refuse(Step::Problem, "the recipe's loss, intercept or kernel is not the problem's");
@@ -231,7 +235,22 @@ fn problem_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refu
     if let Some(why) = objective.kernel.and_then(|kernel| kernel::objection(problem, kernel)) {
         return refuse(Step::Problem, why);
     }
-    // The domain of the theorem.
+    domain_step(problem)
+}
+
+/// Name, claimed value and value of the data of what must agree.
+pub(crate) fn same_numbers(numbers: &[(&str, f64, f64)]) -> Result<(), Refusal> {
+    for (name, claimed, rebuilt) in numbers {
+        if claimed != rebuilt {
+            return refuse(Step::Problem, format!("{name}: claimed {claimed}, the data gives {rebuilt}"));
+        }
+    }
+    Ok(())
+}
+
+/// The part of the theorems' domain that is common to rungs 1 and 4.
+pub(crate) fn domain_step(problem: &Problem) -> Result<(), Refusal> {
+    let (data, objective) = (&problem.data, &problem.objective);
     let positive = |value: &f64| *value > 0.0 && value.is_finite();
     let non_negative = |value: f64| value >= 0.0 && value.is_finite();
     if !data.weights.iter().all(positive)
@@ -287,33 +306,62 @@ fn model_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refusa
 
 fn ending_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refusal> {
     let claim = &certificate.claim;
-    if !(claim.gap >= 0.0 && claim.abs_gap >= 0.0 && claim.lower.is_finite() && claim.upper.is_finite()) {
-        return refuse(Step::Ending, "gap, abs_gap ≥ 0 and finite bounds expected");
-    }
+    let asked = Asked { lower: claim.lower, upper: claim.upper, gap: claim.gap, abs_gap: claim.abs_gap };
+    asked.check(claim.ending)?;
     match claim.ending {
-        Ending::Optimal => {
-            if !gap_reached(claim.upper, claim.lower, claim.gap, claim.abs_gap) {
+        Ending::NotAttained if claim.lower != 0.0 => {
+            refuse(Step::Ending, "NotAttained is provable with the bound 0 alone")
+        }
+        Ending::NotAttained => not_attained(problem, certificate),
+        _ => Ok(()),
+    }
+}
+
+/// Claimed bounds and the gaps that `Optimal` refers to.
+pub(crate) struct Asked {
+    pub(crate) lower: f64,
+    pub(crate) upper: f64,
+    pub(crate) gap: f64,
+    pub(crate) abs_gap: f64,
+}
+
+impl Asked {
+    /// The numbers are such, and `Optimal` follows from them; other endings that claim something about a convex objective or a
+    /// network of rung 4 are the caller's.
+    pub(crate) fn check(&self, ending: Ending) -> Result<(), Refusal> {
+        let &Asked { lower, upper, gap, abs_gap } = self;
+        if !(gap >= 0.0 && abs_gap >= 0.0 && lower.is_finite() && upper.is_finite()) {
+            return refuse(Step::Ending, "gap, abs_gap ≥ 0 and finite bounds expected");
+        }
+        match ending {
+            Ending::Optimal if !gap_reached(upper, lower, gap, abs_gap) => {
                 let reason = format!(
-                    "Optimal needs a relative gap ≤ {:e} or an absolute one ≤ {:e}, but they are {:e} and {:e}",
-                    claim.gap,
-                    claim.abs_gap,
-                    relative_gap(claim.upper, claim.lower),
-                    absolute_gap(claim.upper, claim.lower)
+                    "Optimal needs a relative gap ≤ {gap:e} or an absolute one ≤ {abs_gap:e}, but they are {:e} and {:e}",
+                    relative_gap(upper, lower),
+                    absolute_gap(upper, lower)
                 );
-                return refuse(Step::Ending, reason);
+                refuse(Step::Ending, reason)
             }
-            Ok(())
-        }
-        Ending::NotAttained => {
-            if claim.lower != 0.0 {
-                return refuse(Step::Ending, "NotAttained is provable with the bound 0 alone");
+            Ending::Satisfiable | Ending::Infeasible => {
+                refuse(Step::Ending, format!("{} answers no question about an objective", ending.name()))
             }
-            not_attained(problem, certificate)
+            _ => Ok(()),
         }
-        Ending::Satisfiable | Ending::Infeasible => {
-            refuse(Step::Ending, format!("{} answers no question about a convex objective", claim.ending.name()))
+    }
+
+    /// How the run ended and, where that is a claim, what it claims.
+    pub(crate) fn words(&self, ending: Ending) -> String {
+        let name = ending.name();
+        match ending {
+            Ending::Optimal if relative_gap(self.upper, self.lower) <= self.gap => {
+                format!("{name} to the relative gap {} asked for", short(self.gap))
+            }
+            Ending::Optimal => format!("{name} to the absolute gap {} of the sum asked for", short(self.abs_gap)),
+            Ending::NotAttained | Ending::Satisfiable | Ending::Infeasible => name.into(),
+            Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => {
+                format!("{name}, by the run's own account")
+            }
         }
-        Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@ use infimum_rigor::{Interval, Rows, Sum, margins};
 
 use crate::chunks::in_chunks;
 use crate::kernel::Products;
-use crate::losses::{Softmax, scalar};
+use crate::losses::{ScalarLoss, Softmax, scalar};
 
 /// Rows as the rigorous kernels take them.
 pub(crate) fn rows(storage: Storage) -> Rows {
@@ -62,6 +62,20 @@ fn for_each_row<T: Default + Send>(
     chunks.into_iter().collect()
 }
 
+/// Adds a number that `c_i·loss(y_i, z)` does not exceed for any z in the enclosures; `loss` is that of the problem.
+pub(crate) fn add_loss(sum: &mut Sum, problem: &Problem, loss: Option<&dyn ScalarLoss>, i: usize, z: &[Interval]) {
+    let c = problem.data.weights[i];
+    match (loss, &problem.data.target) {
+        (Some(loss), _) => {
+            for (k, &z) in z.iter().enumerate() {
+                sum.add_product(c, loss.upper(target(problem, i, k), z));
+            }
+        }
+        (None, Target::Class { classes, .. }) => sum.add_product(c, Softmax::upper(classes[i] as usize, z)),
+        (None, Target::Real(_)) => sum.add(f64::INFINITY),
+    }
+}
+
 /// A number that `U(model)` does not exceed; `kernel` has the products of a kernel problem.
 pub(crate) fn upper(
     problem: &Problem,
@@ -71,16 +85,7 @@ pub(crate) fn upper(
     let objective = &problem.objective;
     let loss = scalar(objective.loss);
     let parts = for_each_row(problem, certificate, kernel, |i, z, sum: &mut Sum| {
-        let c = problem.data.weights[i];
-        match (&loss, &problem.data.target) {
-            (Some(loss), _) => {
-                for (k, &z) in z.iter().enumerate() {
-                    sum.add_product(c, loss.upper(target(problem, i, k), z));
-                }
-            }
-            (None, Target::Class { classes, .. }) => sum.add_product(c, Softmax::upper(classes[i] as usize, z)),
-            (None, Target::Real(_)) => sum.add(f64::INFINITY),
-        }
+        add_loss(sum, problem, loss.as_deref(), i, z);
     })?;
     let mut sum = Sum::new();
     parts.iter().for_each(|part| sum.merge(part));

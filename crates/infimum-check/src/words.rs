@@ -2,10 +2,10 @@
 
 use infimum_data::Loaded;
 use infimum_problem::{
-    Certificate, Claim, ClassWeight, Ending, Intercept, Loss, Problem, Strength, Subset, Target, relative_gap,
+    Certificate, ClassWeight, Ending, Intercept, Loss, Problem, Strength, Subset, Target, relative_gap,
 };
 
-use crate::steps::Verdict;
+use crate::steps::{Asked, Verdict};
 
 /// What a model with this loss is called.
 fn model_name(problem: &Problem) -> String {
@@ -52,29 +52,14 @@ pub(crate) fn bounds(problem: &Problem, verdict: &Verdict) -> String {
     text
 }
 
-/// How the run ended and, where that is a claim, what it claims.
-fn ending(claim: &Claim) -> String {
-    let name = claim.ending.name();
-    match claim.ending {
-        Ending::Optimal if relative_gap(claim.upper, claim.lower) <= claim.gap => {
-            format!("{name} to the relative gap {} asked for", short(claim.gap))
-        }
-        Ending::Optimal => format!("{name} to the absolute gap {} of the sum asked for", short(claim.abs_gap)),
-        Ending::NotAttained | Ending::Satisfiable | Ending::Infeasible => name.into(),
-        Ending::TimeLimit | Ending::Stalled | Ending::Interrupted | Ending::NumericalTrouble => {
-            format!("{name}, by the run's own account")
-        }
-    }
-}
-
 /// A small number as it is usually typed.
-fn short(value: f64) -> String {
+pub(crate) fn short(value: f64) -> String {
     if value == 0.0 { "0".into() } else { format!("{value:e}") }
 }
 
-/// The whole claim.
-pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdict) -> String {
-    let (problem, recipe, claim) = (&loaded.problem, &loaded.recipe, &certificate.claim);
+/// Data, rows, target, labels and weights.
+pub(crate) fn data(loaded: &Loaded) -> String {
+    let (problem, recipe) = (&loaded.problem, &loaded.recipe);
     let mut text = format!(
         "Data: {} (SHA-256 {}), {} training rows, {} columns",
         loaded.source.path,
@@ -119,10 +104,28 @@ pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdic
             text.push_str(&format!(". Class weights: {}", given.join(", ")));
         }
     }
-    let strength = match recipe.strength {
+    text
+}
+
+/// The strength of the penalty as it was asked for.
+pub(crate) fn strength(strength: Strength) -> String {
+    match strength {
         Strength::C(c) => format!("C = {c}"),
         Strength::PerExample { l1, l2 } => format!("l1 = {l1}, l2 = {l2}"),
-    };
+    }
+}
+
+/// The loss with its parameter.
+pub(crate) fn losses(loss: Loss) -> String {
+    let parameter = loss.parameter().map_or(String::new(), |value| format!(" (parameter {value:?})"));
+    format!("{}{parameter} losses", loss.name())
+}
+
+/// The whole claim.
+pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdict) -> String {
+    let (problem, recipe, claim) = (&loaded.problem, &loaded.recipe, &certificate.claim);
+    let mut text = data(loaded);
+    let strength = strength(recipe.strength);
     let objective = &problem.objective;
     let penalty = match objective.kernel {
         Some(kernel) => format!(
@@ -138,9 +141,8 @@ pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdic
         ),
     };
     text.push_str(&format!(
-        ". Objective: sum of the {}{} losses plus {penalty}, total weight {}; intercept {}.",
-        objective.loss.name(),
-        objective.loss.parameter().map_or(String::new(), |value| format!(" (parameter {value:?})")),
+        ". Objective: sum of the {} plus {penalty}, total weight {}; intercept {}.",
+        losses(objective.loss),
         claim.total_weight,
         match problem.objective.intercept {
             Intercept::Free => "free (not penalised)",
@@ -148,5 +150,6 @@ pub(crate) fn claim(loaded: &Loaded, certificate: &Certificate, verdict: &Verdic
             Intercept::None => "none",
         }
     ));
-    format!("{text} {} Ending: {}.", bounds(problem, verdict), ending(claim))
+    let asked = Asked { lower: claim.lower, upper: claim.upper, gap: claim.gap, abs_gap: claim.abs_gap };
+    format!("{text} {} Ending: {}.", bounds(problem, verdict), asked.words(claim.ending))
 }

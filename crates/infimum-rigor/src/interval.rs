@@ -125,6 +125,27 @@ impl Interval {
         }
     }
 
+    /// `{√x}`; everything unless all members are ≥ 0. IEEE 754 rounds the root correctly.
+    pub fn sqrt(self) -> Interval {
+        if !(self.lower >= 0.0) {
+            return Interval::ALL;
+        }
+        // A root that is an f64 is found exactly; its square's error then shows on which side another lies.
+        let (low, high) = (self.lower.sqrt(), self.upper.sqrt());
+        let lower = if mul_up(low, low) <= self.lower { low } else { low.next_down().max(0.0) };
+        let upper = if mul_down(high, high) >= self.upper { high } else { high.next_up() };
+        Interval { lower, upper }
+    }
+
+    /// A number near the middle and how far from it a member can be, rounded up; infinite if an end is.
+    pub fn midpoint_radius(self) -> (f64, f64) {
+        if !self.is_finite() {
+            return (0.0, f64::INFINITY);
+        }
+        let middle = 0.5 * self.lower + 0.5 * self.upper;
+        (middle, add_up(self.upper, -middle).max(add_up(middle, -self.lower)))
+    }
+
     /// `{a/b}` for a divisor whose members are all positive; everything otherwise.
     pub fn divide_by_positive(self, divisor: Interval) -> Interval {
         if !(divisor.lower > 0.0 && self.is_finite() && divisor.is_finite()) {

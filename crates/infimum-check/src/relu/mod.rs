@@ -1,0 +1,18 @@
+//! Certificates of rung 4: no two-layer ReLU network of any width has an objective below `lower`, and the recorded one has at most
+//! `upper` (docs/relu.md has the theorems).
+//!
+//! * `points.rs`: the distinct rows and the w of a bound.
+//! * `bound.rs`: theorem 2, and the bounds of all outputs together (theorem 1).
+//! * `moments.rs`: theorem 3. `cones/`: theorem 4.
+//! * `network.rs`: the recorded network's objective.
+
+mod bound;
+mod cones;
+mod moments;
+mod network;
+mod points;
+mod steps;
+mod words;
+
+pub(crate) use steps::check_with_data;
+pub use steps::{check_relu, check_relu_problem};
