@@ -5,7 +5,7 @@ use faer::{Mat, Side};
 
 /// A factorisation of `D (H + τ·diag H) D` with D = diag(H)^{-1/2} (Jacobi scaling) and the smallest τ of a short
 /// ladder for which Cholesky succeeds. With τ = 0 `solve` solves `H x = r` exactly up to rounding.
-pub(crate) struct Cholesky {
+pub struct Cholesky {
     factor: Llt<f64>,
     scale: Vec<f64>,
 }
@@ -13,7 +13,7 @@ pub(crate) struct Cholesky {
 impl Cholesky {
     /// Factorises the matrix whose lower triangle is given, starting with damping `at_least`. `None` if it is not
     /// finite.
-    pub(crate) fn new(mut matrix: Mat<f64>, at_least: f64) -> Option<Cholesky> {
+    pub fn new(mut matrix: Mat<f64>, at_least: f64) -> Option<Cholesky> {
         let order = matrix.nrows();
         let scale: Vec<f64> =
             (0..order).map(|j| if matrix[(j, j)] > 0.0 { matrix[(j, j)].sqrt().recip() } else { 1.0 }).collect();
@@ -36,7 +36,7 @@ impl Cholesky {
     }
 
     /// Replaces the right-hand side by the solution.
-    pub(crate) fn solve(&self, right: &mut [f64]) {
+    pub fn solve(&self, right: &mut [f64]) {
         let mut column = Mat::from_fn(right.len(), 1, |i, _| right[i] * self.scale[i]);
         self.factor.solve_in_place(column.as_mut());
         right.iter_mut().enumerate().for_each(|(i, x)| *x = column[(i, 0)] * self.scale[i]);

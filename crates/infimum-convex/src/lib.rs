@@ -51,8 +51,10 @@ mod tracker;
 mod witness;
 mod working_set;
 
+pub use cholesky::Cholesky;
 pub use evaluate::{Observed, row_loss};
 pub use kernel::kernel_outputs;
+pub use losses::HingeTerm;
 pub use options::{Options, Solver, Start};
 pub use row_losses::{RowLosses, row_losses};
 pub use solve::solve;

@@ -3,7 +3,7 @@
 use infimum_problem::{Loss, Problem, Target};
 
 use crate::frame::Losses;
-use crate::losses::{ScalarLoss, with_scalar_loss};
+use crate::losses::{HingeTerm, ScalarLoss, with_scalar_loss};
 use crate::scalar::ScalarLosses;
 use crate::smooth::SmoothLosses;
 use crate::softmax::SoftmaxLosses;
@@ -26,6 +26,8 @@ pub trait RowLosses: Sync {
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64);
     /// Whether the gradient is continuous.
     fn is_smooth(&self) -> bool;
+    /// Of losses that are sums of hinges their terms, each with the entry of Z that it belongs to; none of other losses.
+    fn hinges(&self) -> Vec<(usize, HingeTerm)>;
     /// Smallest and largest α of row `i` and output `k` in the domain of g; of softmax each row adds up to 0 as well.
     fn domain(&self, i: usize, k: usize) -> (f64, f64);
     /// Moves every row of α to a near point of its domain.
@@ -144,6 +146,18 @@ impl<L: ScalarLoss> RowLosses for Scalars<'_, L> {
         L::SMOOTH
     }
 
+    fn hinges(&self) -> Vec<(usize, HingeTerm)> {
+        let outputs = self.targets.len();
+        let term = |i: usize, k: usize, part: usize| {
+            let term = self.loss.hinge(part, self.targets[k][i], self.weights[i])?;
+            Some((i * outputs + k, term))
+        };
+        (0..self.weights.len())
+            .flat_map(|i| (0..outputs).flat_map(move |k| (0..2).map(move |part| (i, k, part))))
+            .filter_map(|(i, k, part)| term(i, k, part))
+            .collect()
+    }
+
     fn domain(&self, i: usize, k: usize) -> (f64, f64) {
         self.loss.domain(self.targets[k][i], self.weights[i])
     }
@@ -204,6 +218,10 @@ impl RowLosses for SoftmaxLosses<'_> {
 
     fn is_smooth(&self) -> bool {
         true
+    }
+
+    fn hinges(&self) -> Vec<(usize, HingeTerm)> {
+        Vec::new()
     }
 
     fn domain(&self, i: usize, k: usize) -> (f64, f64) {

@@ -15,6 +15,7 @@
 //! * `cones/`: branch and bound over cones, exact in low dimension.
 
 mod claim;
+mod incumbent;
 mod instance;
 mod outcome;
 mod promise;

@@ -52,12 +52,13 @@ pub(crate) use with_scalar_loss;
 
 /// `weight·max(0, offset − sign·z)`.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct HingeTerm {
+pub struct HingeTerm {
     /// ±1.
-    pub(crate) sign: f64,
-    pub(crate) offset: f64,
+    pub sign: f64,
+    /// Margin `sign·z` from which on the term is 0.
+    pub offset: f64,
     /// ≥ 0.
-    pub(crate) weight: f64,
+    pub weight: f64,
 }
 
 /// `a·b` rounded to nearest, or its lower neighbour where that is larger than the product.
