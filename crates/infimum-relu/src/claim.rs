@@ -2,12 +2,14 @@
 
 use infimum_problem::{BoundProof, ConeNode, Intercept, Witness};
 
-use crate::Instance;
+use crate::{Instance, Net};
 
 /// Room left below β, relative: the checker adds the bounds' squares with outward rounding.
 const ROOM: f64 = 1e-13;
 /// Rounding margin of a claim relative to the magnitudes that are added up; the checker's enclosures are narrower.
 const MARGIN: f64 = 2e-14;
+/// Longest scale that is looked at.
+const LONGEST: f64 = 16.0;
 /// Steps of the search for the best scale; each shortens the interval by 0.62.
 const STEPS: usize = 60;
 
@@ -34,34 +36,80 @@ pub(crate) fn joint_bound(witnesses: &[Witness]) -> f64 {
     witnesses.chunks_exact(2).map(|pair| pair[0].bound.max(pair[1].bound).powi(2)).sum::<f64>().sqrt()
 }
 
-/// The claim of `t·alpha` for the best t with `t·B ≤ β`: everything in a witness but τ is proportional to α.
+/// The claim of `t·alpha` for the best t with `t·B ≤ β`. Everything in a witness but τ is proportional to α; moments, whose g are rounded to
+/// single precision, come at their scale already.
 pub(crate) fn claim(instance: &Instance, alpha: &[f64], witnesses: &[Witness]) -> Option<Claim> {
-    let bound = joint_bound(witnesses);
-    let longest = instance.beta * (1.0 - ROOM) / bound;
-    if !(bound.is_finite() && longest > 0.0) {
+    let longest = instance.beta * (1.0 - ROOM) / joint_bound(witnesses);
+    if !(longest > 0.0) {
         return None;
     }
-    // α = −c·loss′ is where the dual of the losses alone is largest along the ray only at an exact optimum; the domain of hinges ends at t = 1.
-    let longest = longest.min(16.0);
     let scaled = |t: f64| -> Vec<f64> { alpha.iter().map(|a| t * a).collect() };
-    let value = |t: f64| {
-        let moved = scaled(t);
-        let mut inside = moved.clone();
-        instance.losses.clip(&mut inside);
-        if inside.iter().zip(&moved).any(|(a, b)| (a - b).abs() > 1e-12 * b.abs()) {
-            return f64::NEG_INFINITY;
+    let t = if witnesses.iter().any(|witness| matches!(witness.proof, BoundProof::Moments(_))) {
+        if longest < 1.0 {
+            return None;
         }
-        instance.losses.gain(&inside) - bias_cost(instance, &inside)
+        1.0
+    } else {
+        let value = |t: f64| {
+            let moved = scaled(t);
+            let mut inside = moved.clone();
+            instance.losses.clip(&mut inside);
+            if inside.iter().zip(&moved).any(|(a, b)| (a - b).abs() > 1e-12 * b.abs()) {
+                return f64::NEG_INFINITY;
+            }
+            instance.losses.gain(&inside) - bias_cost(instance, &inside)
+        };
+        best_scale(value, longest.min(LONGEST))
     };
-    let t = best_scale(value, longest);
     let mut alpha = scaled(t);
-    let before = alpha.clone();
     settle(instance, &mut alpha);
-    let witnesses: Vec<Witness> = witnesses.iter().map(|witness| times(witness, t)).collect();
-    debug_assert_eq!(before.len(), alpha.len());
+    let witnesses = witnesses.iter().map(|witness| times(witness, t)).collect();
     let cost = bias_cost(instance, &alpha);
     let lower = instance.losses.gain(&alpha) - cost - MARGIN * (instance.losses.gain_magnitude(&alpha) + cost);
     (lower > 0.0).then_some(Claim { alpha, witnesses, lower })
+}
+
+/// A number that `U(net)` does not exceed, in plain `f64` with the rounding of the outputs bounded: each is a sum of width·(D + 2) products
+/// whose error is at most that many units in the last place of the sum of their magnitudes.
+pub(crate) fn upper(instance: &Instance, net: &Net) -> f64 {
+    let (n, outputs, d) = (instance.rows(), instance.outputs, instance.dimension());
+    let mut z = vec![0.0; n * outputs];
+    instance.outputs_of(net, &mut z);
+    let (mut alpha, mut curvature) = (vec![0.0; z.len()], vec![0.0; z.len()]);
+    instance.losses.derivatives(&z, &mut alpha, &mut curvature);
+    let width = net.output.len() / outputs;
+    let unit = f64::EPSILON * (width + d + 4) as f64;
+    let mut magnitudes = vec![0.0; instance.points.len() * outputs];
+    for (p, sums) in magnitudes.chunks_exact_mut(outputs).enumerate() {
+        sums.iter_mut().zip(&net.biases).for_each(|(sum, c)| *sum = c.abs());
+        for (unit, output) in net.hidden.chunks_exact(d.max(1)).zip(net.output.chunks_exact(outputs)) {
+            let t: f64 = unit.iter().zip(instance.points.point(p)).map(|(w, x)| (w * x).abs()).sum();
+            sums.iter_mut().zip(output).for_each(|(sum, a)| *sum += a.abs() * t);
+        }
+    }
+    let errors = alpha.chunks_exact(outputs).zip(&instance.point_of).map(|(alpha, &p)| {
+        let sums = &magnitudes[p as usize * outputs..][..outputs];
+        alpha.iter().zip(sums).map(|(a, sum)| 2.0 * a.abs() * unit * sum).sum::<f64>()
+    });
+    let value = instance.losses.value(&z) + instance.penalty(net);
+    let upper = value + errors.sum::<f64>() + instance.losses.rounding(&z) + MARGIN * value.abs();
+    if upper.is_finite() { upper } else { f64::MAX }
+}
+
+/// The bounds of theorem 2.
+pub(crate) fn norms(instance: &Instance, alpha: &[f64]) -> Vec<Witness> {
+    let points = &instance.points;
+    let lengths: Vec<f64> =
+        (0..points.len()).map(|p| points.point(p).iter().map(|x| x * x).sum::<f64>().sqrt()).collect();
+    let mut witnesses = Vec::with_capacity(2 * instance.outputs);
+    for k in 0..instance.outputs {
+        let w = instance.merged(alpha, k);
+        for sign in [1.0, -1.0] {
+            let sum: f64 = w.iter().zip(&lengths).map(|(w, length)| (sign * w).max(0.0) * length).sum();
+            witnesses.push(Witness { bound: sum * (1.0 + 1e-9), proof: BoundProof::Norms });
+        }
+    }
+    witnesses
 }
 
 /// α on a dyadic grid inside the losses' domain, with sums of exactly 0 where the output bias demands it.
@@ -103,16 +151,14 @@ fn best_scale(value: impl Fn(f64) -> f64, longest: f64) -> f64 {
 /// The witness of `t·w`.
 fn times(witness: &Witness, t: f64) -> Witness {
     let mut scaled = witness.clone();
+    if t == 1.0 {
+        return scaled;
+    }
     // The products of the witness's numbers are rounded; the bound has to stay above them.
     scaled.bound = t * witness.bound * (1.0 + 4.0 * f64::EPSILON);
     match &mut scaled.proof {
-        BoundProof::Norms => {}
-        BoundProof::Moments(moments) => {
-            moments.g.iter_mut().for_each(|g| *g = (t * f64::from(*g)) as f32);
-            moments.sigma.iter_mut().for_each(|sigma| *sigma *= t);
-            moments.lambda *= t;
-            moments.s *= t;
-        }
+        // Moments are never scaled, see `claim`.
+        BoundProof::Norms | BoundProof::Moments(_) => {}
         BoundProof::Cones(cones) => {
             for node in &mut cones.nodes {
                 if let ConeNode::Leaf { q, .. } = node {

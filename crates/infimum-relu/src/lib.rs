@@ -15,8 +15,10 @@
 //! * `cones/`: branch and bound over cones, exact in low dimension.
 
 mod claim;
+mod cones;
 mod incumbent;
 mod instance;
+mod moments;
 mod outcome;
 mod promise;
 mod solve;

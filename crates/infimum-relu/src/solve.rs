@@ -5,20 +5,22 @@
 //! (the network is optimal over every width) or name one, which is added. Where the cones cannot be exhausted, the moment bound chooses
 //! another α and the cones sharpen its bound.
 
-use infimum_problem::{Ending, Event, HiddenBias, Matrix, Monitor, Problem, Stop, Witness, gap_reached};
+use infimum_problem::{BoundProof, Ending, Event, HiddenBias, Matrix, Monitor, Problem, Stop, Witness, gap_reached};
 
-use crate::claim::{Claim, claim, nothing};
-use crate::cones::{self, Ended};
+use crate::claim::{Claim, claim, norms, nothing, settle, upper};
+use crate::cones::{ConeEnding, Request, bound_over_cones};
 use crate::incumbent::{Round, Search};
 use crate::moments;
 use crate::promise::{EXACT_RANK, rank};
-use crate::{Error, Instance, Options, Outcome};
+use crate::{Error, Instance, Net, Options, Outcome};
 
 /// Name of the solver in logs.
 pub const SOLVER: &str = "column-generation";
 
-/// Share of the gap that the cones may leave of the bound on hidden units.
-const CONE_SHARE: f64 = 0.25;
+/// Share of the gap by which hidden units may exceed β where they are not looked for any more.
+const EXCESS_SHARE: f64 = 0.25;
+/// Rank up to which cones are exhausted before anything else is tried.
+const EASY_RANK: usize = 3;
 /// Smallest relative excess over β that the cones are asked to exclude.
 const LEAST_EXCESS: f64 = 1e-9;
 /// Nodes of the first attempt of the cones; each later one has four times as many.
@@ -26,12 +28,29 @@ const FIRST_NODES: u64 = 20_000;
 /// Nodes beyond which a tree is not kept.
 const MOST_NODES: u64 = 20_000_000;
 
+/// Why an exact search leaves a gap.
+const NOT_EXACT: &str = "no hidden unit lowers the objective, but the dual point is not exact enough for the gap asked for; ask for a larger --gap";
+
+/// What the cones found at an α.
+enum Found {
+    /// The bound asked for, of all outputs and signs.
+    Proven,
+    /// A hidden unit that violates it.
+    Violated(Vec<f64>),
+    /// Neither: too many cones.
+    Open,
+}
+
 struct Run<'a> {
     instance: &'a Instance<'a>,
     options: &'a Options,
     monitor: &'a dyn Monitor,
     rank: usize,
+    /// The incumbent and its value.
+    net: Net,
     upper: f64,
+    /// Whether the width asked for keeps hidden units out that would lower the objective.
+    capped: bool,
     best: Claim,
     bound: &'static str,
     rounds: u64,
@@ -52,13 +71,18 @@ pub fn solve(
         .num_threads(options.threads.max(1))
         .build()
         .map_err(|error| Error::Unsupported(format!("{} threads cannot be started: {error}", options.threads)))?;
-    let reason = format!("hidden units one after the other, at most {}", options.width.map_or("any number".into(), |k| k.to_string()));
+    let reason = format!(
+        "hidden units one after the other, at most {}",
+        options.width.map_or("any number".into(), |k| k.to_string())
+    );
     monitor.report(Event::Solver { name: SOLVER, reason });
     Ok(pool.install(|| {
         let instance = Instance::new(problem, hidden_bias);
         let run = Run {
             rank: rank(&instance.points),
+            net: Net { hidden: Vec::new(), output: Vec::new(), biases: vec![0.0; instance.outputs] },
             upper: f64::INFINITY,
+            capped: false,
             best: nothing(&instance),
             bound: "norms",
             rounds: 0,
@@ -91,9 +115,6 @@ fn objection(problem: &Problem, options: &Options) -> Option<String> {
 }
 
 impl Run<'_> {
-    fn stopped(&self) -> bool {
-        self.monitor.stop().is_some()
-    }
 
     fn report(&self, source: &'static str) {
         let (upper, lower, explored) = (self.upper, self.best.lower, self.nodes);
@@ -118,7 +139,205 @@ impl Run<'_> {
     }
 
     fn run(mut self) -> Outcome {
-        let _ = (Stop::TimeLimit, EXACT_RANK, FIRST_NODES, MOST_NODES, CONE_SHARE, LEAST_EXCESS);
-        todo!()
+        let threads = self.options.threads;
+        let mut search = Search::new(self.instance, self.options.width, self.options.seed, threads);
+        if let Some(net) = &self.options.start {
+            search.start(&self.instance.private(net));
+        }
+        self.keep(&search);
+        self.report("start");
+        let mut message = self.columns(&mut search);
+        if self.capped {
+            // The bound is over every width, so its α has to be that of a network of any width.
+            let mut free = Search::new(self.instance, None, self.options.seed, threads);
+            free.start(search.net());
+            message = self.columns(&mut free);
+        }
+        if self.best.lower <= 0.0 && self.instance.beta > 0.0 {
+            let alpha = search.alpha();
+            let witnesses = norms(self.instance, &alpha);
+            self.offer(&alpha, &witnesses, "norms");
+        }
+        self.report("end");
+        let ending = match (self.done(), self.monitor.stop()) {
+            (true, _) => Ending::Optimal,
+            (false, Some(Stop::Interrupted)) => Ending::Interrupted,
+            (false, Some(Stop::TimeLimit)) => Ending::TimeLimit,
+            (false, None) => Ending::Stalled,
+        };
+        let message = if ending == Ending::Optimal { self.width_remark() } else { message };
+        Outcome {
+            net: self.instance.public(&self.net),
+            dual: self.best.alpha,
+            witnesses: self.best.witnesses,
+            upper: self.upper,
+            lower: self.best.lower,
+            ending,
+            bound: self.bound,
+            rounds: self.rounds,
+            nodes: self.nodes,
+            message,
+        }
+    }
+
+    /// Takes the search's network as incumbent if it is better and no wider than was asked for.
+    fn keep(&mut self, search: &Search) {
+        let net = search.net();
+        let fits = self.options.width.is_none_or(|width| net.output.len() <= width * self.instance.outputs);
+        if fits {
+            let upper = upper(self.instance, net);
+            if upper < self.upper {
+                (self.upper, self.net) = (upper, net.clone());
+            }
+        }
+    }
+
+    /// Column generation with a bound at its end, until nothing can be improved; says why it ended.
+    fn columns(&mut self, search: &mut Search) -> String {
+        let monitor = self.monitor;
+        let stop = move || monitor.stop().is_some();
+        let mut nodes = if self.rank <= EASY_RANK { MOST_NODES } else { FIRST_NODES };
+        let mut relaxed = None;
+        loop {
+            let round = search.round(&stop);
+            self.rounds += 1;
+            self.keep(search);
+            match round {
+                Round::Improved => {
+                    self.report("columns");
+                    continue;
+                }
+                Round::Exhausted if !self.capped => {
+                    self.report("columns");
+                    self.capped = true;
+                    return String::new();
+                }
+                Round::Stopped => return String::new(),
+                Round::NoneViolated | Round::Exhausted => self.report("polish"),
+            }
+            if self.instance.beta == 0.0 {
+                return "without decay no bound above 0 is known for networks of every width; add --l2".into();
+            }
+            let found = self.bound_at(&search.alpha(), nodes, true);
+            if self.done() || stop() {
+                return String::new();
+            }
+            match found {
+                // A hidden unit that the ascent had not found.
+                Found::Violated(u) if search.add(&u) => continue,
+                Found::Violated(_) | Found::Proven => {
+                    if relaxed.is_some() {
+                        return NOT_EXACT.into();
+                    }
+                }
+                Found::Open => {}
+            }
+            let alpha = match relaxed.take() {
+                Some(alpha) => alpha,
+                None => {
+                    let alpha = self.moments(&search.alpha());
+                    if self.done() || stop() {
+                        return String::new();
+                    }
+                    alpha
+                }
+            };
+            if self.rank > EXACT_RANK || self.instance.outputs > 1 {
+                return self.weak();
+            }
+            self.bound_at(&alpha, nodes, false);
+            if self.done() || stop() {
+                return String::new();
+            }
+            if nodes >= MOST_NODES {
+                return "the cones of the bound do not fit in memory; a stronger --l2 makes them fewer".into();
+            }
+            nodes *= 4;
+            relaxed = Some(alpha);
+        }
+    }
+
+    /// The joint moment bound; returns its α.
+    fn moments(&mut self, start: &[f64]) -> Vec<f64> {
+        let monitor = self.monitor;
+        let stop = move || monitor.stop().is_some();
+        let gap = (self.options.gap * self.upper.abs()).max(self.options.abs_gap);
+        let upper = self.upper;
+        let instance = self.instance;
+        let point = moments::joint(instance, start, upper, 0.5 * gap, &stop, &mut |point| {
+            self.offer(&point.alpha, &point.witnesses, "moments");
+        });
+        point.alpha
+    }
+
+    /// Bounds all outputs and signs at this α by cones, where the rank allows, and offers the claim.
+    fn bound_at(&mut self, alpha: &[f64], nodes: u64, is_incumbent: bool) -> Found {
+        if self.rank > EXACT_RANK || (self.instance.outputs > 1 && self.rank > EASY_RANK) {
+            return Found::Open;
+        }
+        let monitor = self.monitor;
+        let stop = move || monitor.stop().is_some();
+        let mut alpha = alpha.to_vec();
+        settle(self.instance, &mut alpha);
+        let beta = self.instance.beta;
+        let excess = (EXCESS_SHARE * self.options.gap).max(LEAST_EXCESS);
+        let single = self.instance.outputs == 1 && is_incumbent;
+        let (mut witnesses, mut proven) = (Vec::new(), true);
+        for k in 0..self.instance.outputs {
+            let w = self.instance.merged(&alpha, k);
+            for sign in [1.0, -1.0] {
+                let w: Vec<f64> = w.iter().map(|w| sign * w).collect();
+                if w.iter().all(|&w| w <= 0.0) {
+                    witnesses.push(Witness { bound: 0.0, proof: BoundProof::Norms });
+                    continue;
+                }
+                // Where only the value counts, the target is what is seen to be reached.
+                let mut request = Request {
+                    points: &self.instance.points,
+                    w: &w,
+                    target: beta * (1.0 + excess),
+                    refute: if single { beta * (1.0 + excess) } else { f64::INFINITY },
+                    threads: self.options.threads,
+                    nodes,
+                    stop: &stop,
+                };
+                if !single {
+                    let Some(first) = bound_over_cones(&Request { nodes: 1, ..request }) else { return Found::Open };
+                    request.target = first.best.1.max(0.0) * (1.0 + excess);
+                }
+                let Some(answer) = bound_over_cones(&request) else { return Found::Open };
+                self.nodes += answer.nodes;
+                match answer.ending {
+                    ConeEnding::Refuted => return Found::Violated(answer.best.0),
+                    ConeEnding::Stopped => proven = false,
+                    ConeEnding::Reached | ConeEnding::Exact => {}
+                }
+                witnesses.push(Witness { bound: answer.bound.max(0.0), proof: BoundProof::Cones(answer.cones) });
+                if !proven && stop() {
+                    return Found::Open;
+                }
+            }
+        }
+        self.offer(&alpha, &witnesses, "cones");
+        if proven { Found::Proven } else { Found::Open }
+    }
+
+    /// What is known where only moments bound.
+    fn weak(&self) -> String {
+        let rank = self.rank;
+        if self.instance.outputs > 1 {
+            return format!(
+                "with several outputs the bound adds up what each allows (rank {rank}); the gap may be the bound's weakness as well as a better network"
+            );
+        }
+        format!(
+            "the rows have rank {rank}, above {EXACT_RANK} only moments bound; the gap may be the bound's weakness as well as a better network. \
+             A stronger --l2 closes it"
+        )
+    }
+
+    /// What a narrower network than the bound speaks of may mean.
+    fn width_remark(&self) -> String {
+        String::new()
     }
 }

@@ -248,12 +248,3 @@ fn combinations_that_do_not_exist_say_what_does() {
         sandbox.refused(&format!("fit {arguments} --quiet"), &[expected]);
     }
 }
-
-#[test]
-fn options_of_deep_nets_name_what_this_version_trains() {
-    let sandbox = Sandbox::new();
-    for option in ["--hidden 16,8", "--activation relu", "--net net.toml", "--device cuda:0", "--hidden-bias none"] {
-        let name = option.split(' ').next().unwrap();
-        sandbox.refused(&format!("fit builtin:iris {option}"), &[name, "one linear layer", "squared-hinge"]);
-    }
-}

@@ -11,6 +11,7 @@ mod folder;
 mod idx;
 mod kernel;
 mod memory;
+mod net;
 mod parquet;
 mod predict;
 mod reading;

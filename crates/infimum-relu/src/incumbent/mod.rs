@@ -144,10 +144,11 @@ impl<'a> Search<'a> {
     }
 
     /// Adds a neuron of the given direction, if it violates the bound and the width allows it; the next round descends from there.
-    pub(crate) fn add(&mut self, u: &[f64]) {
+    /// Whether it was added.
+    pub(crate) fn add(&mut self, u: &[f64]) -> bool {
         let size = norm(u);
         if !(size > 0.0 && size.is_finite()) || self.present.units.len() >= self.cap {
-            return;
+            return false;
         }
         self.look();
         let u: Vec<f64> = u.iter().map(|u| u / size).collect();
@@ -155,9 +156,11 @@ impl<'a> Search<'a> {
         self.descent.columns.project(&u, &mut t);
         let pull = pull_of(&self.descent.alpha, &t, self.instance.outputs);
         let gain = norm(&pull);
-        if gain > self.instance.beta && self.insert(u, pull.iter().map(|pull| pull / gain).collect()) {
+        let added = gain > self.instance.beta && self.insert(u, pull.iter().map(|pull| pull / gain).collect());
+        if added {
             (self.begun, self.polished) = (false, false);
         }
+        added
     }
 
     /// One round: neurons that violate the bound are added and everything is minimised; else the network is polished.
