@@ -1,0 +1,201 @@
+//! From multipliers to witnesses, and from those to a dual point whose bounds are at most β together (docs/relu.md, theorems 1 and 3).
+
+use faer::linalg::matmul::matmul;
+use faer::{Accum, Mat, MatRef, Par};
+use infimum_problem::{BoundProof, Intercept, Moments, Witness};
+
+use super::{DualPoint, trust_region};
+use crate::{Instance, Points};
+
+/// Relative slack of a bound, for the rounding of the search and of the checker.
+const SLACK: f64 = 1e-10;
+/// Steps of the search for the best scale of a dual point.
+const SCALES: usize = 60;
+
+/// Free numbers of theorem 3 for one w: whatever they are, a bound comes out.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Multipliers {
+    /// τ_p, M of them.
+    pub(super) tau: Vec<f64>,
+    /// g_p, M × D; or empty: all 0.
+    pub(super) g: Vec<f64>,
+    /// σ_p, M of them.
+    pub(super) sigma: Vec<f64>,
+}
+
+impl Multipliers {
+    /// The witness for `scale·w` with g and σ scaled likewise: g is rounded to `f32` first, then c, Q, q, λ and s follow from what
+    /// is recorded. The bound is computed with slack for rounding. Where numbers overflow, that of theorem 2.
+    pub(super) fn witness(&self, points: &Points, w: &[f64], scale: f64) -> Witness {
+        self.moments(points, w, scale).unwrap_or_else(|| norms(points, w, scale))
+    }
+
+    fn moments(&self, points: &Points, w: &[f64], scale: f64) -> Option<Witness> {
+        let (d, m) = (points.dimension, points.len());
+        let g: Vec<f32> = self.g.iter().map(|&g| (scale * g) as f32).collect();
+        let (mut tau, mut sigma) = (Vec::with_capacity(m), Vec::with_capacity(m));
+        let (mut constant, mut magnitude) = (0.0, 0.0);
+        let mut linear = vec![0.0; d];
+        let mut weights = vec![0.0; m];
+        for p in 0..m {
+            let x = points.point(p);
+            let row = g.get(p * d..(p + 1) * d).unwrap_or(&[]);
+            let r = row.iter().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt() * (1.0 + 1e-14);
+            let (w, s) = (scale * w[p], scale * self.sigma[p]);
+            let c = (0.5 * w + r + s.abs()).max(0.0);
+            let norm = x.iter().map(|x| x * x).sum::<f64>().sqrt();
+            // A row of zeros has the term 0: any tiny τ will do.
+            let t = if norm == 0.0 { 1e-200 } else { self.tau[p].clamp(1e-12 * norm, 1e6 * norm) };
+            constant += 0.5 * c * t;
+            weights[p] = 0.5 * c / t;
+            magnitude += weights[p] * norm * norm + (r + 0.5 * w.abs() + s.abs()) * norm;
+            linear.iter_mut().zip(x).for_each(|(q, x)| *q += (0.5 * w - s) * x);
+            tau.push(t);
+            sigma.push(s);
+        }
+        let matrix = quadratic(points, &weights, &g);
+        let (lambda, s) = trust_region::multipliers(&matrix, &linear, 0.0)?;
+        // The bound is never larger than that of theorem 2, in which every |w_p|‖x_p‖ is at most twice a part of the magnitude.
+        let slack = SLACK * (lambda + s + constant) + 1e-14 * magnitude;
+        let (lambda, s) = trust_region::multipliers(&matrix, &linear, slack)?;
+        let bound = (lambda + s + constant) * (1.0 + 1e-13);
+        bound.is_finite().then(|| Witness { bound, proof: BoundProof::Moments(Moments { tau, g, sigma, lambda, s }) })
+    }
+}
+
+/// `Q = Σ_p weight_p x_p x_pᵀ − ½ Σ_p (x_p g_pᵀ + g_p x_pᵀ)`.
+fn quadratic(points: &Points, weights: &[f64], g: &[f32]) -> Mat<f64> {
+    const CHUNK: usize = 512;
+    let (d, m) = (points.dimension, points.len());
+    let mut sum = Mat::<f64>::zeros(d, d);
+    let mut right = Vec::with_capacity(CHUNK * d);
+    for first in (0..m).step_by(CHUNK) {
+        let range = first..(first + CHUNK).min(m);
+        right.clear();
+        for p in range.clone() {
+            let row = g.get(p * d..(p + 1) * d);
+            let x = points.point(p);
+            right.extend((0..d).map(|j| weights[p] * x[j] - row.map_or(0.0, |row| f64::from(row[j]))));
+        }
+        let left = &points.values[range.start * d..range.end * d];
+        let (left, right) = (
+            MatRef::from_column_major_slice(left, d, range.len()),
+            MatRef::from_column_major_slice(&right, d, range.len()),
+        );
+        matmul(sum.as_mut(), Accum::Add, left, right.transpose(), 1.0, Par::Seq);
+    }
+    Mat::from_fn(d, d, |i, j| 0.5 * (sum[(i, j)] + sum[(j, i)]))
+}
+
+/// The witness of theorem 2.
+pub(super) fn norms(points: &Points, w: &[f64], scale: f64) -> Witness {
+    let norm = |p: usize| points.point(p).iter().map(|x| x * x).sum::<f64>().sqrt();
+    let sum: f64 = w.iter().enumerate().filter(|(_, w)| **w > 0.0).map(|(p, w)| scale * w * norm(p)).sum();
+    Witness { bound: sum * (1.0 + 1e-12), proof: BoundProof::Norms }
+}
+
+/// `sqrt(Σ_k max(M_k⁺, M_k⁻)²)`.
+pub(super) fn total(witnesses: &[Witness]) -> f64 {
+    let largest = witnesses.chunks(2).map(|pair| pair.iter().fold(0.0f64, |top, witness| top.max(witness.bound)));
+    let (mut sum, mut count, mut last) = (0.0, 0, 0.0);
+    for bound in largest {
+        (sum, count, last) = (sum + bound * bound, count + 1, bound);
+    }
+    if count == 1 { last } else { sum.sqrt() * (1.0 + 1e-15) }
+}
+
+/// `g(scale·α) − R(scale·α)`.
+fn value(instance: &Instance, alpha: &[f64], scale: f64) -> f64 {
+    let scaled: Vec<f64> = alpha.iter().map(|a| scale * a).collect();
+    instance.losses.gain(&scaled) - charge(instance, &scaled)
+}
+
+/// R of theorem 1.
+pub(super) fn charge(instance: &Instance, alpha: &[f64]) -> f64 {
+    if instance.output_bias != Intercept::Penalized {
+        return 0.0;
+    }
+    let sum = |k: usize| alpha.iter().skip(k).step_by(instance.outputs).sum::<f64>();
+    (0..instance.outputs).map(|k| sum(k) * sum(k)).sum::<f64>() / (2.0 * instance.beta)
+}
+
+/// The best multiple of a dual point with its witnesses. `alpha` may be a little outside of its domain; `multipliers` are for w = α_k and
+/// w = −α_k, for every output k. All bounds scale with α, so the value along the ray is the concave `t ↦ g(tα) − t²R`, up to the t
+/// where a bound or the domain ends.
+pub(super) fn certified(instance: &Instance, mut alpha: Vec<f64>, multipliers: &[Multipliers]) -> DualPoint {
+    if instance.output_bias == Intercept::Free {
+        instance.losses.clip(&mut alpha);
+        instance.losses.balance(&mut alpha);
+    }
+    instance.losses.clip(&mut alpha);
+    let weights: Vec<Vec<f64>> = (0..multipliers.len()).map(|b| signed(instance, &alpha, b)).collect();
+    let witnesses = |scale: f64| -> Vec<Witness> {
+        let parts = multipliers.iter().zip(&weights);
+        parts.map(|(multipliers, w)| multipliers.witness(&instance.points, w, scale)).collect()
+    };
+    let bound = total(&witnesses(1.0));
+    let limit = if bound > 0.0 { instance.beta / bound } else { f64::INFINITY };
+    let mut scale = best_scale(instance, &alpha, limit.min(room(instance, &alpha)));
+    let mut shrink = 1e-13;
+    for _ in 0..12 {
+        let witnesses = witnesses(scale);
+        if total(&witnesses) <= instance.beta {
+            alpha.iter_mut().for_each(|a| *a *= scale);
+            instance.losses.clip(&mut alpha);
+            let value = instance.losses.gain(&alpha) - charge(instance, &alpha);
+            return DualPoint { alpha, witnesses, value };
+        }
+        // Rounding g to f32 moves the bound by about 1e-8 of itself.
+        scale *= (instance.beta / total(&witnesses)).min(1.0) * (1.0 - shrink);
+        shrink *= 10.0;
+    }
+    DualPoint::zero(instance)
+}
+
+/// w_p for bound number `b`: that of output b/2, with sign − if b is odd.
+pub(super) fn signed(instance: &Instance, alpha: &[f64], b: usize) -> Vec<f64> {
+    let mut w = instance.merged(alpha, b / 2);
+    if b % 2 == 1 {
+        w.iter_mut().for_each(|w| *w = -*w);
+    }
+    w
+}
+
+/// The largest t ≥ 1 for which tα is in the domain.
+fn room(instance: &Instance, alpha: &[f64]) -> f64 {
+    let outputs = instance.outputs;
+    let mut room = f64::INFINITY;
+    for (entry, &a) in alpha.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+        let (low, high) = instance.losses.domain(entry / outputs, entry % outputs);
+        room = room.min(if a > 0.0 { high / a } else { low / a });
+    }
+    room.max(1.0)
+}
+
+/// The maximiser of the concave value along the ray in [0, limit], by golden sections.
+fn best_scale(instance: &Instance, alpha: &[f64], limit: f64) -> f64 {
+    let along = |t: f64| value(instance, alpha, t);
+    let mut high = 1.0;
+    while high < limit && along(2.0 * high) > along(high) && high < 1e12 {
+        high *= 2.0;
+    }
+    let mut high = (2.0 * high).min(limit);
+    if along(high) >= along(high * (1.0 - 1e-6)) {
+        return high;
+    }
+    let (mut low, ratio) = (0.0, 0.5 * (5f64.sqrt() - 1.0));
+    let (mut a, mut b) = (high - ratio * (high - low), low + ratio * (high - low));
+    let (mut at_a, mut at_b) = (along(a), along(b));
+    for _ in 0..SCALES {
+        if at_a < at_b {
+            (low, a, at_a) = (a, b, at_b);
+            b = low + ratio * (high - low);
+            at_b = along(b);
+        } else {
+            (high, b, at_b) = (b, a, at_a);
+            a = high - ratio * (high - low);
+            at_a = along(a);
+        }
+    }
+    0.5 * (low + high)
+}

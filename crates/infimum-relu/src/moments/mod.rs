@@ -1,0 +1,141 @@
+//! The joint moment bound: a dual point α and the multipliers of theorem 3 (docs/relu.md), optimised together.
+//!
+//! A network's hidden units with output sign σ are replaced by their moments of order up to two, `t = Σ|a_j|`, `u = Σ|a_j| w_j`,
+//! `U = Σ|a_j| w_j w_jᵀ` with ‖w_j‖ = 1, and `Σ|a_j||x·w_j|` by a number s between what these moments allow (`blocks.rs`). The minimum of
+//! loss and penalty over such moments is a convex program. Its dual is: α in the domain of the losses' conjugates, and for each sign multipliers
+//! (τ, g, σ, λ, s) whose bound of theorem 3 is at most β. Whatever point the search has reached, [`bound`] turns its α and multipliers into a
+//! proof, scaling α down where the bound is above β.
+//!
+//! * `blocks.rs`, `objective.rs`, `point.rs`: moments, losses, and the barrier function Φ_μ.
+//! * `system.rs`: Newton's system. `path.rs`: the barrier method.
+//! * `bound.rs`, `trust_region.rs`: from multipliers to witnesses.
+
+mod blocks;
+mod bound;
+#[cfg(test)]
+mod experiment;
+mod objective;
+mod path;
+mod point;
+mod system;
+#[cfg(test)]
+mod test_problems;
+mod trust_region;
+
+use infimum_problem::{Intercept, Witness};
+
+use crate::{Instance, Points};
+use blocks::Rows;
+use bound::Multipliers;
+use objective::Objective;
+use path::{Advance, Path};
+use point::{Biases, Charge, Setting};
+
+/// A proven bound.
+#[derive(Debug, Clone)]
+pub(crate) struct DualPoint {
+    /// α, n × K, in the losses' domain; sums over the rows are 0 up to rounding if the output bias is free.
+    pub(crate) alpha: Vec<f64>,
+    /// For each output the bound for α, then that for −α.
+    pub(crate) witnesses: Vec<Witness>,
+    /// g(α) − R in `f64`.
+    pub(crate) value: f64,
+}
+
+impl DualPoint {
+    /// α = 0.
+    pub(crate) fn zero(instance: &Instance) -> DualPoint {
+        let alpha = vec![0.0; instance.rows() * instance.outputs];
+        let zero = vec![0.0; instance.points.len()];
+        let witnesses = (0..2 * instance.outputs).map(|_| bound::norms(&instance.points, &zero, 0.0)).collect();
+        let value = instance.losses.gain(&alpha);
+        DualPoint { alpha, witnesses, value }
+    }
+}
+
+/// The best dual point with moment bounds that the time allows. `start` is −loss′ at the incumbent's outputs, `upper` its objective. Ends when
+/// the bound is within `gap` of `upper`, when the relaxation is solved, or when `stop` says so. `report` sees every improvement.
+pub(crate) fn joint(
+    instance: &Instance,
+    start: &[f64],
+    upper: f64,
+    gap: f64,
+    stop: &(dyn Fn() -> bool + Sync),
+    report: &mut dyn FnMut(&DualPoint),
+) -> DualPoint {
+    let mut best = DualPoint::zero(instance);
+    let biases = match instance.output_bias {
+        Intercept::None => Biases::Absent,
+        Intercept::Free => Biases::Present { strength: 0.0 },
+        Intercept::Penalized => Biases::Present { strength: instance.beta },
+    };
+    let setting = Setting {
+        rows: Rows::new(&instance.points),
+        points: instance.points.len(),
+        outputs: instance.outputs,
+        objective: Objective::losses(instance),
+        charge: Charge::Penalty(instance.beta),
+        biases,
+    };
+    let scale = upper.abs().max(f64::MIN_POSITIVE);
+    let mut path = Path::new(setting, scale / (4.0 * instance.beta), scale);
+    let mut improve = |candidate: DualPoint, best: &mut DualPoint| {
+        if candidate.value > best.value {
+            report(&candidate);
+            *best = candidate;
+        }
+    };
+    while !(upper - best.value <= gap) {
+        let Advance::Near(near) = path.advance(stop) else { break };
+        improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best);
+        let multipliers = rescaled(instance, &near.alpha, start, &near.multipliers);
+        improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
+        if near.primal - best.value <= 1e-7 * near.primal.abs() || near.width <= 1e-10 * scale {
+            break;
+        }
+    }
+    best
+}
+
+/// Multipliers for `to` instead of `from`: g and σ of each point in proportion to its weight.
+fn rescaled(instance: &Instance, from: &[f64], to: &[f64], multipliers: &[Multipliers]) -> Vec<Multipliers> {
+    let d = instance.dimension();
+    let mut out = multipliers.to_vec();
+    for (b, out) in out.iter_mut().enumerate() {
+        let (from, to) = (bound::signed(instance, from, b), bound::signed(instance, to, b));
+        for p in 0..from.len() {
+            let factor = if from[p] * to[p] > 0.0 { to[p] / from[p] } else { 0.0 };
+            out.sigma[p] *= factor;
+            out.g[p * d..(p + 1) * d].iter_mut().for_each(|g| *g *= factor);
+        }
+    }
+    out
+}
+
+/// The least bound of theorem 3 on `Σ_p w_p relu(x_p·u)` over ‖u‖ ≤ 1, up to the relative `accuracy`.
+pub(crate) fn at(points: &Points, w: &[f64], accuracy: f64, stop: &(dyn Fn() -> bool + Sync)) -> Witness {
+    let mut best = bound::norms(points, w, 1.0);
+    if !(best.bound > 0.0) {
+        return best;
+    }
+    let setting = Setting {
+        rows: Rows::new(points),
+        points: points.len(),
+        outputs: 1,
+        objective: Objective::Linear(w),
+        charge: Charge::Ball,
+        biases: Biases::Absent,
+    };
+    let scale = best.bound;
+    let mut path = Path::new(setting, 0.5, scale);
+    while let Advance::Near(near) = path.advance(stop) {
+        let witness = near.multipliers[0].witness(points, w, 1.0);
+        if witness.bound < best.bound {
+            best = witness;
+        }
+        if best.bound + near.primal <= accuracy * best.bound || near.width <= 1e-12 * scale {
+            break;
+        }
+    }
+    best
+}

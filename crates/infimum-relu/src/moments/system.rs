@@ -1,0 +1,326 @@
+//! Newton's system of one output for its blocks and its bias, slacks eliminated.
+//!
+//! With the forms dt, dy = xᵀdUx, dκ = vᵀdUx (v = Ux), dq = x·du of a block and a row, the barrier of the row has Hessian B on (dy, dκ, dt,
+//! dq), cross derivatives e with s, and second derivative h by s, plus the multiple 2/(s² − ‖v‖²) of ‖dUx‖². With the loss's
+//! curvature W (of one output, divided by μ) and a_σ = σ‖x_p‖/2 the change of the output is `df = dc + Σ_σ a_σ(dq + ds)`. Minimised over
+//! ds, the quadratic of the row becomes
+//!
+//! ```text
+//! ½ Σ_σ [(dy, dκ, dt, dq) (B − e eᵀ/h) (…)ᵀ + 2‖dUx‖²/(s² − ‖v‖²)] + ½ W̃ (dc + Σ_σ a_σ(dq − e/h))²,   W̃ = W/(1 + W Σ_σ a_σ²/h)
+//! ```
+//!
+//! so that two blocks are coupled by one rank-one term for each row. The 4 × 4 matrix, with its share of the last term, is factorised; its first two
+//! columns are forms on all entries of G, whose outer products cost most of the time; the others involve t and u only.
+
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::solvers::{Llt, Solve};
+use faer::{Accum, Mat, MatRef, Par, Side};
+
+use super::blocks::{Block, Distances, packed};
+use super::point::{Biases, Charge, Point, Setting, add_form, add_log_determinant, add_product, at};
+
+/// Rows whose forms are in memory at a time.
+const CHUNK: usize = 64;
+
+/// The factorised system of one output.
+pub(super) struct System {
+    factor: Llt<f64>,
+    scale: Vec<f64>,
+    /// −∇Φ.
+    pub(super) descent: Vec<f64>,
+    /// What moves the solution when μ falls: the direction of steepest descent of the objective over μ.
+    pub(super) pull: Vec<f64>,
+}
+
+/// What one block and row contribute.
+struct Part {
+    /// Lower triangle of the factor of the 4 × 4 matrix over (y, κ, t, q).
+    factor: [[f64; 4]; 4],
+    /// The form `a_σ(dq − e/h)`.
+    form: [f64; 4],
+    /// 2/(s² − ‖v‖²).
+    ball: f64,
+}
+
+impl System {
+    /// The system of output `k` at `point`. `None` if it is not finite or cannot be factorised.
+    pub(super) fn new(setting: &Setting, point: &Point, k: usize, mu: f64) -> Option<System> {
+        let signs = setting.signs();
+        let blocks = &point.blocks[k * signs..(k + 1) * signs];
+        let order = blocks[0].g.nrows();
+        let size = packed(order);
+        let has_bias = setting.biases != Biases::Absent;
+        let total = signs * size + usize::from(has_bias);
+        let mut matrix = Mat::<f64>::zeros(total, total);
+        let (mut descent, mut pull) = (vec![0.0; total], vec![0.0; total]);
+        let mut border = vec![0.0; total];
+        rows(setting, point, k, mu, &mut matrix, &mut descent, &mut pull, &mut border);
+        let price = setting.prices(&point.blocks)[k];
+        for (b, block) in blocks.iter().enumerate() {
+            let first = b * size;
+            add_log_determinant(&mut matrix, first, &block.inverse);
+            for j in 0..order {
+                for i in 0..=j {
+                    descent[first + at(i, j)] += if i == j { 1.0 } else { 2.0 } * block.inverse[(i, j)];
+                }
+            }
+            // −ln(t − tr U): t and the diagonal of U.
+            let spare = block.spare().recip();
+            let trace = |j: usize| if j == 0 { 1.0 } else { -1.0 };
+            for j in 0..order {
+                descent[first + at(j, j)] += trace(j) * spare;
+                (j..order).for_each(|i| {
+                    matrix[(first + at(i, i), first + at(j, j))] += trace(i) * trace(j) * spare * spare;
+                });
+            }
+            match setting.charge {
+                Charge::Penalty(_) => {
+                    descent[first] -= price / mu;
+                    pull[first] -= price / mu;
+                }
+                Charge::Ball => {
+                    let room = (1.0 - block.t()).recip();
+                    descent[first] -= room;
+                    matrix[(first, first)] += room * room;
+                }
+            }
+        }
+        if setting.outputs > 1 && setting.charge != Charge::Ball {
+            // β‖T‖ ≤ β(‖T‖²/‖T₀‖ + ‖T₀‖)/2 for T = (t_k⁺ + t_k⁻)_k: the curvature of the right side, β/‖T₀‖ = β_k/T_k.
+            let sum: f64 = blocks.iter().map(Block::t).sum();
+            for b in 0..signs {
+                (0..=b).for_each(|a| matrix[(b * size, a * size)] += price / (sum * mu));
+            }
+        }
+        if let Biases::Present { strength } = setting.biases {
+            let last = total - 1;
+            (0..last).for_each(|j| matrix[(last, j)] += border[j]);
+            matrix[(last, last)] += border[last] + strength / mu;
+            descent[last] -= strength * point.biases[k] / mu;
+            pull[last] -= strength * point.biases[k] / mu;
+        }
+        let (factor, scale) = factorise(matrix)?;
+        Some(System { factor, scale, descent, pull })
+    }
+
+    /// The solution for a right-hand side.
+    pub(super) fn solve(&self, right: &[f64]) -> Vec<f64> {
+        let mut column = Mat::from_fn(right.len(), 1, |i, _| right[i] * self.scale[i]);
+        self.factor.solve_in_place(column.as_mut());
+        self.scale.iter().enumerate().map(|(i, scale)| scale * column[(i, 0)]).collect()
+    }
+}
+
+/// Cholesky's factor of the matrix scaled to a diagonal of ones, with the least damping of a short ladder that makes it positive definite.
+fn factorise(mut matrix: Mat<f64>) -> Option<(Llt<f64>, Vec<f64>)> {
+    let order = matrix.nrows();
+    let inverse_root = |h: f64| if h > 0.0 { h.sqrt().recip() } else { 1.0 };
+    let scale: Vec<f64> = (0..order).map(|j| inverse_root(matrix[(j, j)])).collect();
+    if !scale.iter().all(|s| s.is_finite()) {
+        return None;
+    }
+    for j in 0..order {
+        let column = &mut matrix.col_as_slice_mut(j)[j..];
+        column.iter_mut().zip(&scale[j..]).for_each(|(h, s)| *h *= s * scale[j]);
+    }
+    for damping in [0.0, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-6, 1e-4] {
+        (0..order).for_each(|j| matrix[(j, j)] = 1.0 + damping);
+        if let Ok(factor) = matrix.llt(Side::Lower) {
+            return Some((factor, scale));
+        }
+    }
+    None
+}
+
+/// Adds what the rows contribute. `border` is the row of the bias.
+fn rows(
+    setting: &Setting,
+    point: &Point,
+    k: usize,
+    mu: f64,
+    matrix: &mut Mat<f64>,
+    descent: &mut [f64],
+    pull: &mut [f64],
+    border: &mut [f64],
+) {
+    let (signs, rows) = (setting.signs(), &setting.rows);
+    let blocks = &point.blocks[k * signs..(k + 1) * signs];
+    let (d, size) = (rows.unit.nrows(), packed(rows.unit.nrows() + 1));
+    let last = border.len() - 1;
+    let has_bias = setting.biases != Biases::Absent;
+    let mut is_row = vec![false; setting.points];
+    rows.point.iter().for_each(|&p| is_row[p] = true);
+    if has_bias {
+        for p in 0..setting.points {
+            let entry = p * setting.outputs + k;
+            descent[last] += point.sloped.weights[entry] / mu;
+            if !is_row[p] {
+                pull[last] += point.sloped.weights[entry] / mu;
+                border[last] += point.sloped.curvature[entry] / mu;
+            }
+        }
+    }
+    // Weighted sums over the rows that involve u only, and that of ‖dUx‖².
+    let mut products = vec![Mat::<f64>::zeros(d, d); signs];
+    let mut squares = vec![Mat::<f64>::zeros(d, d); signs];
+    let mut wide = vec![Mat::<f64>::zeros(size, 2 * CHUNK); signs];
+    let mut forms = vec![Mat::<f64>::zeros(size, CHUNK); signs];
+    let mut weighted = Mat::<f64>::zeros(size, CHUNK);
+    let mut scaled = Mat::<f64>::zeros(d, CHUNK);
+    for first in (0..rows.len()).step_by(CHUNK) {
+        let count = CHUNK.min(rows.len() - first);
+        let (mut balls, mut lines) = (vec![[0.0; CHUNK]; signs], vec![[0.0; CHUNK]; signs]);
+        let (mut curvatures, mut pulls) = ([0.0; CHUNK], [0.0; CHUNK]);
+        for local in 0..count {
+            let i = first + local;
+            let entry = rows.point[i] * setting.outputs + k;
+            let (weight, curvature) = (point.sloped.weights[entry] / mu, point.sloped.curvature[entry] / mu);
+            let mut below = 0.0;
+            for block in blocks {
+                let a = 0.5 * block.sign * rows.norm[i];
+                below += a * a / block.distances(i).slopes(block.slack[i]).1;
+            }
+            curvatures[local] = curvature / (1.0 + curvature * below);
+            pulls[local] = weight / (1.0 + curvature * below);
+            for (b, block) in blocks.iter().enumerate() {
+                let a = 0.5 * block.sign * rows.norm[i];
+                let part = part(block, i, a, curvatures[local]);
+                let (x, v) = (rows.unit.col_as_slice(i), block.v.col_as_slice(i));
+                let offset = b * size;
+                for (place, l) in [2 * local, 2 * local + 1].into_iter().zip(0..) {
+                    let column = wide[b].col_as_slice_mut(place);
+                    column.fill(0.0);
+                    let f = part.factor.map(|row| row[l]);
+                    add_form(column, x, v, f[2], f[3], f[0], f[1]);
+                }
+                let column = forms[b].col_as_slice_mut(local);
+                column.fill(0.0);
+                add_form(column, x, v, part.form[2], part.form[3], part.form[0], part.form[1]);
+                let [_, _, third, fourth] = part.factor;
+                matrix[(offset, offset)] += third[2] * third[2];
+                for j in 0..d {
+                    matrix[(offset + at(0, j + 1), offset)] += third[2] * fourth[2] * x[j];
+                }
+                lines[b][local] = fourth[2] * fourth[2] + fourth[3] * fourth[3];
+                balls[b][local] = part.ball;
+                // −gradient of the barrier of the row and of the loss.
+                let Distances { upper, ball, line } = block.distances(i);
+                add_form(
+                    &mut descent[offset..offset + size],
+                    x,
+                    v,
+                    block.y[i] / upper,
+                    a * weight - 2.0 * block.q[i] / line,
+                    block.t() / upper,
+                    -2.0 / ball,
+                );
+            }
+        }
+        for b in 0..signs {
+            let offset = b * size;
+            let target = matrix.submatrix_mut(offset, offset, size, size);
+            let factors = wide[b].subcols(0, 2 * count);
+            add_lower(target, factors, factors);
+            let forms_of = forms[b].subcols(0, count);
+            for local in 0..count {
+                let column = forms_of.col(local);
+                let (form, weight) = (column.iter(), curvatures[local]);
+                for (j, f) in form.enumerate() {
+                    pull[offset + j] += pulls[local] * f;
+                    if has_bias {
+                        border[offset + j] += weight * f;
+                    }
+                }
+            }
+            for (weights, sum) in [(&lines[b], &mut squares[b]), (&balls[b], &mut products[b])] {
+                for local in 0..count {
+                    let x = rows.unit.col_as_slice(first + local);
+                    scaled.col_as_slice_mut(local).iter_mut().zip(x).for_each(|(s, x)| *s = weights[local] * x);
+                }
+                add_lower(sum.as_mut(), scaled.subcols(0, count), rows.unit.subcols(first, count));
+            }
+        }
+        if has_bias {
+            border[last] += curvatures[..count].iter().sum::<f64>();
+            pull[last] += pulls[..count].iter().sum::<f64>();
+        }
+        if signs == 2 {
+            for local in 0..count {
+                let (source, weight) = (forms[1].col_as_slice(local), curvatures[local]);
+                weighted.col_as_slice_mut(local).iter_mut().zip(source).for_each(|(w, f)| *w = weight * f);
+            }
+            let target = matrix.submatrix_mut(size, 0, size, size);
+            let (left, right) = (weighted.subcols(0, count), forms[0].subcols(0, count));
+            matmul(target, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
+        }
+    }
+    for b in 0..signs {
+        let full = Mat::from_fn(d, d, |i, j| products[b][(i.max(j), i.min(j))]);
+        add_product(matrix, b * size, &full);
+        for j in 0..d {
+            for i in j..d {
+                matrix[(b * size + at(0, i + 1), b * size + at(0, j + 1))] += squares[b][(i, j)];
+            }
+        }
+    }
+}
+
+fn add_lower(target: faer::MatMut<'_, f64>, left: MatRef<'_, f64>, right: MatRef<'_, f64>) {
+    triangular::matmul(
+        target,
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        left,
+        BlockStructure::Rectangular,
+        right.transpose(),
+        BlockStructure::Rectangular,
+        1.0,
+        Par::Seq,
+    );
+}
+
+/// The contribution of row `i` to a block; `a` = a_σ, `curvature` = W̃.
+fn part(block: &Block, i: usize, a: f64, curvature: f64) -> Part {
+    let (s, t, y, q) = (block.slack[i], block.t(), block.y[i], block.q[i]);
+    let distances = block.distances(i);
+    let Distances { upper, ball, line } = distances;
+    let h = distances.slopes(s).1;
+    let (u1, b1, l1) = (upper.recip(), ball.recip(), line.recip());
+    // Order: y, κ, t, q.
+    let e = [-2.0 * s * t * u1 * u1, -4.0 * s * b1 * b1, -2.0 * s * y * u1 * u1, -4.0 * s * q * l1 * l1];
+    let mut matrix = [[0.0; 4]; 4];
+    matrix[0][0] = t * t * u1 * u1;
+    matrix[1][1] = 4.0 * b1 * b1;
+    matrix[2][0] = t * y * u1 * u1 - u1;
+    matrix[2][2] = y * y * u1 * u1;
+    matrix[3][3] = 4.0 * q * q * l1 * l1 + 2.0 * l1;
+    let form = [-a * e[0] / h, -a * e[1] / h, -a * e[2] / h, a - a * e[3] / h];
+    for r in 0..4 {
+        for c in 0..=r {
+            matrix[r][c] += curvature * form[r] * form[c] - e[r] * e[c] / h;
+        }
+    }
+    Part { factor: semidefinite_factor(matrix), form, ball: 2.0 * b1 }
+}
+
+/// L with L Lᵀ = the matrix whose lower triangle is given, up to rounding; a pivot that rounding has spoilt gives a column of zeros.
+fn semidefinite_factor(mut a: [[f64; 4]; 4]) -> [[f64; 4]; 4] {
+    let diagonal = [a[0][0], a[1][1], a[2][2], a[3][3]];
+    let mut factor = [[0.0; 4]; 4];
+    for j in 0..4 {
+        if !(a[j][j] > 1e-15 * diagonal[j]) {
+            continue;
+        }
+        let root = a[j][j].sqrt();
+        for i in j..4 {
+            factor[i][j] = a[i][j] / root;
+        }
+        for c in j + 1..4 {
+            for r in c..4 {
+                a[r][c] -= factor[r][j] * factor[c][j];
+            }
+        }
+    }
+    factor
+}
