@@ -8,8 +8,8 @@
 
 use rayon::prelude::*;
 
-use super::columns::{Columns, dot, norm};
-use super::descent::{on_active, pull_of, sigma_of};
+use super::columns::{Columns, dot, norm, where_active};
+use super::descent::{pull_of, sigma_of};
 use super::kinks::{Kinks, bend};
 use super::random::Random;
 use super::units::Units;
@@ -162,7 +162,7 @@ fn power(
             b = pull.iter().map(|pull| pull / size).collect();
             sigma = sigma_of(alpha, &b);
         }
-        on_active(&sigma, &t, &mut weights);
+        where_active(&sigma, 1.0, &t, &mut weights);
         columns.pull(&weights, &mut g);
         let gain = dot(&g, &u);
         if gain > best.gain {
@@ -199,7 +199,7 @@ fn climb(
         }
         let sigma = sigma_of(alpha, &neuron.b);
         let slope = |t: &[f64], weights: &mut [f64], g: &mut [f64]| {
-            on_active(&sigma, t, weights);
+            where_active(&sigma, 1.0, t, weights);
             columns.pull(weights, g);
         };
         slope(&neuron.t, &mut weights, &mut g);

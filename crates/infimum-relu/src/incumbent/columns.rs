@@ -47,26 +47,14 @@ impl Columns {
 
     /// `t_p = x_p·u` for all p.
     pub(super) fn project(&self, u: &[f64], t: &mut [f64]) {
-        t.fill(0.0);
         let mut j = 0;
+        t.fill(0.0);
         while j + 4 <= self.dimension {
-            let (a, b, c, d) = (self.column(j), self.column(j + 1), self.column(j + 2), self.column(j + 3));
-            let u: [f64; 4] = [u[j], u[j + 1], u[j + 2], u[j + 3]];
-            vectorized(
-                #[inline(always)]
-                || {
-                    let rows = t.iter_mut().zip(a).zip(b).zip(c).zip(d);
-                    rows.for_each(|((((t, a), b), c), d)| *t += (u[0] * a + u[1] * b) + (u[2] * c + u[3] * d));
-                },
-            );
+            add_four([0, 1, 2, 3].map(|place| self.column(j + place)), [0, 1, 2, 3].map(|place| u[j + place]), t);
             j += 4;
         }
         for j in j..self.dimension {
-            let (column, u) = (self.column(j), u[j]);
-            vectorized(
-                #[inline(always)]
-                || t.iter_mut().zip(column).for_each(|(t, x)| *t += u * x),
-            );
+            add_scaled(self.column(j), u[j], t);
         }
     }
 
@@ -76,28 +64,123 @@ impl Columns {
     }
 }
 
-/// `a·b` in several lanes.
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    if a.len() < LANES {
-        return a.iter().zip(b).map(|(a, b)| a * b).sum();
-    }
+/// `t += Σ u_j columns_j`.
+fn add_four(columns: [&[f64]; 4], u: [f64; 4], t: &mut [f64]) {
+    let n = t.len();
+    let [a, b, c, d] = columns.map(|column| &column[..n]);
     vectorized(
         #[inline(always)]
         || {
-            let mut lanes = [0.0; LANES];
-            let (a, b) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-            let rest: f64 = a.remainder().iter().zip(b.remainder()).map(|(a, b)| a * b).sum();
-            for (a, b) in a.zip(b) {
-                (0..LANES).for_each(|lane| lanes[lane] += a[lane] * b[lane]);
+            for p in 0..n {
+                t[p] += (u[0] * a[p] + u[1] * b[p]) + (u[2] * c[p] + u[3] * d[p]);
             }
-            let mut width = LANES / 2;
-            while width > 0 {
-                (0..width).for_each(|lane| lanes[lane] += lanes[lane + width]);
-                width /= 2;
-            }
-            lanes[0] + rest
         },
-    )
+    );
+}
+
+/// `t += factor·x`.
+pub(super) fn add_scaled(x: &[f64], factor: f64, t: &mut [f64]) {
+    let n = t.len();
+    let x = &x[..n];
+    vectorized(
+        #[inline(always)]
+        || {
+            for p in 0..n {
+                t[p] += factor * x[p];
+            }
+        },
+    );
+}
+
+/// `out = a ∘ b`.
+pub(super) fn multiply(a: &[f64], b: &[f64], out: &mut [f64]) {
+    let n = out.len();
+    let (a, b) = (&a[..n], &b[..n]);
+    vectorized(
+        #[inline(always)]
+        || {
+            for p in 0..n {
+                out[p] = a[p] * b[p];
+            }
+        },
+    );
+}
+
+/// `out_p = factor·a_p` where t_p > 0, else 0.
+pub(super) fn where_active(a: &[f64], factor: f64, t: &[f64], out: &mut [f64]) {
+    let n = out.len();
+    let (a, t) = (&a[..n], &t[..n]);
+    vectorized(
+        #[inline(always)]
+        || {
+            for p in 0..n {
+                out[p] = if t[p] > 0.0 { factor * a[p] } else { 0.0 };
+            }
+        },
+    );
+}
+
+/// `z += factor·relu(t)`.
+pub(super) fn add_relu(t: &[f64], factor: f64, z: &mut [f64]) {
+    let n = z.len();
+    let t = &t[..n];
+    vectorized(
+        #[inline(always)]
+        || {
+            for p in 0..n {
+                z[p] += if t[p] > 0.0 { factor * t[p] } else { 0.0 };
+            }
+        },
+    );
+}
+
+/// `out = start + factor·x`.
+pub(super) fn moved(start: &[f64], factor: f64, x: &[f64], out: &mut [f64]) {
+    let n = out.len();
+    let (start, x) = (&start[..n], &x[..n]);
+    vectorized(
+        #[inline(always)]
+        || {
+            for p in 0..n {
+                out[p] = start[p] + factor * x[p];
+            }
+        },
+    );
+}
+
+/// `a·b` in several lanes.
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
+    let n = a.len().min(b.len());
+    let (a, b) = (&a[..n], &b[..n]);
+    let whole = n - n % LANES;
+    let mut sum = 0.0;
+    if whole > 0 {
+        sum = vectorized(
+            #[inline(always)]
+            || {
+                let mut lanes = [0.0; LANES];
+                let mut p = 0;
+                while p < whole {
+                    for lane in 0..LANES {
+                        lanes[lane] += a[p + lane] * b[p + lane];
+                    }
+                    p += LANES;
+                }
+                let mut width = LANES / 2;
+                while width > 0 {
+                    for lane in 0..width {
+                        lanes[lane] += lanes[lane + width];
+                    }
+                    width /= 2;
+                }
+                lanes[0]
+            },
+        );
+    }
+    for p in whole..n {
+        sum += a[p] * b[p];
+    }
+    sum
 }
 
 /// `‖a‖`.

@@ -7,9 +7,8 @@
 
 use infimum_convex::Cholesky;
 use infimum_problem::Intercept;
-use infimum_rigor::vectorized;
 
-use super::columns::{Columns, dot, norm};
+use super::columns::{Columns, dot, moved, norm, where_active};
 use super::kinks::{Multipliers, bend};
 use super::point_losses::PointLosses;
 use super::system::{Coordinates, Direction, Parts};
@@ -72,17 +71,6 @@ pub(super) fn sigma_of(alpha: &[f64], b: &[f64]) -> Vec<f64> {
         [b] => alpha.iter().map(|a| a * b).collect(),
         _ => alpha.chunks_exact(b.len()).map(|a| dot(a, b)).collect(),
     }
-}
-
-/// `weights_p = σ_p` on the active rows, else 0.
-pub(super) fn on_active(sigma: &[f64], t: &[f64], weights: &mut [f64]) {
-    vectorized(
-        #[inline(always)]
-        || {
-            let rows = weights.iter_mut().zip(sigma).zip(t);
-            rows.for_each(|((weight, &sigma), &t)| *weight = if t > 0.0 { sigma } else { 0.0 });
-        },
-    );
 }
 
 /// `Σ_p α_p relu(t_p) ∈ R^K`.
@@ -158,7 +146,7 @@ impl<'a> Descent<'a> {
 
     fn gradient(&self, unit: &Unit, sigma: &[f64], weights: &mut [f64]) -> Vec<f64> {
         let mut gradient = vec![0.0; unit.v.len()];
-        on_active(sigma, &unit.t, weights);
+        where_active(sigma, 1.0, &unit.t, weights);
         self.columns.pull(weights, &mut gradient);
         let factor = self.instance.beta / norm(&unit.v);
         gradient.iter_mut().zip(&unit.v).for_each(|(g, v)| *g = factor * v - *g);
@@ -450,7 +438,7 @@ impl<'a> Descent<'a> {
         let mass: f64 = self.blocks.iter().step_by(self.instance.outputs + 1).sum::<f64>().max(f64::MIN_POSITIVE);
         for (j, unit) in net.units.iter().enumerate() {
             let mut weights = vec![0.0; self.columns.rows];
-            on_active(&self.columns.norms, &unit.t, &mut weights);
+            where_active(&self.columns.norms, 1.0, &unit.t, &mut weights);
             let curvature =
                 dot(&weights, &weights) * mass / self.columns.rows as f64 + self.instance.beta / norm(&unit.v);
             let step = 1.0 / curvature.max(f64::MIN_POSITIVE);
@@ -474,7 +462,7 @@ impl<'a> Descent<'a> {
 /// `Σ_p [t_p > 0] (α_p·b) speed_p`.
 fn active_product(alpha: &[f64], speed: &[f64], t: &[f64], b: &[f64]) -> f64 {
     let mut weights = vec![0.0; t.len()];
-    on_active(speed, t, &mut weights);
+    where_active(speed, 1.0, t, &mut weights);
     match b {
         [b] => b * dot(alpha, &weights),
         _ => alpha.chunks_exact(b.len()).zip(&weights).map(|(a, w)| w * dot(a, b)).sum(),
@@ -514,10 +502,7 @@ impl Line<'_> {
     /// t of unit j.
     fn position(&self, j: usize, time: f64, t: &mut [f64]) {
         let (start, speed) = (&self.net.units[j].t, &self.speeds[j]);
-        vectorized(
-            #[inline(always)]
-            || t.iter_mut().zip(start).zip(speed).for_each(|((t, start), speed)| *t = start + time * speed),
-        );
+        moved(start, time, speed, t);
         self.net.units[j].kinks.rows.iter().for_each(|&p| t[p as usize] = 0.0);
     }
 

@@ -14,10 +14,9 @@
 
 use faer::Mat;
 use infimum_problem::Intercept;
-use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
-use super::columns::{Columns, dot, norm};
+use super::columns::{Columns, dot, multiply, norm, where_active};
 use super::units::{Unit, Units};
 use crate::Instance;
 
@@ -299,13 +298,7 @@ fn turn(unit: &Unit, blocks: &[f64]) -> Vec<f64> {
 /// `weights_p = turned_p·b` on the active rows of a unit.
 fn contract(turned: &[f64], unit: &Unit, weights: &mut [f64]) {
     if let [b] = unit.b[..] {
-        return vectorized(
-            #[inline(always)]
-            || {
-                let rows = weights.iter_mut().zip(turned).zip(&unit.t);
-                rows.for_each(|((weight, turned), &t)| *weight = if t > 0.0 { b * turned } else { 0.0 });
-            },
-        );
+        return where_active(turned, b, &unit.t, weights);
     }
     for ((weight, turned), &t) in weights.iter_mut().zip(turned.chunks_exact(unit.b.len())).zip(&unit.t) {
         *weight = if t > 0.0 { dot(turned, &unit.b) } else { 0.0 };
@@ -321,11 +314,7 @@ fn weighted_gram(columns: &Columns, weights: &[f64]) -> Vec<f64> {
     }
     let mut scaled = vec![0.0; weights.len()];
     for a in 0..d {
-        let column = columns.column(a);
-        vectorized(
-            #[inline(always)]
-            || scaled.iter_mut().zip(column).zip(weights).for_each(|((scaled, x), w)| *scaled = w * x),
-        );
+        multiply(columns.column(a), weights, &mut scaled);
         for b in 0..=a {
             gram[a * d + b] = dot(&scaled, columns.column(b));
         }

@@ -88,3 +88,39 @@ fn reference_optima_are_reached() {
         );
     }
 }
+
+#[test]
+#[ignore = "minutes; prints values, asserts nothing by itself"]
+fn high_dimensions() {
+    let Some(folder) = instances() else {
+        return;
+    };
+    let text = std::fs::read_to_string(folder.join("high.json")).unwrap();
+    let entries: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let only = std::env::var("ONLY").unwrap_or_default();
+    for entry in entries {
+        let (id, upper) = (entry["id"].as_str().unwrap(), entry["incumbent"].as_f64().unwrap());
+        if !id.contains(&only) {
+            continue;
+        }
+        let logistic = entry["loss"].as_str().unwrap().starts_with("log");
+        let problem = load(&folder.join(entry["file"].as_str().unwrap()), logistic, entry["beta"].as_f64().unwrap());
+        let instance = Instance::new(&problem, HiddenBias::None);
+        let begin = std::time::Instant::now();
+        let mut search = Search::new(&instance, None, 1, 1);
+        for round in 1..60 {
+            let did = search.round(&never);
+            eprintln!(
+                "{id}: {round} {did:?}, width {}, {:.9} against {upper:.9} ({:.1e}), residual {:.1e}, {:.1} ms",
+                search.present.units.len(),
+                search.value(),
+                (search.value() - upper) / upper,
+                search.residual(),
+                1e3 * begin.elapsed().as_secs_f64()
+            );
+            if did != Round::Improved || begin.elapsed().as_secs_f64() > 30.0 {
+                break;
+            }
+        }
+    }
+}

@@ -4,9 +4,8 @@
 //! penalty (β/2)(‖w‖² + ‖a‖²) is β‖v‖. For one output, b = ±1 and the objective is convex in the v of each pattern of active rows.
 
 use infimum_problem::Intercept;
-use infimum_rigor::vectorized;
 
-use super::columns::{Columns, dot, norm};
+use super::columns::{Columns, add_relu, dot, norm};
 use super::kinks::Kinks;
 use super::point_losses::PointLosses;
 use crate::{Instance, Net};
@@ -53,10 +52,7 @@ impl Unit {
 /// `z += b relu(t)`.
 pub(super) fn add_unit(z: &mut [f64], t: &[f64], b: &[f64]) {
     if let [b] = b {
-        return vectorized(
-            #[inline(always)]
-            || z.iter_mut().zip(t).for_each(|(z, &t)| *z += b * if t > 0.0 { t } else { 0.0 }),
-        );
+        return add_relu(t, *b, z);
     }
     for (z, &t) in z.chunks_exact_mut(b.len()).zip(t) {
         if t > 0.0 {
