@@ -105,13 +105,15 @@ pub(super) fn violating(
     outputs: usize,
     starts: Vec<(Vec<f64>, Vec<f64>)>,
     threshold: f64,
+    known: &Units,
     parallel: bool,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Vec<Neuron> {
     let ascend = |(u, b)| power(columns, alpha, outputs, u, b, stop);
     let ends: Vec<Neuron> =
         if parallel { starts.into_par_iter().map(ascend).collect() } else { starts.into_iter().map(ascend).collect() };
-    let promising = distinct(ends, PROMISING * threshold, 6 + 2 * columns.dimension);
+    let most = 12 + 2 * columns.dimension + 2 * known.units.len();
+    let promising = distinct(ends, PROMISING * threshold, most);
     let climb = |neuron| climb(columns, alpha, outputs, neuron, stop);
     let climbed: Vec<Neuron> = if parallel {
         promising.into_par_iter().map(climb).collect()

@@ -209,8 +209,9 @@ impl<'a> Search<'a> {
         if total <= threshold {
             return Vec::new();
         }
-        let starts = ascent::starts(columns, alpha, outputs, &self.present, &mut self.random, STARTS);
-        ascent::violating(columns, alpha, outputs, starts, threshold, self.parallel, stop)
+        let count = if self.polished { 4 * STARTS } else { STARTS };
+        let starts = ascent::starts(columns, alpha, outputs, &self.present, &mut self.random, count);
+        ascent::violating(columns, alpha, outputs, starts, threshold, &self.present, self.parallel, stop)
     }
 
     /// Adds neurons, or exchanges one for them where the width must not grow.
@@ -219,12 +220,15 @@ impl<'a> Search<'a> {
         if room == 0 {
             return self.exchange(found, stop);
         }
-        let most = (2 + self.present.units.len() / 2).min(room);
+        let most = (4 + self.present.units.len()).min(room);
+        let violation =
+            found.first().map_or(0.0, |neuron| neuron.gain / self.instance.beta.max(f64::MIN_POSITIVE) - 1.0);
+        let tolerance = (0.05 * violation).clamp(ROUGH_RESIDUAL, 1e-2);
         for neuron in found.into_iter().take(most) {
             self.insert(neuron.u, neuron.b);
         }
         self.polished = false;
-        let ended = self.descend(ROUGH_RESIDUAL, ROUND_STEPS, stop);
+        let ended = self.descend(tolerance, ROUND_STEPS, stop);
         self.keep();
         if ended == Ended::Stopped { Round::Stopped } else { Round::Improved }
     }
