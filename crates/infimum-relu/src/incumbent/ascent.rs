@@ -22,6 +22,8 @@ const CLIMB: usize = 40;
 const SAME: f64 = 0.9999;
 /// Share of the threshold that an end must have reached for a climb.
 const PROMISING: f64 = 0.6;
+/// A climb goes on while this many times what the present cell promises would reach the threshold.
+const HOPE: f64 = 4.0;
 /// Where a row stands that has just left a kink.
 const BESIDE: f64 = 1e-150;
 
@@ -114,7 +116,7 @@ pub(super) fn violating(
         if parallel { starts.into_par_iter().map(ascend).collect() } else { starts.into_iter().map(ascend).collect() };
     let most = 12 + 2 * columns.dimension + 2 * known.units.len();
     let promising = distinct(ends, PROMISING * threshold, most);
-    let climb = |neuron| climb(columns, alpha, outputs, neuron, stop);
+    let climb = |neuron| climb(columns, alpha, outputs, neuron, threshold, stop);
     let climbed: Vec<Neuron> = if parallel {
         promising.into_par_iter().map(climb).collect()
     } else {
@@ -185,16 +187,52 @@ fn power(
     best
 }
 
+/// A point of the sphere.
+#[derive(Clone)]
+struct Place {
+    u: Vec<f64>,
+    t: Vec<f64>,
+    kinks: Kinks,
+    gain: f64,
+}
+
+/// The first minimum of F on `u + time·direction`, time ≤ 1, and the row on whose kink it is, if it is on one. F is a parabola between
+/// crossings, at which its slope jumps by −σ|speed|.
+fn walk(place: &Place, direction: &[f64], speed: &[f64], sigma: &[f64]) -> (f64, Option<usize>) {
+    let curvature = place.gain * dot(direction, direction);
+    // Without crossings the minimum is at time 1.
+    let mut slope = -curvature;
+    let mut crossings: Vec<(f64, usize)> = (place.t.iter().zip(speed).enumerate())
+        .filter(|(_, (t, speed))| **t * **speed < 0.0 && t.abs() <= speed.abs())
+        .map(|(p, (t, speed))| (-t / speed, p))
+        .collect();
+    crossings.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+    let mut now = 0.0;
+    for (time, p) in crossings {
+        let before = slope + curvature * (time - now);
+        if before >= 0.0 {
+            break;
+        }
+        (slope, now) = (before - sigma[p] * speed[p].abs(), time);
+        if slope >= 0.0 {
+            return (time, Some(p));
+        }
+    }
+    (now - slope / curvature, None)
+}
+
 /// Ascent with kinks.
 fn climb(
     columns: &Columns,
     alpha: &[f64],
     outputs: usize,
     mut neuron: Neuron,
+    threshold: f64,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Neuron {
     let mut kinks = Kinks::default();
     let (mut weights, mut g) = (vec![0.0; columns.rows], vec![0.0; columns.dimension]);
+    let mut speed = vec![0.0; columns.rows];
     for _ in 0..CLIMB {
         if stop() {
             break;
@@ -207,7 +245,8 @@ fn climb(
         slope(&neuron.t, &mut weights, &mut g);
         let gain = dot(&g, &neuron.u);
         neuron.gain = gain;
-        if !(gain > 0.0) {
+        // ‖g‖ is the most that b·Φ reaches in the present cell.
+        if !(gain > 0.0) || gain + HOPE * (norm(&g) - gain) < threshold {
             break;
         }
         let ascent = |g: &[f64]| -> Vec<f64> { g.iter().zip(&neuron.u).map(|(g, u)| gain * u - g).collect() };
@@ -229,31 +268,44 @@ fn climb(
             face = ascent(&g);
             kinks.project(&mut face);
         }
-        let mut moved = None;
-        let mut time = 1.0;
-        for _ in 0..5 {
-            let mut direction: Vec<f64> = face.iter().map(|g| -g / gain).collect();
-            let (mut v, mut way, mut own) = (neuron.u.clone(), t.clone(), kinks.clone());
-            bend(columns, &mut v, &mut way, &mut direction, &sigma, &mut own, time);
-            let size = norm(&v);
-            if size > 0.0 {
-                v.iter_mut().for_each(|v| *v /= size);
-                columns.project(&v, &mut way);
-                own.rows.iter().for_each(|&p| way[p as usize] = 0.0);
-                slope(&way, &mut weights, &mut g);
-                let new = dot(&g, &v);
-                if new > gain * (1.0 + 1e-13) {
-                    moved = Some((v, way, own, new));
+        let direction: Vec<f64> = face.iter().map(|g| -g / gain).collect();
+        columns.project(&direction, &mut speed);
+        kinks.rows.iter().for_each(|&p| speed[p as usize] = 0.0);
+        let present = Place { u: neuron.u.clone(), t, kinks: kinks.clone(), gain };
+        let (time, kink) = walk(&present, &direction, &speed, &sigma);
+        let mut end = |mut place: Place| {
+            let size = norm(&place.u);
+            place.u.iter_mut().for_each(|u| *u /= size);
+            columns.project(&place.u, &mut place.t);
+            place.kinks.rows.iter().for_each(|&p| place.t[p as usize] = 0.0);
+            slope(&place.t, &mut weights, &mut g);
+            place.gain = dot(&g, &place.u);
+            (place.gain > gain * (1.0 + 1e-13)).then_some(place)
+        };
+        let mut straight = present.clone();
+        straight.u.iter_mut().zip(&direction).for_each(|(u, d)| *u += time * d);
+        if let Some(p) = kink {
+            straight.kinks.push(columns, p);
+            straight.kinks.project(&mut straight.u);
+        }
+        let mut best = end(straight);
+        if kink.is_some() {
+            for time in [1.0, 0.25, 0.06] {
+                let (mut bent, mut way) = (present.clone(), direction.clone());
+                bend(columns, &mut bent.u, &mut bent.t, &mut way, &sigma, &mut bent.kinks, time);
+                let bent = end(bent);
+                if bent.as_ref().is_some_and(|bent| best.as_ref().is_none_or(|best| bent.gain > best.gain)) {
+                    best = bent;
+                }
+                if best.is_some() {
                     break;
                 }
             }
-            time *= 0.25;
         }
-        let Some((u, t, own, new)) = moved else {
+        let Some(place) = best else {
             break;
         };
-        kinks = own;
-        (neuron.u, neuron.t, neuron.gain) = (u, t, new);
+        (neuron.u, neuron.t, neuron.gain, kinks) = (place.u, place.t, place.gain, place.kinks);
         if outputs > 1 {
             let pull = pull_of(alpha, &neuron.t, outputs);
             let size = norm(&pull);

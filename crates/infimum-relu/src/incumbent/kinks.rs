@@ -12,7 +12,9 @@
 //! which rows with μ_p = σ_p become active, those with μ_p = 0 inactive, and the others stay on their kinks. The nearest sum is a
 //! least-squares problem with bounds (Stark & Parker, *Bounded-variable least-squares*, Computational Statistics 1995).
 
-use super::columns::{Columns, dot, norm};
+use infimum_rigor::vectorized;
+
+use super::columns::{Columns, add_scaled, dot, norm};
 
 /// Rows whose part outside the span of others is below this share are taken to be in it.
 const DEPENDENT: f64 = 1e-10;
@@ -211,6 +213,35 @@ fn extend(basis: &mut Vec<f64>, columns: &Columns, p: usize) {
     push_direction(basis, columns.point(p).collect(), DEPENDENT);
 }
 
+/// The first time at which a row with σ_p < 0 comes to its kink; infinite if none does.
+fn first_crossing(t: &[f64], speed: &[f64], sigma: &[f64]) -> f64 {
+    const LANES: usize = 8;
+    let n = t.len();
+    let (speed, sigma) = (&speed[..n], &sigma[..n]);
+    let time = |p: usize| if sigma[p] < 0.0 && t[p] * speed[p] < 0.0 { -t[p] / speed[p] } else { f64::INFINITY };
+    let whole = n - n % LANES;
+    let mut lanes = vectorized(
+        #[inline(always)]
+        || {
+            let mut lanes = [f64::INFINITY; LANES];
+            let mut p = 0;
+            while p < whole {
+                for lane in 0..LANES {
+                    let (t, speed, sigma) = (t[p + lane], speed[p + lane], sigma[p + lane]);
+                    let crossing = -t / speed;
+                    let crossing = if sigma < 0.0 { crossing } else { f64::INFINITY };
+                    let crossing = if t * speed < 0.0 { crossing } else { f64::INFINITY };
+                    lanes[lane] = if crossing < lanes[lane] { crossing } else { lanes[lane] };
+                }
+                p += LANES;
+            }
+            lanes
+        },
+    );
+    (whole..n).for_each(|p| lanes[0] = lanes[0].min(time(p)));
+    lanes.into_iter().fold(f64::INFINITY, f64::min)
+}
+
 /// Moves a unit from `v`, where `t = X v`, along `direction` for the time 1, and along what is left of the direction in the kinks it meets:
 /// it does not cross a row with σ_p < 0. Rows of the kinks have t = 0. Whether a kink was met.
 pub(super) fn bend(
@@ -226,25 +257,21 @@ pub(super) fn bend(
     let mut met = false;
     for _ in 0..4 * v.len() + 4 {
         columns.project(direction, &mut speed);
-        let mut first = (time, usize::MAX);
-        for p in 0..t.len() {
-            if sigma[p] < 0.0 && t[p] * speed[p] < 0.0 {
-                let crossing = -t[p] / speed[p];
-                if crossing < first.0 {
-                    first = (crossing, p);
+        let passed = first_crossing(t, &speed, sigma).min(time);
+        v.iter_mut().zip(&*direction).for_each(|(v, direction)| *v += passed * direction);
+        if passed < time {
+            for p in 0..t.len() {
+                if sigma[p] < 0.0 && t[p] * speed[p] < 0.0 && -t[p] / speed[p] <= passed {
+                    kinks.push(columns, p);
                 }
             }
         }
-        let (passed, p) = first;
-        v.iter_mut().zip(&*direction).for_each(|(v, direction)| *v += passed * direction);
-        t.iter_mut().zip(&speed).for_each(|(t, speed)| *t += passed * speed);
-        time -= passed;
-        if p == usize::MAX {
+        add_scaled(&speed, passed, t);
+        if !(passed < time) {
             break;
         }
+        time -= passed;
         met = true;
-        t[p] = 0.0;
-        kinks.push(columns, p);
         kinks.project(direction);
         // Rows of the kinks, and others in their span, stay where they are.
         kinks.rows.iter().for_each(|&row| t[row as usize] = 0.0);
