@@ -634,10 +634,22 @@ impl FitArguments {
         let kernel = self.kernel.is_some_and(|kernel| kernel != KernelName::Linear);
         let selection = self.selection.without_start();
         let idle = [
-            (self.l1.is_some_and(|l1| l1 > 0.0), "--l1", "the bound over networks of every width is for weight decay, --l2 or --C"),
+            (
+                self.l1.is_some_and(|l1| l1 > 0.0),
+                "--l1",
+                "the bound over networks of every width is for weight decay, --l2 or --C",
+            ),
             (kernel, "--kernel", "a network makes its own features"),
-            (self.standardize, "--standardize", "the decay of a network is that of its weights; scale the columns in the file"),
-            (self.intercept.is_some(), "--intercept", "the constant terms of a network are --hidden-bias and --output-bias"),
+            (
+                self.standardize,
+                "--standardize",
+                "the decay of a network is that of its weights; scale the columns in the file",
+            ),
+            (
+                self.intercept.is_some(),
+                "--intercept",
+                "the constant terms of a network are --hidden-bias and --output-bias",
+            ),
             (self.solver.is_some(), "--solver", "networks have one solver"),
             (self.memory.is_some(), "--memory", "the rows of a network are kept in memory"),
             (selection.is_some(), selection.unwrap_or(""), "it is for models of one linear layer"),

@@ -8,7 +8,7 @@ use infimum::{
     Ending, FitOptions, Format, Loaded, Memory, ModelFile, Request, Start, Strength, Task, Trained, fit_loaded, load,
     net_promise, relative_gap, warm_start,
 };
-use infimum_check::Checker;
+use infimum_check::{Checker, check_relu};
 use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
 
@@ -174,7 +174,8 @@ impl<'a> Run<'a> {
             },
             penalty: format!("{}{standardized}", penalty.unwrap_or(strength)),
             intercept: objective.intercept.name().into(),
-            network: net.map(|net| format!("{} hidden ReLU units at most, hidden bias {}", net.width, net.hidden_bias.name())),
+            network: net
+                .map(|net| format!("{} hidden ReLU units at most, hidden bias {}", net.width, net.hidden_bias.name())),
             promise: match net {
                 None => "rung 1, convex: the optimum to any gap asked for, with a certificate".into(),
                 Some(net) => net_promise(&loaded.problem, net.hidden_bias),
@@ -203,7 +204,13 @@ impl<'a> Run<'a> {
     /// Writes the run folder, checks the certificate as written, and reports. If the folder cannot be written the result
     /// is still told, and `--json` still prints it.
     /// What a `selection` of the strength wrote is kept; a `network` is described in `result.json`.
-    pub(crate) fn finish<T: Trained>(&self, mut fitted: T, read: f64, selection: Option<Selection>, network: Option<Value>) -> Result<i32, Failure> {
+    pub(crate) fn finish<T: Trained>(
+        &self,
+        mut fitted: T,
+        read: f64,
+        selection: Option<Selection>,
+        network: Option<Value>,
+    ) -> Result<i32, Failure> {
         self.sharpen(&mut fitted);
         let solved = self.seconds();
         self.log.finish();
@@ -234,7 +241,11 @@ impl<'a> Run<'a> {
             Err(failure) => Proof::Unwritten(failure.message.clone()),
             Ok(()) => {
                 let bytes = std::fs::read(self.folder.path.join(CERTIFICATE)).map_err(Failure::internal)?;
-                match Checker::within(self.memory.clone()).check(&bytes, &source) {
+                let checked = match summary.is_network() {
+                    true => check_relu(&bytes, &source),
+                    false => Checker::within(self.memory.clone()).check(&bytes, &source),
+                };
+                match checked {
                     Err(refusal) => Proof::Refused(refusal.to_string()),
                     Ok(verdict) => {
                         (upper, lower) = (verdict.mean_upper, verdict.mean_lower);
@@ -297,10 +308,7 @@ pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &impl Trained) 
     let problem = &loaded.problem;
     let name = |file: &str| format!("{prefix}{file}");
     folder.write(&name(CERTIFICATE), &fitted.certificate_bytes().map_err(Failure::internal)?)?;
-    folder.write(
-        &name("model.safetensors"),
-        &ModelFile::tensors(&predictor).map_err(Failure::internal)?,
-    )?;
+    folder.write(&name("model.safetensors"), &ModelFile::tensors(&predictor).map_err(Failure::internal)?)?;
     let description = ModelFile {
         version: 1,
         loss: problem.objective.loss,

@@ -65,19 +65,27 @@ impl NetArguments {
         let Some(first) = self.first() else { return Ok(None) };
         match self.activation.as_deref() {
             None | Some("relu") => {}
-            Some(other) => return Err(format!("--activation {other}: expected relu, or threshold with --loss zero-one")),
+            Some(other) => {
+                return Err(format!("--activation {other}: expected relu, or threshold with --loss zero-one"));
+            }
         }
         if self.net.is_some() {
-            return Err("--net describes networks of threshold units; add --activation threshold, or give --hidden N".into());
+            return Err(
+                "--net describes networks of threshold units; add --activation threshold, or give --hidden N".into()
+            );
         }
         if self.device.is_some() {
             return Err("--device: two-layer networks are trained on the processor; leave it out".into());
         }
         let width = match layers(&self.hidden)? {
             Some(&[width]) => width,
-            Some([]) => return Err("--hidden 0: without hidden units this is a linear model; leave --hidden out".into()),
+            Some([]) => {
+                return Err("--hidden 0: without hidden units this is a linear model; leave --hidden out".into());
+            }
             Some(_) => {
-                return Err("--hidden: this version trains ReLU networks of one hidden layer; expected one number".into());
+                return Err(
+                    "--hidden: this version trains ReLU networks of one hidden layer; expected one number".into()
+                );
             }
             None => return Err(format!("{first} goes with --hidden N, the number of hidden units")),
         };

@@ -6,7 +6,7 @@ use infimum_data::{Change, DataError, Loaded, Request, load};
 use infimum_problem::{CERTIFICATE_VERSION, Certificate, Claim, Ending, Loss, Monitor, Outcome, Problem, gap_reached};
 
 /// Relative difference between what the checker proves and what is claimed on its word: other machines add in another order.
-const ROOM: f64 = 4.0 * f64::EPSILON;
+pub(crate) const ROOM: f64 = 4.0 * f64::EPSILON;
 
 /// Why nothing could be fitted.
 #[derive(Debug, thiserror::Error)]

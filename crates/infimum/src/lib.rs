@@ -38,9 +38,10 @@ pub use infimum_data::{
     parse_bytes, read_for_prediction, reductions, smallest_share, subset_rows,
 };
 pub use infimum_problem::{
-    Certificate, CertificateError, Circuit, ClassWeight, ColumnScale, Columns, Ending, Event, Format, Function, Gamma, HiddenBias, Intercept, Kernel,
-    KernelRequest, LoadingCertificate, LoadingProblem, Loss, Matrix, Monitor, Network, Neuron, ReluCertificate, ReluNet, Silent, Split, Stop,
-    Strength, Subset, Target, Task, Term, Unit, gap_reached, one_line, relative_gap,
+    Certificate, CertificateError, Circuit, ClassWeight, ColumnScale, Columns, Ending, Event, Format, Function, Gamma,
+    HiddenBias, Intercept, Kernel, KernelRequest, LoadingCertificate, LoadingProblem, Loss, Matrix, Monitor, Network,
+    Neuron, ReluCertificate, ReluNet, Silent, Split, Stop, Strength, Subset, Target, Task, Term, Unit, gap_reached,
+    one_line, relative_gap,
 };
 pub use infimum_relu::promise as net_promise;
 pub use infimum_threshold::{Options as DecideOptions, Outcome as LoadingOutcome};

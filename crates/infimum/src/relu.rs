@@ -4,10 +4,11 @@ use infimum_check::check_relu_problem;
 use infimum_data::Loaded;
 use infimum_problem::{
     CERTIFICATE_VERSION, CertificateError, Ending, HiddenBias, Monitor, ReluCertificate, ReluClaim, ReluNet,
+    gap_reached,
 };
 use infimum_relu::{Options, Outcome, SOLVER, solve};
 
-use crate::fit::{Error, Proof};
+use crate::fit::{Error, Proof, ROOM};
 use crate::predictor::Predictor;
 use crate::trained::Trained;
 
@@ -125,5 +126,15 @@ impl Trained for NetFit {
         "two-layer ReLU network of any width".into()
     }
 
-    fn sharpen(&mut self) {}
+    fn sharpen(&mut self) {
+        if self.outcome.ending != Ending::Stalled {
+            return;
+        }
+        let Ok(verdict) = self.proof() else { return };
+        let (upper, lower) = (verdict.upper * (1.0 + ROOM), verdict.lower * (1.0 - ROOM));
+        if gap_reached(upper, lower, self.gap, self.abs_gap) {
+            (self.outcome.upper, self.outcome.lower, self.outcome.ending) = (upper, lower, Ending::Optimal);
+            self.outcome.message.clear();
+        }
+    }
 }

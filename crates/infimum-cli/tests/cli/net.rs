@@ -43,13 +43,17 @@ fn every_loss_and_bias_has_a_verified_bound() {
         let output_bias = ["penalized", "free", "none"][place % 3];
         let hidden_bias = ["penalized", "none"][place % 2];
         let biases = format!("--output-bias {output_bias} --hidden-bias {hidden_bias}");
-        let result = sandbox
-            .certified(&format!("bent.csv --task regression --loss {loss} --hidden 20 --l2 0.02 --time-limit 10s {biases}"), "run");
+        let result = sandbox.certified(
+            &format!("bent.csv --task regression --loss {loss} --hidden 20 --l2 0.02 --time-limit 10s {biases}"),
+            "run",
+        );
         assert!(number(&result, "gap") < 1e-2, "{loss} {biases}: {result:#}");
     }
     for loss in ["logistic", "hinge", "squared-hinge"] {
-        let result =
-            sandbox.certified(&format!("builtin:xor --loss {loss} --hidden 8 --l2 0.05 --time-limit 10s --output-bias free"), "run");
+        let result = sandbox.certified(
+            &format!("builtin:xor --loss {loss} --hidden 8 --l2 0.05 --time-limit 10s --output-bias free"),
+            "run",
+        );
         assert!(number(&result, "gap") < 1e-2, "{loss}: {result:#}");
     }
     let result = sandbox.certified("builtin:iris --loss softmax --hidden 10 --l2 0.02 --time-limit 3s", "run");
@@ -76,8 +80,10 @@ fn awkward_rows() {
     ] {
         sandbox.file(name, content);
         for l2 in ["0", "1e-6", "0.1"] {
-            let result =
-                sandbox.certified(&format!("{name} --task regression --hidden 6 --l2 {l2} --time-limit 3s"), &format!("{name}.{l2}"));
+            let result = sandbox.certified(
+                &format!("{name} --task regression --hidden 6 --l2 {l2} --time-limit 3s"),
+                &format!("{name}.{l2}"),
+            );
             assert!(number(&result, "lower") <= number(&result, "upper"), "{name} {l2}: {result:#}");
         }
     }
@@ -92,8 +98,8 @@ fn a_narrow_network_keeps_the_bound_of_all_widths() {
     assert_eq!(narrow["network"]["width"], 1);
     assert!(number(&narrow, "upper") >= number(&wide, "lower"), "{narrow:#}");
     assert!(number(&narrow, "lower") <= number(&wide, "upper"), "{narrow:#}");
-    let again =
-        sandbox.certified("bent.csv --task regression --hidden 40 --l2 0.01 --time-limit 10s --warm-start narrow", "again");
+    let again = sandbox
+        .certified("bent.csv --task regression --hidden 40 --l2 0.01 --time-limit 10s --warm-start narrow", "again");
     assert!(number(&again, "upper") <= number(&narrow, "upper") * (1.0 + 1e-12), "{again:#}");
 }
 
@@ -119,5 +125,8 @@ fn what_does_not_go_together_is_refused() {
     }
     sandbox.refused("curve builtin:iris --hidden 4 --out run", &["--hidden", "infimum fit"]);
     sandbox.certified("builtin:iris --loss logistic", "linear");
-    sandbox.refused("fit builtin:iris --loss logistic --hidden 4 --warm-start linear --out run", &["--warm-start", "hidden layer"]);
+    sandbox.refused(
+        "fit builtin:iris --loss logistic --hidden 4 --warm-start linear --out run",
+        &["--warm-start", "hidden layer"],
+    );
 }
