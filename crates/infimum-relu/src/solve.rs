@@ -141,6 +141,7 @@ impl Run<'_> {
     fn run(mut self) -> Outcome {
         let threads = self.options.threads;
         let mut search = Search::new(self.instance, self.options.width, self.options.seed, threads);
+        search.tolerate(0.5 * self.excess());
         if let Some(net) = &self.options.start {
             search.start(&self.instance.private(net));
         }
@@ -150,6 +151,7 @@ impl Run<'_> {
         if self.capped {
             // The bound is over every width, so its α has to be that of a network of any width.
             let mut free = Search::new(self.instance, None, self.options.seed, threads);
+            free.tolerate(0.5 * self.excess());
             free.start(search.net());
             message = self.columns(&mut free);
         }
@@ -178,6 +180,11 @@ impl Run<'_> {
             nodes: self.nodes,
             message,
         }
+    }
+
+    /// Share by which hidden units may exceed β where they are not looked for any more.
+    fn excess(&self) -> f64 {
+        (EXCESS_SHARE * self.options.gap).max(LEAST_EXCESS)
     }
 
     /// Takes the search's network as incumbent if it is better and no wider than was asked for.
@@ -280,7 +287,7 @@ impl Run<'_> {
         let mut alpha = alpha.to_vec();
         settle(self.instance, &mut alpha);
         let beta = self.instance.beta;
-        let excess = (EXCESS_SHARE * self.options.gap).max(LEAST_EXCESS);
+        let excess = self.excess();
         let single = self.instance.outputs == 1 && is_incumbent;
         let (mut witnesses, mut proven) = (Vec::new(), true);
         for k in 0..self.instance.outputs {

@@ -33,7 +33,7 @@ use units::{Unit, Units, add_unit};
 
 /// Relative violation that a round before the polish looks for.
 const ROUGH: f64 = 1e-4;
-/// Relative violation that is looked for after it.
+/// Relative violation that is looked for after it, at least.
 const FINE: f64 = 1e-8;
 /// Relative residual at which a round ends its descent.
 const ROUGH_RESIDUAL: f64 = 1e-5;
@@ -78,6 +78,7 @@ pub(crate) struct Search<'a> {
     polished: bool,
     failures: usize,
     added: u64,
+    fine: f64,
 }
 
 impl<'a> Search<'a> {
@@ -99,6 +100,7 @@ impl<'a> Search<'a> {
             polished: false,
             failures: 0,
             added: 0,
+            fine: FINE,
         }
     }
 
@@ -114,6 +116,11 @@ impl<'a> Search<'a> {
             self.present = units;
             (self.begun, self.polished) = (false, false);
         }
+    }
+
+    /// After the polish only neurons that violate the bound by more than this share are looked for.
+    pub(crate) fn tolerate(&mut self, share: f64) {
+        self.fine = share.max(FINE);
     }
 
     /// The best network so far.
@@ -174,7 +181,7 @@ impl<'a> Search<'a> {
             }
         }
         loop {
-            let found = self.look_for(if self.polished { FINE } else { ROUGH }, stop);
+            let found = self.look_for(if self.polished { self.fine } else { ROUGH }, stop);
             if stop() {
                 return Round::Stopped;
             }
