@@ -142,7 +142,7 @@ impl Interval {
         if !self.is_finite() {
             return (0.0, f64::INFINITY);
         }
-        let middle = 0.5 * self.lower + 0.5 * self.upper;
+        let middle = if self.lower == self.upper { self.lower } else { 0.5 * self.lower + 0.5 * self.upper };
         (middle, add_up(self.upper, -middle).max(add_up(middle, -self.lower)))
     }
 

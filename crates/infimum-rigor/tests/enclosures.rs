@@ -38,6 +38,17 @@ fn exact_dot(pairs: &[(f64, f64)]) -> Big {
     })
 }
 
+#[test]
+fn roots_and_middles() {
+    assert_eq!(Interval::point(4.0).sqrt(), Interval::point(2.0));
+    assert_eq!(Interval::new(0.0, 0.25).sqrt(), Interval::new(0.0, 0.5));
+    assert_eq!(Interval::new(-1e-300, 1.0).sqrt(), Interval::ALL);
+    assert_eq!(Interval::new(0.0, f64::INFINITY).sqrt().upper, f64::INFINITY);
+    assert_eq!(Interval::new(1.0, 2.0).midpoint_radius(), (1.5, 0.5));
+    assert_eq!(Interval::new(f64::MIN, f64::MAX).midpoint_radius(), (0.0, f64::MAX));
+    assert_eq!(Interval::ALL.midpoint_radius().1, f64::INFINITY);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -55,6 +66,13 @@ proptest! {
             prop_assert!(encloses(enclosure, &big(x).ln()), "ln({x:e}) {enclosure:?}");
             prop_assert!(enclosure.upper - enclosure.lower <= 8e-15 * enclosure.magnitude() + 1e-320);
         }
+        if x >= 0.0 {
+            let root = point.sqrt();
+            prop_assert!(big(root.lower) * big(root.lower) <= big(x) && big(x) <= big(root.upper) * big(root.upper), "{root:?}");
+            prop_assert!(root.upper <= root.lower.next_up());
+        }
+        let (middle, radius) = enclosure.midpoint_radius();
+        prop_assert!(big(middle) - big(radius) <= big(enclosure.lower) && big(enclosure.upper) <= big(middle) + big(radius));
         if x > -1.0 {
             let enclosure = ln_1p(point);
             prop_assert!(encloses(enclosure, &big(x).ln_1p()), "ln_1p({x:e}) {enclosure:?}");
