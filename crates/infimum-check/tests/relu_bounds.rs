@@ -1,10 +1,11 @@
-//! Witnesses of rung 4 against brute force: what is accepted bounds the maximum over the unit ball, and valid witnesses are accepted.
+//! Certificates of rung 4 against brute force: what is accepted bounds the maximum over the unit ball, valid witnesses are accepted, and no network lies
+//! below an accepted bound.
 
 mod relu_oracle;
 
-use infimum_check::{Refusal, Verdict, check_relu_problem};
-use infimum_problem::{HiddenBias, Intercept, Loss, ReluNet, Witness};
-use relu_oracle::networks::{certificate, problem};
+use infimum_check::{Refusal, Step, Verdict, check_relu_problem};
+use infimum_problem::{Basis, BoundProof, Cones, HiddenBias, Intercept, Loss, Problem, ReluNet, Target, Witness};
+use relu_oracle::networks::{self, certificate, problem};
 use relu_oracle::{Random, maximum, merged, witnesses};
 
 /// The checker on a regression with these α, whose λ2 is as small as the witnesses allow.
@@ -52,6 +53,183 @@ fn accepted_bounds_are_not_below_the_maximum() {
                 assert!(checked(&rows, d, constant, &alpha, pair.clone()).is_err(), "round {round}, kind {kind}");
             }
             pair[side].bound = bound;
+        }
+    }
+}
+
+/// Numbers of α in a row's domain; their sums over the rows are 0 where that is asked for, by moves from row to row. Multiples of 2^-12, so
+/// that sums are exact.
+fn feasible_alpha(problem: &Problem, near: &[f64], random: &mut Random) -> Vec<f64> {
+    let (n, outputs) = (problem.data.rows(), problem.outputs());
+    let grid = |a: f64| (a * 4096.0).trunc() / 4096.0;
+    let mut alpha: Vec<f64> = near.iter().map(|&a| grid(a)).collect();
+    if problem.objective.loss == Loss::Softmax {
+        // Off-class entries are ≤ 0; the own one makes the row's sum 0.
+        let Target::Class { classes, .. } = &problem.data.target else { unreachable!("classes") };
+        for (row, &own) in alpha.chunks_exact_mut(outputs).zip(classes) {
+            row[own as usize] = 0.0;
+            row[own as usize] = -row.iter().sum::<f64>();
+        }
+    }
+    if problem.objective.intercept == Intercept::Free {
+        for k in 0..outputs {
+            let mut left: f64 = (0..n).map(|i| alpha[i * outputs + k]).sum();
+            for _ in 0..200 {
+                let i = random.below(n);
+                let a = &mut alpha[i * outputs + k];
+                // Towards 0 stays in every domain here.
+                if *a * left > 0.0 {
+                    let part = if a.abs() < left.abs() { *a } else { left };
+                    (*a, left) = (*a - part, left - part);
+                }
+            }
+            if left != 0.0 || problem.objective.loss == Loss::Softmax {
+                (0..n).for_each(|i| alpha[i * outputs..(i + 1) * outputs].fill(0.0));
+            }
+        }
+    }
+    alpha
+}
+
+/// Bounds by cones for one of two numbers of inputs, else by moments.
+fn witness(points: &[f64], d: usize, w: &[f64], random: &mut Random) -> Witness {
+    if d <= 3 { witnesses::cones(points, d, w, 60, None, random) } else { witnesses::moments(points, d, w, random) }
+}
+
+#[test]
+fn no_network_is_below_the_bound() {
+    let mut random = Random(2);
+    let (mut nearest, mut fits) = (f64::INFINITY, 0);
+    for round in 0..300 {
+        let loss = Loss::ALL[round % 10];
+        let bias = [Intercept::Penalized, Intercept::None, Intercept::Free][round / 10 % 3];
+        let hidden = if random.below(2) == 0 { HiddenBias::Penalized } else { HiddenBias::None };
+        let (n, columns) = (3 + random.below(9), 1 + random.below(2));
+        let classes = if random.below(2) == 0 || loss == Loss::Softmax { 3 } else { 2 };
+        let inputs = random.rows(n, columns, false);
+        let mut targets: Vec<f64> = (0..n).map(|_| 2.0 * random.normal()).collect();
+        if loss == Loss::Poisson {
+            targets.iter_mut().for_each(|y| *y = y.abs());
+        }
+        if loss.is_classification() {
+            targets.iter_mut().enumerate().for_each(|(i, y)| *y = (i % classes) as f64);
+        }
+        let beta = 10f64.powf(random.within(-1.5, 0.7));
+        let mut problem = problem(&inputs, columns, &targets, loss, bias, beta);
+        problem.data.weights.iter_mut().for_each(|c| *c = [0.5, 1.0, 3.0][random.below(3)]);
+        problem.data.total_weight = problem.data.weights.iter().sum();
+        let outputs = problem.outputs();
+        let mut best = networks::network(columns, outputs, 6, hidden, bias, &mut random);
+        networks::descend(&problem, &mut best, hidden, 300);
+        let constant = hidden == HiddenBias::Penalized;
+        let d = columns + usize::from(constant);
+        let rows: Vec<f64> = inputs
+            .chunks_exact(columns)
+            .flat_map(|row| row.iter().copied().chain(constant.then_some(1.0)).collect::<Vec<f64>>())
+            .collect();
+        // α near the best network's, made shorter until the bounds allow it.
+        let near = networks::dual(&problem, &best);
+        let pairs = |alpha: &[f64], random: &mut Random| -> Vec<Witness> {
+            (0..outputs)
+                .flat_map(|k| {
+                    let own: Vec<f64> = alpha.iter().skip(k).step_by(outputs).copied().collect();
+                    let (points, w) = merged(&rows, d, &own);
+                    let opposite: Vec<f64> = w.iter().map(|w| -w).collect();
+                    [witness(&points, d, &w, random), witness(&points, d, &opposite, random)]
+                })
+                .collect()
+        };
+        let together = |witnesses: &[Witness]| {
+            witnesses.chunks_exact(2).map(|pair| pair[0].bound.max(pair[1].bound).powi(2)).sum::<f64>().sqrt()
+        };
+        let mut factor = 1.0;
+        let (alpha, pair) = loop {
+            let shorter: Vec<f64> = near.iter().map(|a| a * factor).collect();
+            let alpha = feasible_alpha(&problem, &shorter, &mut random);
+            let pair = pairs(&alpha, &mut random);
+            let size = together(&pair);
+            if size <= beta * (1.0 - 1e-12) {
+                break (alpha, pair);
+            }
+            factor *= (beta / size).min(0.999);
+        };
+        let certificate = certificate(&problem, hidden, best.clone(), alpha, pair);
+        let verdict = match check_relu_problem(&problem, &certificate) {
+            Ok(verdict) => verdict,
+            // Not every grid lies in every domain.
+            Err(refusal) => {
+                assert!(refusal.step == Step::Dual, "round {round}, {loss:?}: {refusal}");
+                continue;
+            }
+        };
+        fits += 1;
+        let objective = networks::objective(&problem, &best);
+        assert!(verdict.upper >= objective - 1e-12 * objective.abs(), "{loss:?}: {} {objective}", verdict.upper);
+        assert!(
+            verdict.upper <= objective + 1e-11 * (1.0 + objective.abs()),
+            "{loss:?}: {} {objective}",
+            verdict.upper
+        );
+        nearest = nearest.min((objective - verdict.lower) / objective);
+        for width in 0..7 {
+            let mut net = networks::network(columns, outputs, width, hidden, bias, &mut random);
+            for steps in [0, 20, 60] {
+                networks::descend(&problem, &mut net, hidden, steps);
+                let value = networks::objective(&problem, &net);
+                assert!(
+                    verdict.lower <= value + 1e-11 * (1.0 + value.abs()),
+                    "round {round}, {loss:?}: {} {value}",
+                    verdict.lower
+                );
+            }
+        }
+        assert!(verdict.lower <= objective + 1e-11 * (1.0 + objective.abs()), "round {round}, {loss:?}");
+    }
+    // The bounds are worth something: most α fit, and some come within a thousandth.
+    assert!(fits > 200 && nearest < 1e-3, "{fits} {nearest}");
+}
+
+#[test]
+fn rows_of_lower_rank_have_a_basis() {
+    let mut random = Random(3);
+    for round in 0..150 {
+        let (r, count) = (1 + random.below(3), 2 + random.below(7));
+        let d = r + 1 + random.below(2);
+        // Quarters, so that x = Tᵀ C is exact; the last columns are combinations of the first.
+        let quarter = |random: &mut Random| (random.within(-8.0, 8.0)).round() / 4.0;
+        let combine: Vec<f64> = (0..r * (d - r)).map(|_| quarter(&mut random)).collect();
+        let mut rows = Vec::new();
+        for _ in 0..count {
+            let c: Vec<f64> = (0..r).map(|_| quarter(&mut random)).collect();
+            rows.extend_from_slice(&c);
+            rows.extend((0..d - r).map(|j| (0..r).map(|k| c[k] * combine[k * (d - r) + j]).sum::<f64>()));
+        }
+        let mut coefficients = vec![0.0; r * d];
+        for k in 0..r {
+            coefficients[k * d + k] = 1.0;
+            (0..d - r).for_each(|j| coefficients[k * d + r + j] = combine[k * (d - r) + j]);
+        }
+        let basis = Basis { columns: (0..r as u32).collect(), coefficients };
+        let alpha: Vec<f64> = (0..count).map(|_| random.normal()).collect();
+        let (points, w) = merged(&rows, d, &alpha);
+        let opposite: Vec<f64> = w.iter().map(|w| -w).collect();
+        let pair = [&w, &opposite].map(|w| witnesses::cones(&points, d, w, 30, Some(basis.clone()), &mut random));
+        let verdict = checked(&rows, d, false, &alpha, pair.clone());
+        assert!(verdict.is_ok(), "round {round}: {verdict:?}");
+        for (w, witness) in [&w, &opposite].into_iter().zip(&pair) {
+            assert!(witness.bound >= maximum(&points, d, w) * (1.0 - 1e-12), "round {round}");
+        }
+        // One coefficient of a row that is not 0 there, in the last place.
+        let used = (0..r).find(|&k| rows.chunks_exact(d).any(|row| row[k] != 0.0));
+        if let Some(k) = used {
+            let mut wrong = pair.clone();
+            let BoundProof::Cones(Cones { basis: Some(basis), .. }) = &mut wrong[0].proof else {
+                unreachable!("cones")
+            };
+            let entry = &mut basis.coefficients[k * d + d - 1];
+            *entry = if *entry == 0.0 { 1e-150 } else { entry.next_up() };
+            let refusal = checked(&rows, d, false, &alpha, wrong).expect_err("not the rows");
+            assert!(refusal.reason.contains("basis"), "{refusal}");
         }
     }
 }
