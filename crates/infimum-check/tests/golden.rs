@@ -1,11 +1,14 @@
 //! Golden certificates through the checker binary. The name of a certificate's data file is that of its claim; the name of an
 //! invalid one begins with the step that must refuse it. `golden/make.sh` makes the valid ones, and this test with the
-//! variable `MAKE_GOLDEN` set the invalid ones from them; those of loading problems come from `src/loading/tests/golden.rs`.
+//! variable `MAKE_GOLDEN` set the invalid ones from them; those of loading problems come from `src/loading/tests/golden.rs`,
+//! those of two-layer networks from `relu_certificates.rs`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use infimum_problem::{Certificate, ClassWeight, Ending, Kernel, LoadingCertificate, Loss, Subset, Task};
+use infimum_problem::{
+    Certificate, ClassWeight, Ending, Kernel, LoadingCertificate, Loss, ReluCertificate, Subset, Task,
+};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(name)
@@ -36,7 +39,9 @@ fn checker(path: &Path) -> (Option<i32>, String) {
 /// Where the claim cannot be read the checker has to be told the data.
 fn data_of(path: &Path) -> Vec<String> {
     let bytes = std::fs::read(path).expect("bytes");
-    let readable = Certificate::from_bytes(&bytes).is_ok() || LoadingCertificate::from_bytes(&bytes).is_ok();
+    let readable = Certificate::from_bytes(&bytes).is_ok()
+        || LoadingCertificate::from_bytes(&bytes).is_ok()
+        || ReluCertificate::from_bytes(&bytes).is_ok();
     if readable { Vec::new() } else { vec!["--data".into(), "two.csv".into()] }
 }
 
@@ -85,11 +90,13 @@ fn loading_verdicts_count_rows() {
 
 #[test]
 fn a_limit_on_memory_is_not_kept_silently() {
-    let certificate = folder("valid_certificates").join("loading-optimal.safetensors");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_infimum-check"));
-    let output = command.arg(certificate).arg("--memory=1GiB").output().expect("started");
-    let log = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.code() == Some(2) && log.starts_with("error: --memory"), "{log}");
+    for name in ["loading-optimal", "relu-constant"] {
+        let certificate = folder("valid_certificates").join(format!("{name}.safetensors"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_infimum-check"));
+        let output = command.arg(certificate).arg("--memory=1GiB").output().expect("started");
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(2) && log.starts_with("error: --memory"), "{log}");
+    }
 }
 
 /// Standard output and standard error of the checker on changed bytes.

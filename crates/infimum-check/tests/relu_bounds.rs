@@ -4,7 +4,10 @@
 mod relu_oracle;
 
 use infimum_check::{Refusal, Step, Verdict, check_relu_problem};
-use infimum_problem::{Basis, BoundProof, Cones, HiddenBias, Intercept, Loss, Problem, ReluNet, Target, Witness};
+use infimum_problem::{
+    Basis, BoundProof, ConeNode, Cones, HiddenBias, Intercept, Kernel, Loss, Matrix, Moments, Problem, ReluCertificate,
+    ReluNet, Target, Witness,
+};
 use relu_oracle::networks::{self, certificate, problem};
 use relu_oracle::{Random, maximum, merged, witnesses};
 
@@ -13,7 +16,7 @@ fn checked(rows: &[f64], d: usize, constant: bool, alpha: &[f64], pair: [Witness
     let columns = d - usize::from(constant);
     let inputs: Vec<f64> = rows.chunks_exact(d).flat_map(|row| row[..columns].to_vec()).collect();
     let hidden = if constant { HiddenBias::Penalized } else { HiddenBias::None };
-    let lambda2 = pair[0].bound.max(pair[1].bound);
+    let lambda2 = pair[0].bound.max(pair[1].bound).clamp(0.0, f64::MAX);
     let problem = problem(&inputs, columns, &vec![1.0; alpha.len()], Loss::Squared, Intercept::None, lambda2);
     let net = ReluNet::constant(columns, vec![0.0]);
     check_relu_problem(&problem, &certificate(&problem, hidden, net, alpha.to_vec(), pair.into()))
@@ -231,5 +234,246 @@ fn rows_of_lower_rank_have_a_basis() {
             let refusal = checked(&rows, d, false, &alpha, wrong).expect_err("not the rows");
             assert!(refusal.reason.contains("basis"), "{refusal}");
         }
+    }
+}
+
+/// One number of a witness changed: a little, a lot, or to something special.
+fn disturb(witness: &mut Witness, random: &mut Random) {
+    let factor =
+        [1.0 + 1e-6 * random.normal(), 1.0 + 0.3 * random.normal(), -1.0, 0.0, 1e200, f64::NAN][random.below(6)];
+    let change = |values: &mut [f64], random: &mut Random| {
+        if !values.is_empty() {
+            values[random.below(values.len())] *= factor;
+        }
+    };
+    match &mut witness.proof {
+        BoundProof::Norms => witness.bound *= factor,
+        BoundProof::Moments(moments) => match random.below(5) {
+            0 => change(&mut moments.tau, random),
+            1 => change(&mut moments.sigma, random),
+            2 => moments.lambda *= factor,
+            3 => moments.s *= factor,
+            _ => {
+                let place = random.below(moments.g.len().max(1));
+                moments.g.iter_mut().skip(place).take(1).for_each(|g| *g *= factor as f32);
+            }
+        },
+        BoundProof::Cones(cones) => match random.below(6) {
+            0 => change(&mut cones.fan, random),
+            1 => drop(cones.nodes.remove(random.below(cones.nodes.len()))),
+            2 => {
+                let (one, other) = (random.below(cones.nodes.len()), random.below(cones.nodes.len()));
+                cones.nodes.swap(one, other);
+            }
+            _ => {
+                let place = random.below(cones.nodes.len());
+                match &mut cones.nodes[place] {
+                    ConeNode::Split { from, to, weights } => match random.below(3) {
+                        0 => *from = random.below(4) as u8,
+                        1 => *to = random.below(4) as u8,
+                        _ => weights.0 *= factor,
+                    },
+                    ConeNode::Leaf { q, slopes } => match random.below(3) {
+                        0 => slopes.push((random.below(14) as u32, random.below(140) as u8)),
+                        1 => slopes.clear(),
+                        _ => change(q, random),
+                    },
+                }
+            }
+        },
+    }
+}
+
+#[test]
+fn disturbed_witnesses_are_refused_or_still_true() {
+    let mut random = Random(4);
+    let (mut accepted, mut refused) = (0, 0);
+    for round in 0..1_500 {
+        let (d, count) = (1 + random.below(3), 1 + random.below(7));
+        let rows = random.rows(count, d, false);
+        let alpha: Vec<f64> = (0..count).map(|_| random.normal()).collect();
+        let (points, w) = merged(&rows, d, &alpha);
+        let opposite: Vec<f64> = w.iter().map(|w| -w).collect();
+        let mut first = match round % 4 {
+            0 => witnesses::norms(&points, d, &w),
+            1 => witnesses::moments(&points, d, &w, &mut random),
+            _ => {
+                let splits = random.below(20);
+                witnesses::cones(&points, d, &w, splits, None, &mut random)
+            }
+        };
+        (0..1 + random.below(2)).for_each(|_| disturb(&mut first, &mut random));
+        let second = witnesses::norms(&points, d, &opposite);
+        match checked(&rows, d, false, &alpha, [first.clone(), second]) {
+            Ok(_) => {
+                accepted += 1;
+                assert!(first.bound >= maximum(&points, d, &w) * (1.0 - 1e-12), "round {round}: {first:?}");
+            }
+            Err(refusal) => {
+                refused += 1;
+                assert_eq!(refusal.step, Step::Bound, "round {round}: {refusal}");
+            }
+        }
+    }
+    assert!(accepted > 200 && refused > 500, "{accepted} accepted, {refused} refused");
+}
+
+/// A leaf whose q is 0.
+fn zero_leaf(r: usize) -> ConeNode {
+    ConeNode::Leaf { q: vec![0.0; r], slopes: vec![] }
+}
+
+/// Two rows ±e_1 with w = (1, 1): the maximum is 1. The checker's refusal of a tree that claims less.
+fn refusal_of(cones: Cones, bound: f64, r: usize) -> String {
+    let mut rows = vec![0.0; 2 * r];
+    (rows[0], rows[r]) = (1.0, -1.0);
+    let (points, w) = merged(&rows, r, &[1.0, 1.0]);
+    let opposite: Vec<f64> = w.iter().map(|w| -w).collect();
+    let second = witnesses::norms(&points, r, &opposite);
+    let pair = [Witness { bound, proof: BoundProof::Cones(cones) }, second];
+    checked(&rows, r, false, &[1.0, 1.0], pair).expect_err("refused").reason
+}
+
+#[test]
+fn trees_made_to_break_the_checker_are_refused() {
+    // Deeper than allowed, and far more nodes than needed.
+    let split = ConeNode::Split { from: 0, to: 1, weights: (0.5, 0.5) };
+    let deep = Cones { basis: None, fan: vec![1.0; 2], nodes: vec![split.clone(); 200_000] };
+    assert!(refusal_of(deep, 1.0, 2).contains("more than 4096 splits"));
+    // Leaves without end where the first says too little.
+    let wide = Cones { basis: None, fan: vec![1.0; 2], nodes: vec![zero_leaf(2); 100_000] };
+    assert!(refusal_of(wide, 0.5, 2).contains("node 0"));
+    // More places than a tree may have, and trees over nothing.
+    let long = Cones { basis: None, fan: vec![1.0; 65], nodes: vec![zero_leaf(65); 66] };
+    assert!(refusal_of(long, 1.0, 65).contains("at most 64"));
+    let none =
+        Cones { basis: Some(Basis { columns: vec![], coefficients: vec![] }), fan: vec![], nodes: vec![zero_leaf(0)] };
+    assert!(refusal_of(none, 0.0, 2).contains("basis"));
+    let leaf = |q: &[f64]| ConeNode::Leaf { q: q.to_vec(), slopes: vec![] };
+    // Vectors that overflow or underflow: the leaf that needs them is refused, also where q or the rows have zeros there.
+    for weights in [(1e308, 1e308), (5e-324, 5e-324), (1e-320, 1e308)] {
+        let mut nodes = vec![ConeNode::Split { from: 0, to: 1, weights }; 3];
+        nodes.extend(vec![zero_leaf(2); 20]);
+        for fan in [vec![1.0, 1e308], vec![1e308, 1.0], vec![1e-300, 1e-300]] {
+            let cones = Cones { basis: None, fan, nodes: nodes.clone() };
+            assert!(refusal_of(cones, 0.0, 2).contains("q·v"), "{weights:?}");
+        }
+    }
+    // q of other lengths, and numbers that are none.
+    for q in [vec![1.0], vec![1.0; 3], vec![f64::NAN; 2], vec![f64::INFINITY; 2], vec![f64::MAX; 2]] {
+        let cones = Cones { basis: None, fan: vec![1.0; 2], nodes: vec![leaf(&q); 3] };
+        refusal_of(cones, 1.0, 2);
+    }
+    // The true bound.
+    let true_nodes = vec![leaf(&[1.0, 1e-9]), leaf(&[1.0, 1e-9]), leaf(&[1.0, 1e-9])];
+    let cones = Cones { basis: None, fan: vec![1.0; 2], nodes: true_nodes };
+    assert!(refusal_of(cones, 1.1, 2).contains("node"), "|u_1| needs both signs");
+}
+
+#[test]
+fn rows_that_cancel_or_are_zero_have_no_say() {
+    // Rows 0 and 2 are the same but for the sign of a zero, and their α cancel exactly; row 1 is zero.
+    let rows = [0.25, 0.0, 0.0, 0.0, 0.25, -0.0];
+    for (alpha, most) in [([1e100, 5.0, -1e100], 0.0), ([1e100, 5.0, -1e100 * (1.0 - f64::EPSILON)], 0.25e84)] {
+        let bound = if most == 0.0 { 0.0 } else { 0.3e85 };
+        for proof in [
+            BoundProof::Norms,
+            BoundProof::Cones(Cones { basis: None, fan: vec![1.0; 2], nodes: vec![zero_leaf(2); 3] }),
+        ] {
+            let pair = [Witness { bound, proof: proof.clone() }, Witness { bound, proof }];
+            let verdict = checked(&rows, 2, false, &alpha, pair);
+            assert!(most > 0.0 || verdict.is_ok(), "{verdict:?}");
+            let low = Witness { bound: most * 0.5, proof: BoundProof::Norms };
+            assert_eq!(checked(&rows, 2, false, &alpha, [low.clone(), low]).is_ok(), most == 0.0);
+        }
+    }
+    // λ = s = 0 and no g: all that moments need where nothing is positive.
+    let moments = Moments { tau: vec![1.0; 2], g: vec![], sigma: vec![0.0; 2], lambda: 0.0, s: 0.0 };
+    let zero = Witness { bound: 0.0, proof: BoundProof::Moments(moments) };
+    assert!(checked(&rows, 2, false, &[1.0, 0.0, -1.0], [zero.clone(), zero]).is_ok());
+}
+
+#[test]
+fn problems_outside_the_theorems_are_refused() {
+    type Change = (&'static str, fn(&mut Problem));
+    let changes: [Change; 9] = [
+        ("kernel", |p| p.objective.kernel = Some(Kernel::Rbf { gamma: 1.0 })),
+        ("standardised", |p| p.objective.scales = Some(vec![1.0, 1.0])),
+        ("l1", |p| p.objective.lambda1 = 0.5),
+        ("domain", |p| p.data.weights[0] = 0.0),
+        ("domain", |p| p.data.weights[0] = f64::INFINITY),
+        ("lambda2", |p| p.objective.lambda2 = f64::NAN),
+        ("not finite", |p| {
+            let Matrix::Dense(matrix) = &mut p.data.matrix else { unreachable!("dense") };
+            matrix.values[3] = f64::INFINITY;
+        }),
+        ("does not fit", |p| p.objective.loss = Loss::Squared),
+        ("loss", |p| p.objective.loss = Loss::SquaredHinge),
+    ];
+    let rows = [1.0, 2.0, -1.0, 0.5];
+    let valid = problem(&rows, 2, &[0.0, 1.0], Loss::Hinge, Intercept::None, 10.0);
+    let norms = Witness { bound: 4.0, proof: BoundProof::Norms };
+    let mut certificate = certificate(
+        &valid,
+        HiddenBias::None,
+        ReluNet::constant(2, vec![0.0]),
+        vec![-1.0, 1.0],
+        vec![norms.clone(), norms],
+    );
+    let verdict = check_relu_problem(&valid, &certificate).expect("verified");
+    assert!(verdict.lower > 1.999 && verdict.lower <= 2.0 && verdict.upper >= 2.0 && verdict.upper < 2.001);
+    for (word, change) in changes {
+        let mut changed = valid.clone();
+        change(&mut changed);
+        if word == "does not fit" {
+            certificate.claim.recipe.loss = Loss::Squared;
+        }
+        let refusal = check_relu_problem(&changed, &certificate).expect_err(word);
+        certificate.claim.recipe.loss = Loss::Hinge;
+        assert!(refusal.step == Step::Problem && refusal.reason.contains(word), "{word}: {refusal}");
+    }
+    // Shapes that the container would have refused.
+    let shapes: [fn(&mut ReluCertificate); 7] = [
+        |c| c.net.width = usize::MAX,
+        |c| (c.net.width, c.claim.width) = (usize::MAX, usize::MAX),
+        |c| c.net.columns = 3,
+        |c| c.net.outputs = 0,
+        |c| c.net.output_biases.clear(),
+        |c| c.net.hidden.push(1.0),
+        |c| c.dual.push(0.0),
+    ];
+    for change in shapes {
+        let mut changed = certificate.clone();
+        change(&mut changed);
+        assert_eq!(check_relu_problem(&valid, &changed).expect_err("shape").step, Step::Model);
+    }
+}
+
+#[test]
+fn without_penalty_only_bounds_of_zero_prove_anything() {
+    let rows = [1.0, -1.0];
+    let zero = || vec![Witness { bound: 0.0, proof: BoundProof::Norms }; 2];
+    let net = || ReluNet::constant(1, vec![0.0]);
+    for (bias, alpha, accepted) in [
+        (Intercept::None, [0.0, 0.0], true),
+        (Intercept::Penalized, [0.0, 0.0], true),
+        (Intercept::Free, [0.0, 0.0], true),
+        (Intercept::None, [1.0, -1.0], false),
+        (Intercept::Penalized, [1.0, -1.0], false),
+        (Intercept::Free, [1.0, 0.5], false),
+    ] {
+        let problem = problem(&rows, 1, &[1.0, 2.0], Loss::Squared, bias, 0.0);
+        let verdict =
+            check_relu_problem(&problem, &certificate(&problem, HiddenBias::None, net(), alpha.to_vec(), zero()));
+        assert_eq!(verdict.is_ok(), accepted, "{bias:?} {alpha:?}: {verdict:?}");
+        assert!(verdict.is_err() || verdict.is_ok_and(|verdict| verdict.lower == 0.0));
+    }
+    // Rows of zeros: every α has bounds of 0, and a penalised bias without penalty still needs sums of 0.
+    for (alpha, accepted) in [([1.0, 0.5], false), ([1.0, -1.0], true)] {
+        let problem = problem(&[0.0, 0.0], 1, &[1.0, -2.0], Loss::Squared, Intercept::Penalized, 0.0);
+        let verdict =
+            check_relu_problem(&problem, &certificate(&problem, HiddenBias::None, net(), alpha.to_vec(), zero()));
+        assert_eq!(verdict.is_ok(), accepted, "{verdict:?}");
+        assert!(verdict.is_err() || verdict.is_ok_and(|verdict| (verdict.lower - 2.0).abs() < 1e-12));
     }
 }
