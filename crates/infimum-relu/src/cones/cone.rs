@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use super::kernels::{add_multiple, blend, sum_of_products, sum_of_relu, widen};
 use super::quadratic::shortest;
 use super::rows::{Rows, Side, Vector, inner};
 
@@ -79,166 +80,239 @@ pub(super) struct Split {
     pub(super) weights: (f64, f64),
 }
 
+/// Memory that is used again and again.
+#[derive(Default)]
+pub(super) struct Scratch<const R: usize> {
+    new: Vec<f64>,
+    least: [Vec<f64>; 2],
+    largest: [Vec<f64>; 2],
+    places: Vec<u32>,
+    at: Vec<f64>,
+    wrong: Vec<u32>,
+    frozen: Vec<bool>,
+    spare: Vec<Cone<R>>,
+}
+
+impl<const R: usize> Scratch<R> {
+    /// Takes back the memory of a cone.
+    pub(super) fn recycle(&mut self, cone: Cone<R>) {
+        self.spare.push(cone);
+    }
+}
+
+/// A bound: ‖q‖, q, its multipliers, and which are positive.
+struct Shortest<const R: usize> {
+    bound: f64,
+    q: Vector<R>,
+    mu: Vector<R>,
+    set: u32,
+}
+
 impl<const R: usize> Cone<R> {
-    /// A cone of the fan.
-    pub(super) fn root(rows: &Rows<R>, generators: [Vector<R>; R], threshold: f64) -> Cone<R> {
-        let all = |side: &Side<R>| Open { rows: (0..side.index.len() as u32).collect(), y: products(side, None, &generators) };
-        let (positive, negative) = (all(&rows.positive), all(&rows.negative));
-        let mut cone = Cone {
-            generators,
+    fn empty() -> Cone<R> {
+        Cone {
+            generators: [[0.0; R]; R],
             settled: [0.0; R],
-            slopes: vec![0.0; negative.rows.len()],
-            positive,
-            negative,
+            positive: Open::default(),
+            negative: Open::default(),
+            slopes: Vec::new(),
             q: [0.0; R],
             mu: [0.0; R],
             set: (1 << R) - 1,
             bound: f64::INFINITY,
             inherited: None,
             place: 0,
-        };
-        cone.settle();
-        cone.bound_it(rows, threshold);
-        cone
+        }
     }
 
-    /// The child in which the split's vector stands in the place `replaced`.
-    fn child(&self, split: &Split, replaced: usize) -> Cone<R> {
-        let Split { from, to, weights: (s, t) } = *split;
-        let mut generators = self.generators;
-        for j in 0..R {
-            generators[replaced][j] = s * self.generators[from][j] + t * self.generators[to][j];
-        }
-        let mut settled = self.settled;
-        settled[replaced] = s * self.settled[from] + t * self.settled[to];
-        let mut cone = Cone {
-            generators,
-            settled,
-            positive: self.positive.clone(),
-            negative: self.negative.clone(),
-            slopes: self.slopes.clone(),
-            q: self.q,
-            mu: self.mu,
-            set: self.set,
-            bound: self.bound,
-            inherited: self.inherited.clone(),
-            place: 0,
+    /// A cone of the fan.
+    pub(super) fn root(
+        rows: &Rows<R>,
+        generators: [Vector<R>; R],
+        threshold: f64,
+        scratch: &mut Scratch<R>,
+    ) -> Cone<R> {
+        let all = |side: &Side<R>| Open {
+            rows: (0..side.index.len() as u32).collect(),
+            y: products(side, None, &generators),
         };
-        for open in [&mut cone.positive, &mut cone.negative] {
+        let (positive, negative) = (all(&rows.positive), all(&rows.negative));
+        let mut cone = Cone { generators, ..Cone::empty() };
+        for (open, sign) in [(&positive, 1.0), (&negative, -1.0)] {
             let n = open.rows.len();
-            let (mut new, a, b) = (vec![0.0; n], &open.y[from * n..][..n], &open.y[to * n..][..n]);
-            for i in 0..n {
-                new[i] = s * a[i] + t * b[i];
-            }
-            open.y[replaced * n..][..n].copy_from_slice(&new);
+            let (least, largest) = (&mut scratch.least[0], &mut scratch.largest[0]);
+            start(n, least, largest);
+            (0..R).for_each(|k| widen(&open.y[k * n..][..n], least, largest));
+            let ys: [&[f64]; R] = std::array::from_fn(|k| &open.y[k * n..][..n]);
+            let (least, largest) = (&scratch.least[0], &scratch.largest[0]);
+            let target = if sign > 0.0 { &mut cone.positive } else { &mut cone.negative };
+            sort_out(&open.rows, ys, least, largest, sign, target, &mut scratch.places, &mut cone.settled);
         }
-        cone.settle();
+        cone.slopes = vec![0.0; cone.negative.rows.len()];
+        cone.bound_it(rows, threshold, scratch);
         cone
     }
 
-    /// Both children with their bounds.
-    pub(super) fn children(&self, rows: &Rows<R>, split: &Split, threshold: f64) -> [Cone<R>; 2] {
-        [split.from, split.to].map(|replaced| {
-            let mut child = self.child(split, replaced);
-            child.inherit(self, rows, threshold);
+    /// Both children with their bounds: the split's vector in the place `from`, and in the place `to`.
+    pub(super) fn children(
+        &self,
+        rows: &Rows<R>,
+        split: &Split,
+        threshold: f64,
+        scratch: &mut Scratch<R>,
+    ) -> [Cone<R>; 2] {
+        let Split { from, to, weights: (s, t) } = *split;
+        let mut children = [from, to].map(|replaced| {
+            let mut child = scratch.spare.pop().unwrap_or_else(Cone::empty);
+            child.generators = self.generators;
+            child.settled = self.settled;
+            for j in 0..R {
+                child.generators[replaced][j] = s * self.generators[from][j] + t * self.generators[to][j];
+            }
+            child.settled[replaced] = s * self.settled[from] + t * self.settled[to];
+            child.set = self.set;
+            child.place = 0;
             child
-        })
-    }
-
-    fn inherit(&mut self, parent: &Cone<R>, rows: &Rows<R>, threshold: f64) {
-        self.bound_it(rows, threshold);
-        if !(self.bound <= parent.bound * (1.0 + 1e-9)) || !self.is_proven(rows) {
-            self.inherited = Some(Arc::new(parent.proof(rows)));
-            (self.q, self.bound) = (parent.q, parent.bound);
-        } else {
-            self.inherited = None;
-        }
-    }
-
-    /// Removes the rows that are linear on the cone.
-    fn settle(&mut self) {
-        let kept = sort_out(&mut self.positive, &mut self.settled, 1.0);
-        self.positive = kept.0;
-        let (negative, places) = sort_out(&mut self.negative, &mut self.settled, -1.0);
-        self.negative = negative;
-        self.slopes = places.iter().map(|&place| self.slopes[place as usize]).collect();
-    }
-
-    /// Bound and α, as good as needed to be below the threshold, or to be the best.
-    fn bound_it(&mut self, rows: &Rows<R>, threshold: f64) {
-        let gram: [[f64; R]; R] =
-            std::array::from_fn(|k| std::array::from_fn(|l| inner(&self.generators[k], &self.generators[l])));
-        let (n, m) = (self.positive.rows.len(), self.negative.rows.len());
-        let fixed: Vector<R> = std::array::from_fn(|k| {
-            let y = &self.positive.y[k * n..][..n];
-            self.settled[k] + sum_of_relu(y) + rows.slack * gram[k][k].sqrt()
         });
-        let requirements = |slopes: &[f64], y: &[f64]| -> Vector<R> {
-            std::array::from_fn(|k| fixed[k] - sum_of_products(slopes, &y[k * m..][..m]) / SLOPE_UNIT)
-        };
+        for (open, sign) in [(&self.positive, 1.0), (&self.negative, -1.0)] {
+            let n = open.rows.len();
+            let y = |k: usize| &open.y[k * n..][..n];
+            blend(y(from), y(to), s, t, &mut scratch.new);
+            let [(least, largest), (other_least, other_largest)] = {
+                let [a, b] = &mut scratch.least;
+                let [c, d] = &mut scratch.largest;
+                [(a, c), (b, d)]
+            };
+            start(n, least, largest);
+            (0..R).filter(|&k| k != from && k != to).for_each(|k| widen(y(k), least, largest));
+            widen(&scratch.new, least, largest);
+            other_least.clone_from(least);
+            other_largest.clone_from(largest);
+            widen(y(to), least, largest);
+            widen(y(from), other_least, other_largest);
+            for (which, (child, replaced)) in children.iter_mut().zip([from, to]).enumerate() {
+                let ys = std::array::from_fn(|k| if k == replaced { &scratch.new[..] } else { y(k) });
+                let (least, largest) = (&scratch.least[which], &scratch.largest[which]);
+                let target = if sign > 0.0 { &mut child.positive } else { &mut child.negative };
+                sort_out(&open.rows, ys, least, largest, sign, target, &mut scratch.places, &mut child.settled);
+                if sign < 0.0 {
+                    child.slopes.clear();
+                    child.slopes.extend(scratch.places.iter().map(|&place| self.slopes[place as usize]));
+                }
+            }
+        }
+        for child in &mut children {
+            let proven = child.bound_it(rows, threshold, scratch);
+            child.inherited = None;
+            // The parent's proof holds on its children. By exact arithmetic a child's bound is no larger, by rounding it may be.
+            if !proven || !(child.bound <= self.bound * (1.0 + 1e-9)) {
+                child.inherited = Some(Arc::new(self.proof(rows)));
+                (child.q, child.bound) = (self.q, self.bound);
+            }
+        }
+        children
+    }
+
+    /// Bound and α, as good as needed to be below the threshold, or to be the best. Says whether q satisfies its requirements with half the slack left.
+    fn bound_it(&mut self, rows: &Rows<R>, threshold: f64, scratch: &mut Scratch<R>) -> bool {
+        let generators = self.generators;
+        let gram: [[f64; R]; R] =
+            std::array::from_fn(|k| std::array::from_fn(|l| inner(&generators[k], &generators[l])));
+        let slack: Vector<R> = std::array::from_fn(|k| rows.slack * gram[k][k].sqrt());
+        let (n, m) = (self.positive.rows.len(), self.negative.rows.len());
+        let mut c: Vector<R> = std::array::from_fn(|k| {
+            let fixed = self.settled[k] + sum_of_relu(&self.positive.y[k * n..][..n]) + slack[k];
+            fixed - sum_of_products(&self.slopes, &self.negative.y[k * m..][..m]) / SLOPE_UNIT
+        });
         let bounded = |c: &Vector<R>, set: u32| {
             let (mu, set) = shortest(&gram, c, set);
-            let q: Vector<R> = std::array::from_fn(|j| (0..R).map(|k| mu[k] * self.generators[k][j]).sum());
-            (inner(&q, &q).sqrt(), q, mu, set)
+            let mut q = [0.0; R];
+            for k in 0..R {
+                for j in 0..R {
+                    q[j] += mu[k] * generators[k][j];
+                }
+            }
+            Shortest { bound: inner(&q, &q).sqrt(), q, mu, set }
         };
-        let (mut bound, mut q, mut mu, mut set) = bounded(&requirements(&self.slopes, &self.negative.y), self.set);
-        if m > 0 && bound > threshold {
-            let mut at = vec![0.0; m];
-            let mut frozen = vec![false; m];
-            let mut effort = 1;
-            while effort < LARGEST_EFFORT && bound > threshold {
-                combine(&self.negative.y, &mu, &mut at);
-                let wanted: Vec<f64> = (0..m).map(|i| wanted_slope(at[i], self.slopes[i])).collect();
-                let wrong: Vec<usize> = (0..m).filter(|&i| wanted[i] != self.slopes[i] && !frozen[i]).collect();
-                if wrong.is_empty() {
-                    break;
+        let mut found = bounded(&c, self.set);
+        let Scratch { at, wrong, frozen, .. } = scratch;
+        at.resize(m, 0.0);
+        frozen.clear();
+        frozen.resize(m, false);
+        let y = &self.negative.y;
+        // y of one row at Σ_k μ_k v_k, and c after a change of its slope.
+        let at_row = |mu: &Vector<R>, i: usize| (0..R).map(|k| mu[k] * y[k * m + i]).sum::<f64>();
+        let change = |c: &mut Vector<R>, i: usize, by: f64| {
+            (0..R).for_each(|k| c[k] -= by / SLOPE_UNIT * y[k * m + i]);
+        };
+        let slopes = &mut self.slopes;
+        let mut effort = 1;
+        while m > 0 && effort < LARGEST_EFFORT && found.bound > threshold {
+            combine(y, &found.mu, at);
+            wrong.clear();
+            for i in 0..m {
+                if wanted_slope(at[i], slopes[i]) != slopes[i] && !frozen[i] {
+                    wrong.push(i as u32);
                 }
-                // All at once; then only so far that no row goes past its kink; then the worst row alone.
-                let mut trial = self.slopes.clone();
-                wrong.iter().for_each(|&i| trial[i] = wanted[i]);
-                let mut result = bounded(&requirements(&trial, &self.negative.y), set);
+            }
+            if wrong.is_empty() {
+                break;
+            }
+            // All at once; then only so far that no row goes past its kink; then the worst row alone.
+            let wanted = |i: usize, slopes: &[f64]| wanted_slope(at[i], slopes[i]);
+            let mut c_all = c;
+            for &i in wrong.iter() {
+                let i = i as usize;
+                change(&mut c_all, i, wanted(i, slopes) - slopes[i]);
+            }
+            let all = bounded(&c_all, found.set);
+            effort += 1;
+            if all.bound < found.bound {
+                wrong.iter().for_each(|&i| slopes[i as usize] = wanted(i as usize, slopes));
+                (c, found) = (c_all, all);
+                continue;
+            }
+            let between =
+                |i: usize, mu: &Vector<R>, slopes: &[f64]| secant(slopes[i], wanted(i, slopes), at[i], at_row(mu, i));
+            let mut c_part = c;
+            for &i in wrong.iter() {
+                let i = i as usize;
+                change(&mut c_part, i, between(i, &all.mu, slopes) - slopes[i]);
+            }
+            let part = bounded(&c_part, found.set);
+            effort += 1;
+            if part.bound < found.bound {
+                wrong.iter().for_each(|&i| slopes[i as usize] = between(i as usize, &all.mu, slopes));
+                (c, found) = (c_part, part);
+                continue;
+            }
+            let weight = |i: usize| (at[i] * (wanted(i, slopes) - slopes[i])).abs();
+            let worst = wrong
+                .iter()
+                .map(|&i| i as usize)
+                .fold(wrong[0] as usize, |a, b| if weight(b) > weight(a) { b } else { a });
+            let whole = wanted(worst, slopes);
+            let mut c_one = c;
+            change(&mut c_one, worst, whole - slopes[worst]);
+            let mut one = bounded(&c_one, found.set);
+            effort += 1;
+            let slope = between(worst, &one.mu, slopes);
+            if slope != whole {
+                c_one = c;
+                change(&mut c_one, worst, slope - slopes[worst]);
+                one = bounded(&c_one, found.set);
                 effort += 1;
-                if !(result.0 < bound) {
-                    let mut there = vec![0.0; m];
-                    combine(&self.negative.y, &result.2, &mut there);
-                    wrong.iter().for_each(|&i| trial[i] = secant(self.slopes[i], wanted[i], at[i], there[i]));
-                    result = bounded(&requirements(&trial, &self.negative.y), set);
-                    effort += 1;
-                }
-                if !(result.0 < bound) {
-                    let weight = |i: usize| (at[i] * (wanted[i] - self.slopes[i])).abs();
-                    let worst = wrong.iter().copied().fold(wrong[0], |a, b| if weight(b) > weight(a) { b } else { a });
-                    trial.copy_from_slice(&self.slopes);
-                    trial[worst] = wanted[worst];
-                    result = bounded(&requirements(&trial, &self.negative.y), set);
-                    let n = m;
-                    let there: f64 = (0..R).map(|k| result.2[k] * self.negative.y[k * n + worst]).sum();
-                    trial[worst] = secant(self.slopes[worst], wanted[worst], at[worst], there);
-                    if trial[worst] != wanted[worst] {
-                        result = bounded(&requirements(&trial, &self.negative.y), set);
-                    }
-                    effort += 2;
-                    if !(result.0 < bound) {
-                        frozen[worst] = true;
-                        continue;
-                    }
-                }
-                self.slopes = trial;
-                (bound, q, mu, set) = result;
+            }
+            if one.bound < found.bound {
+                slopes[worst] = slope;
+                (c, found) = (c_one, one);
+            } else {
+                frozen[worst] = true;
             }
         }
+        let Shortest { bound, q, mu, set } = found;
         (self.bound, self.q, self.mu, self.set) = (bound, q, mu, set);
-    }
-
-    /// Whether q satisfies its requirements with half the slack left.
-    pub(super) fn is_proven(&self, rows: &Rows<R>) -> bool {
-        let (n, m) = (self.positive.rows.len(), self.negative.rows.len());
-        (0..R).all(|k| {
-            let v = &self.generators[k];
-            let needed = self.settled[k] + sum_of_relu(&self.positive.y[k * n..][..n])
-                - sum_of_products(&self.slopes, &self.negative.y[k * m..][..m]) / SLOPE_UNIT;
-            inner(&self.q, v) >= needed + 0.5 * rows.slack * inner(v, v).sqrt()
-        })
+        (0..R).all(|k| inner(&q, &generators[k]) >= c[k] - 0.5 * slack[k])
     }
 
     /// q and the slopes of the open rows.
@@ -250,15 +324,15 @@ impl<const R: usize> Cone<R> {
     }
 
     /// `Σ_p w_p relu(x_p·u)` at `u = q/‖q‖`, in the search's units.
-    pub(super) fn value_at_bound(&self) -> f64 {
+    pub(super) fn value_at_bound(&self, scratch: &mut Scratch<R>) -> f64 {
         if !(self.bound > 0.0) || self.inherited.is_some() {
             return f64::NEG_INFINITY;
         }
         let mut sum = inner(&self.mu, &self.settled);
         for (open, sign) in [(&self.positive, 1.0), (&self.negative, -1.0)] {
-            let mut at = vec![0.0; open.rows.len()];
-            combine(&open.y, &self.mu, &mut at);
-            sum += sign * sum_of_relu(&at);
+            scratch.at.resize(open.rows.len(), 0.0);
+            combine(&open.y, &self.mu, &mut scratch.at);
+            sum += sign * sum_of_relu(&scratch.at);
         }
         sum / self.bound
     }
@@ -291,7 +365,10 @@ impl<const R: usize> Cone<R> {
 impl<const R: usize> Waiting<R> {
     /// The cone again, its y computed anew.
     pub(super) fn resume(self, rows: &Rows<R>) -> Cone<R> {
-        let open = |side: &Side<R>, list: &[u32]| Open { rows: list.to_vec(), y: products(side, Some(list), &self.generators) };
+        let open = |side: &Side<R>, list: &[u32]| Open {
+            rows: list.to_vec(),
+            y: products(side, Some(list), &self.generators),
+        };
         Cone {
             generators: self.generators,
             settled: self.settled,
@@ -336,34 +413,40 @@ fn products<const R: usize>(side: &Side<R>, list: Option<&[u32]>, generators: &[
 /// y of a magnitude that is rounding (y are at most about 1): counts as 0.
 const ZERO: f64 = 1e-16;
 
-/// The open rows without those whose y have one sign, and their places in the list; those that are active are added to `settled` with the sign.
-fn sort_out<const R: usize>(open: &mut Open, settled: &mut Vector<R>, sign: f64) -> (Open, Vec<u32>) {
-    let n = open.rows.len();
-    let (mut least, mut most) = (vec![0.0f64; n], vec![0.0f64; n]);
-    for k in 0..R {
-        let y = &open.y[k * n..][..n];
-        for i in 0..n {
-            least[i] = least[i].min(y[i]);
-            most[i] = most[i].max(y[i]);
+fn start(n: usize, least: &mut Vec<f64>, largest: &mut Vec<f64>) {
+    for list in [least, largest] {
+        list.clear();
+        list.resize(n, 0.0);
+    }
+}
+
+/// Writes the rows whose y (`ys`, for each generator) have both signs, and their places among all; the others are added to `settled`, with the sign, where they are active.
+fn sort_out<const R: usize>(
+    rows: &[u32],
+    ys: [&[f64]; R],
+    least: &[f64],
+    largest: &[f64],
+    sign: f64,
+    open: &mut Open,
+    places: &mut Vec<u32>,
+    settled: &mut Vector<R>,
+) {
+    places.clear();
+    open.rows.clear();
+    open.y.clear();
+    for (i, (&least, &largest)) in least.iter().zip(largest).enumerate() {
+        if largest > ZERO {
+            if least < -ZERO {
+                places.push(i as u32);
+                open.rows.push(rows[i]);
+            } else {
+                (0..R).for_each(|k| settled[k] += sign * ys[k][i]);
+            }
         }
     }
-    let mut places = Vec::with_capacity(n);
-    for i in 0..n {
-        if least[i] < -ZERO && most[i] > ZERO {
-            places.push(i as u32);
-        } else if most[i] > ZERO {
-            (0..R).for_each(|k| settled[k] += sign * open.y[k * n + i]);
-        }
+    for y in ys {
+        open.y.extend(places.iter().map(|&place| y[place as usize]));
     }
-    let m = places.len();
-    let mut y = vec![0.0; R * m];
-    for k in 0..R {
-        let (old, new) = (&open.y[k * n..][..n], &mut y[k * m..][..m]);
-        for (new, &place) in new.iter_mut().zip(&places) {
-            *new = old[place as usize];
-        }
-    }
-    (Open { rows: places.iter().map(|&place| open.rows[place as usize]).collect(), y }, places)
 }
 
 /// `out_i = Σ_k mu_k y_ki`.
@@ -372,41 +455,9 @@ pub(super) fn combine<const R: usize>(y: &[f64], mu: &Vector<R>, out: &mut [f64]
     out.fill(0.0);
     for k in 0..R {
         if mu[k] != 0.0 {
-            let y = &y[k * n..][..n];
-            for i in 0..n {
-                out[i] += mu[k] * y[i];
-            }
+            add_multiple(mu[k], &y[k * n..][..n], out);
         }
     }
-}
-
-/// Lanes of the sums.
-const LANES: usize = 8;
-
-#[inline(always)]
-pub(super) fn sum_of_relu(values: &[f64]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let chunks = values.chunks_exact(LANES);
-    let rest: f64 = chunks.remainder().iter().map(|value| value.max(0.0)).sum();
-    for chunk in chunks {
-        for lane in 0..LANES {
-            lanes[lane] += chunk[lane].max(0.0);
-        }
-    }
-    lanes.iter().sum::<f64>() + rest
-}
-
-#[inline(always)]
-fn sum_of_products(a: &[f64], b: &[f64]) -> f64 {
-    let mut lanes = [0.0; LANES];
-    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f64 = a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a_chunks.zip(b_chunks) {
-        for lane in 0..LANES {
-            lanes[lane] += a[lane] * b[lane];
-        }
-    }
-    lanes.iter().sum::<f64>() + rest
 }
 
 /// 128 times the slope of relu at y; the present one at a kink.

@@ -6,6 +6,7 @@
 //! * `rows.rs`: the rows in coordinates in which ‖Tᵀq‖ is Euclidean, scaled.
 //! * `quadratic.rs`: the shortest q with `q·v_k ≥ c_k`.
 //! * `cone.rs`: a cone and its bound; its children.
+//! * `kernels.rs`: loops over rows.
 //! * `split.rs`: where a cone is split.
 //! * `ascent.rs`: local maxima, the other side of the bound.
 //! * `tree.rs`: the tree as a certificate.
@@ -13,6 +14,7 @@
 
 mod ascent;
 mod cone;
+mod kernels;
 mod quadratic;
 mod reduction;
 mod rows;

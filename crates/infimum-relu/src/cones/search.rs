@@ -11,16 +11,14 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::ascent::{Best, ascend};
-use super::cone::{Cone, Waiting};
+use super::cone::{Cone, Scratch, Split, Waiting};
 use super::rows::{Rows, Vector};
-use super::split::candidates;
+use super::split::best_split;
 use super::tree::{Place, Tree};
 use super::{Answer, ConeEnding, Request};
 
 /// Most cones of one dive.
 const DIVE: usize = 64;
-/// Splits whose children are bounded before one is chosen.
-const TRIED: usize = 2;
 /// A bound within this of the best value is the maximum, relative to Σ|w|‖x‖ and beyond the slack.
 const EXACT: f64 = 1e-12;
 
@@ -125,9 +123,10 @@ impl<const R: usize> Search<'_, R> {
     /// The fan's cones.
     fn plant(&self) {
         for lacking in 0..=R {
-            let generators: [Vector<R>; R] = std::array::from_fn(|k| self.rows.fan[if k < lacking { k } else { k + 1 }]);
-            let mut cone = Cone::root(self.rows, generators, self.threshold());
-            self.improve(&cone);
+            let generators: [Vector<R>; R] =
+                std::array::from_fn(|k| self.rows.fan[if k < lacking { k } else { k + 1 }]);
+            let mut cone = Cone::root(self.rows, generators, self.threshold(), &mut Scratch::default());
+            self.improve(&cone, &mut Scratch::default());
             cone.place = lacking as u32;
             let mut state = self.lock();
             match cone.bound <= self.threshold() {
@@ -138,9 +137,9 @@ impl<const R: usize> Search<'_, R> {
     }
 
     /// Looks whether the cone's maximiser is the best point so far.
-    fn improve(&self, cone: &Cone<R>) {
+    fn improve(&self, cone: &Cone<R>, scratch: &mut Scratch<R>) {
         let best = f64::from_bits(self.best_value.load(Relaxed));
-        if !(cone.value_at_bound() > best) {
+        if !(cone.value_at_bound(scratch) > best) {
             return;
         }
         let point = ascend(self.rows, &cone.q);
@@ -163,6 +162,7 @@ impl<const R: usize> Search<'_, R> {
 
     /// One thread's work: dives until nothing is left to do.
     fn work(&self) {
+        let mut scratch = Scratch::default();
         let mut state = self.lock();
         loop {
             if self.is_over() {
@@ -180,7 +180,7 @@ impl<const R: usize> Search<'_, R> {
             state.diving += 1;
             drop(state);
             let place = waiting.place;
-            let dive = self.dive(waiting, length);
+            let dive = self.dive(waiting, length, &mut scratch);
             state = self.lock();
             let offset = state.tree.graft(place, dive.below);
             for mut waiting in dive.waiting {
@@ -195,7 +195,7 @@ impl<const R: usize> Search<'_, R> {
     }
 
     /// Splits a cone and what comes of it, depth first, `length` times at most.
-    fn dive(&self, waiting: Waiting<R>, length: usize) -> Dive<R> {
+    fn dive(&self, waiting: Waiting<R>, length: usize, scratch: &mut Scratch<R>) -> Dive<R> {
         let mut dive = Dive { below: vec![Place::Waiting], waiting: Vec::new() };
         let mut cone = waiting.resume(self.rows);
         cone.place = 0;
@@ -207,25 +207,26 @@ impl<const R: usize> Search<'_, R> {
                 dive.below[place] = Place::Closed(cone.proof(self.rows));
                 continue;
             }
-            let Some((split, mut children)) = self.divide(&cone) else {
+            let Some((split, mut children)) = self.divide(&cone, scratch) else {
                 // Of one generator the bound is exact; nothing is left to split.
                 dive.below[place] = Place::Closed(cone.proof(self.rows));
                 continue;
             };
+            scratch.recycle(cone);
             self.nodes.fetch_add(2, Relaxed);
             let first = dive.below.len() as u32;
             dive.below[place] = Place::Split { split, first };
             children.iter_mut().zip(first..).for_each(|(child, place)| child.place = place);
             dive.below.extend([Place::Waiting, Place::Waiting]);
-            for child in &children {
-                self.improve(child);
-            }
             let [one, other] = children;
             let (low, high) = if one.bound < other.bound { (one, other) } else { (other, one) };
             for child in [low, high] {
-                match child.bound <= self.threshold() {
-                    true => dive.below[child.place as usize] = Place::Closed(child.proof(self.rows)),
-                    false => stack.push(child),
+                if child.bound <= self.threshold() {
+                    dive.below[child.place as usize] = Place::Closed(child.proof(self.rows));
+                    scratch.recycle(child);
+                } else {
+                    self.improve(&child, scratch);
+                    stack.push(child);
                 }
             }
         }
@@ -233,24 +234,11 @@ impl<const R: usize> Search<'_, R> {
         dive
     }
 
-    /// The best of a few splits: the one after which the least is left above the threshold.
-    fn divide(&self, cone: &Cone<R>) -> Option<(super::cone::Split, [Cone<R>; 2])> {
-        let threshold = self.threshold();
-        let left = |children: &[Cone<R>; 2]| {
-            children.iter().map(|child| (child.bound - threshold).max(0.0).powi(2)).sum::<f64>()
-        };
-        let mut best = None;
-        for split in candidates(cone, TRIED) {
-            let children = cone.children(self.rows, &split, threshold);
-            let left = left(&children);
-            if best.as_ref().is_none_or(|(least, _, _)| left < *least) {
-                best = Some((left, split, children));
-            }
-            if left == 0.0 {
-                break;
-            }
-        }
-        best.map(|(_, split, children)| (split, children))
+    /// Splits a cone; `None` if it has one generator.
+    fn divide(&self, cone: &Cone<R>, scratch: &mut Scratch<R>) -> Option<(Split, [Cone<R>; 2])> {
+        let split = best_split(cone)?;
+        let children = cone.children(self.rows, &split, self.threshold(), scratch);
+        Some((split, children))
     }
 
     fn answer(self) -> Answer {

@@ -23,8 +23,11 @@ fn cross(a: &[f64], b: &[f64]) -> Vec<f64> {
 /// coordinate planes added, so that cells have vertices) is met by going from each of its vertices in each direction. What is returned is attained.
 pub(super) fn maximum(points: &Points, w: &[f64]) -> f64 {
     let d = points.dimension;
-    let mut planes: Vec<Vec<f64>> =
-        (0..points.len()).map(|p| points.point(p).to_vec()).filter(|x| dot(x, x) > 0.0).map(|x| normalized(&x)).collect();
+    let mut planes: Vec<Vec<f64>> = (0..points.len())
+        .map(|p| points.point(p).to_vec())
+        .filter(|x| dot(x, x) > 0.0)
+        .map(|x| normalized(&x))
+        .collect();
     planes.extend((0..d).map(|j| (0..d).map(|i| f64::from(u8::from(i == j))).collect::<Vec<f64>>()));
     let mut best = 0.0f64;
     let mut consider = |u: &[f64], normals: &[&[f64]]| {

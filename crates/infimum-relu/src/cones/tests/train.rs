@@ -5,6 +5,7 @@
 
 use super::oracle::value;
 use crate::Points;
+use crate::cones::{Request, bound_over_cones};
 
 /// A generator of numbers for tests: xorshift.
 pub(super) struct Random(pub(super) u64);
@@ -71,9 +72,10 @@ pub(super) fn dual_point(points: &Points, y: &[f64], beta: f64, rounds: usize, s
     let mut columns: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
     let mut active: Vec<f64> = Vec::new();
     let mut nu = y.to_vec();
-    for round in 0..rounds {
+    for _ in 0..rounds {
         let mut added: Vec<(Vec<f64>, Vec<f64>)> = Vec::new();
-        let mut seeds: Vec<Vec<f64>> = (0..starts).map(|_| (0..points.dimension).map(|_| random.normal()).collect()).collect();
+        let mut seeds: Vec<Vec<f64>> =
+            (0..starts).map(|_| (0..points.dimension).map(|_| random.normal()).collect()).collect();
         seeds.extend(columns.iter().zip(&active).filter(|(_, a)| **a > 0.0).map(|(column, _)| column.0.clone()));
         for seed in seeds {
             for sign in [1.0, -1.0] {
@@ -89,9 +91,24 @@ pub(super) fn dual_point(points: &Points, y: &[f64], beta: f64, rounds: usize, s
             }
         }
         if added.is_empty() {
+            // The ascents find nothing: the search itself.
+            for sign in [1.0, -1.0] {
+                let w: Vec<f64> = nu.iter().map(|&nu| sign * nu).collect();
+                let limit = beta * (1.0 + 1e-8);
+                let request =
+                    Request { points, w: &w, target: limit, refute: limit, threads: 1, nodes: 50_000, stop: &|| false };
+                if let Some(answer) = bound_over_cones(&request).filter(|answer| answer.best.1 > limit) {
+                    let u = answer.best.0;
+                    let phi = (0..m)
+                        .map(|p| sign * points.point(p).iter().zip(&u).map(|(x, u)| x * u).sum::<f64>().max(0.0))
+                        .collect();
+                    added.push((u, phi));
+                }
+            }
+        }
+        if added.is_empty() {
             break;
         }
-        let _ = round;
         let kept: Vec<bool> = active.iter().map(|&a| a > 0.0).collect();
         let mut keep = kept.iter();
         columns.retain(|_| *keep.next().unwrap_or(&true));
