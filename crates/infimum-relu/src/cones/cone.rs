@@ -8,9 +8,9 @@
 
 use std::sync::Arc;
 
-use super::kernels::{add_multiple, blend, sum_of_products, sum_of_relu, widen};
+use super::kernels::{add_multiple, blend, sum_of_magnitudes, sum_of_products, sum_of_relu, widen};
 use super::quadratic::shortest;
-use super::rows::{Rows, Side, Vector, inner};
+use super::rows::{Rows, Side, Vector, inner, length};
 
 /// Slopes are multiples of the inverse of this.
 const SLOPE_UNIT: f64 = 128.0;
@@ -34,6 +34,7 @@ pub(super) type Proof<const R: usize> = (Vector<R>, Vec<(u32, u8)>);
 pub(super) struct Waiting<const R: usize> {
     pub(super) generators: [Vector<R>; R],
     settled: Vector<R>,
+    sizes: Vector<R>,
     positive: Box<[u32]>,
     negative: Box<[u32]>,
     slopes: Box<[u8]>,
@@ -43,6 +44,8 @@ pub(super) struct Waiting<const R: usize> {
     /// Bound, in the search's units.
     pub(super) bound: f64,
     inherited: Option<Arc<Proof<R>>>,
+    /// Splits above it.
+    pub(super) depth: u32,
     /// Place in the tree.
     pub(super) place: u32,
 }
@@ -53,6 +56,10 @@ pub(super) struct Cone<const R: usize> {
     pub(super) generators: [Vector<R>; R],
     /// `Σ w_p relu(x_p·v_k)` over settled rows.
     pub(super) settled: Vector<R>,
+    /// `Σ |w_p x_p·v_k|` over all rows.
+    sizes: Vector<R>,
+    /// What `q·v_k` must exceed its requirement by.
+    pub(super) slack: Vector<R>,
     /// Open rows with w_p > 0.
     pub(super) positive: Open,
     /// Open rows with w_p < 0.
@@ -68,6 +75,8 @@ pub(super) struct Cone<const R: usize> {
     pub(super) bound: f64,
     /// The parent's proof, if rounding spoils the cone's own.
     inherited: Option<Arc<Proof<R>>>,
+    /// Splits above it.
+    pub(super) depth: u32,
     /// Place in the tree.
     pub(super) place: u32,
 }
@@ -113,6 +122,8 @@ impl<const R: usize> Cone<R> {
         Cone {
             generators: [[0.0; R]; R],
             settled: [0.0; R],
+            sizes: [0.0; R],
+            slack: [0.0; R],
             positive: Open::default(),
             negative: Open::default(),
             slopes: Vec::new(),
@@ -121,6 +132,7 @@ impl<const R: usize> Cone<R> {
             set: (1 << R) - 1,
             bound: f64::INFINITY,
             inherited: None,
+            depth: 0,
             place: 0,
         }
     }
@@ -142,7 +154,10 @@ impl<const R: usize> Cone<R> {
             let n = open.rows.len();
             let (least, largest) = (&mut scratch.least[0], &mut scratch.largest[0]);
             start(n, least, largest);
-            (0..R).for_each(|k| widen(&open.y[k * n..][..n], least, largest));
+            for k in 0..R {
+                widen(&open.y[k * n..][..n], least, largest);
+                cone.sizes[k] += sum_of_magnitudes(&open.y[k * n..][..n]);
+            }
             let ys: [&[f64]; R] = std::array::from_fn(|k| &open.y[k * n..][..n]);
             let (least, largest) = (&scratch.least[0], &scratch.largest[0]);
             let target = if sign > 0.0 { &mut cone.positive } else { &mut cone.negative };
@@ -166,18 +181,23 @@ impl<const R: usize> Cone<R> {
             let mut child = scratch.spare.pop().unwrap_or_else(Cone::empty);
             child.generators = self.generators;
             child.settled = self.settled;
+            child.sizes = self.sizes;
             for j in 0..R {
                 child.generators[replaced][j] = s * self.generators[from][j] + t * self.generators[to][j];
             }
             child.settled[replaced] = s * self.settled[from] + t * self.settled[to];
             child.set = self.set;
+            child.depth = self.depth + 1;
             child.place = 0;
             child
         });
+        // On settled rows y keeps its sign between v_from and v_to, so that |y| is linear there.
+        let mut size = s * self.sizes[from] + t * self.sizes[to];
         for (open, sign) in [(&self.positive, 1.0), (&self.negative, -1.0)] {
             let n = open.rows.len();
             let y = |k: usize| &open.y[k * n..][..n];
             blend(y(from), y(to), s, t, &mut scratch.new);
+            size += sum_of_magnitudes(&scratch.new) - s * sum_of_magnitudes(y(from)) - t * sum_of_magnitudes(y(to));
             let [(least, largest), (other_least, other_largest)] = {
                 let [a, b] = &mut scratch.least;
                 let [c, d] = &mut scratch.largest;
@@ -201,7 +221,8 @@ impl<const R: usize> Cone<R> {
                 }
             }
         }
-        for child in &mut children {
+        for (child, replaced) in children.iter_mut().zip([from, to]) {
+            child.sizes[replaced] = size.max(0.0);
             let proven = child.bound_it(rows, threshold, scratch);
             child.inherited = None;
             // The parent's proof holds on its children. By exact arithmetic a child's bound is no larger, by rounding it may be.
@@ -218,7 +239,7 @@ impl<const R: usize> Cone<R> {
         let generators = self.generators;
         let gram: [[f64; R]; R] =
             std::array::from_fn(|k| std::array::from_fn(|l| inner(&generators[k], &generators[l])));
-        let slack: Vector<R> = std::array::from_fn(|k| rows.slack * gram[k][k].sqrt());
+        let slack = slack(rows, &generators, &self.sizes);
         let (n, m) = (self.positive.rows.len(), self.negative.rows.len());
         let mut c: Vector<R> = std::array::from_fn(|k| {
             let fixed = self.settled[k] + sum_of_relu(&self.positive.y[k * n..][..n]) + slack[k];
@@ -311,7 +332,7 @@ impl<const R: usize> Cone<R> {
             }
         }
         let Shortest { bound, q, mu, set } = found;
-        (self.bound, self.q, self.mu, self.set) = (bound, q, mu, set);
+        (self.bound, self.q, self.mu, self.set, self.slack) = (bound, q, mu, set, slack);
         (0..R).all(|k| inner(&q, &generators[k]) >= c[k] - 0.5 * slack[k])
     }
 
@@ -349,6 +370,7 @@ impl<const R: usize> Cone<R> {
         Waiting {
             generators: self.generators,
             settled: self.settled,
+            sizes: self.sizes,
             positive: self.positive.rows.into(),
             negative: self.negative.rows.into(),
             slopes: self.slopes.iter().map(|&slope| slope as u8).collect(),
@@ -357,6 +379,7 @@ impl<const R: usize> Cone<R> {
             set: self.set,
             bound: self.bound,
             inherited: self.inherited,
+            depth: self.depth,
             place: self.place,
         }
     }
@@ -372,6 +395,8 @@ impl<const R: usize> Waiting<R> {
         Cone {
             generators: self.generators,
             settled: self.settled,
+            sizes: self.sizes,
+            slack: slack(rows, &self.generators, &self.sizes),
             positive: open(&rows.positive, &self.positive),
             negative: open(&rows.negative, &self.negative),
             slopes: self.slopes.iter().map(|&slope| f64::from(slope)).collect(),
@@ -380,6 +405,7 @@ impl<const R: usize> Waiting<R> {
             set: self.set,
             bound: self.bound,
             inherited: self.inherited,
+            depth: self.depth,
             place: self.place,
         }
     }
@@ -395,6 +421,11 @@ impl<const R: usize> Waiting<R> {
 
 fn slopes_by_row<const R: usize>(rows: &Rows<R>, places: &[u32], slopes: impl Iterator<Item = u8>) -> Vec<(u32, u8)> {
     places.iter().zip(slopes).map(|(&place, slope)| (rows.negative.index[place as usize], slope)).collect()
+}
+
+/// Slack for the rounding of sums at v_k, and for that of v_k itself.
+fn slack<const R: usize>(rows: &Rows<R>, generators: &[Vector<R>; R], sizes: &Vector<R>) -> Vector<R> {
+    std::array::from_fn(|k| rows.slack * sizes[k] + rows.generator_slack * length(&generators[k]))
 }
 
 /// y of some rows of a side, or of all.

@@ -26,6 +26,27 @@ pub(super) fn sum_of_relu(values: &[f64]) -> f64 {
     )
 }
 
+/// `Σ |values|`.
+pub(super) fn sum_of_magnitudes(values: &[f64]) -> f64 {
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut lanes = [0.0; LANES];
+            let chunks = values.chunks_exact(LANES);
+            let mut rest = 0.0;
+            for &value in chunks.remainder() {
+                rest += value.abs();
+            }
+            for chunk in chunks {
+                for lane in 0..LANES {
+                    lanes[lane] += chunk[lane].abs();
+                }
+            }
+            total(&lanes) + rest
+        },
+    )
+}
+
 /// `Σ a·b`.
 pub(super) fn sum_of_products(a: &[f64], b: &[f64]) -> f64 {
     vectorized(

@@ -30,8 +30,10 @@ pub(super) struct Rows<const R: usize> {
     pub(super) fan: Vec<Vector<R>>,
     /// s_j.
     pub(super) lengths: Vec<f64>,
-    /// What q·v_k must exceed its requirement by, relative to ‖v_k‖, so that rounding does not matter; the checker's rounding included.
+    /// What q·v_k must exceed its requirement by, relative to Σ|w_p x_p·v_k|, so that the rounding of sums does not matter; the checker's rounding included.
     pub(super) slack: f64,
+    /// The same for the rounding of v_k, relative to Σ|w_p|‖x_p‖ (which is scaled to at most 1) times ‖v_k‖.
+    pub(super) generator_slack: f64,
     /// Values of the search times this are values of the problem.
     pub(super) unit: f64,
     /// The basis as it is recorded.
@@ -42,10 +44,15 @@ pub(super) struct Rows<const R: usize> {
     coefficients: Vec<f64>,
 }
 
-/// Slack for the rounding of generators (about 1e-16 for each of at most some hundreds of splits) and of this search's sums, relative to Σ|w_p|‖x_p‖.
+/// Slack for sums.
 const SLACK: f64 = 4e-13;
+/// Slack for generators: each split adds about 2e-16, and trees are some tens of splits deep.
+const GENERATOR_SLACK: f64 = 5e-14;
 /// Slack for each addition of a checker.
 const SLACK_PER_ROW: f64 = 3e-16;
+
+/// Sums Σ|w_p|‖x_p‖ for which no square of a bound overflows or underflows.
+const SIZES: std::ops::Range<f64> = 1e-140..1e140;
 
 impl<const R: usize> Rows<R> {
     /// `None` if sums overflow or underflow.
@@ -62,14 +69,11 @@ impl<const R: usize> Rows<R> {
         for p in (0..points.len()).filter(|&p| w[p] != 0.0) {
             total += w[p].abs() * length(&coordinates(p));
         }
-        if !(total < 1e250) {
+        if !(total == 0.0 || SIZES.contains(&total)) {
             return None;
         }
         // With all rows 0 any unit does.
-        let unit = if total > 1e-250 { 2f64.powi(total.log2().ceil() as i32) } else { 1.0 };
-        if total > 0.0 && total <= 1e-250 {
-            return None;
-        }
+        let unit = if total > 0.0 { 2f64.powi(total.log2().ceil() as i32) } else { 1.0 };
         let (mut positive, mut negative) = (Side::default(), Side::default());
         let mut rows = 0;
         for p in (0..points.len()).filter(|&p| w[p] != 0.0) {
@@ -95,9 +99,10 @@ impl<const R: usize> Rows<R> {
             columns: reduction.columns.iter().map(|&column| column as u32).collect(),
             coefficients: reduction.coefficients.clone(),
         });
-        let slack = if rows == 0 || total == 0.0 { 0.0 } else { SLACK + SLACK_PER_ROW * rows as f64 };
+        let slack = SLACK + SLACK_PER_ROW * rows as f64;
+        let generator_slack = if total == 0.0 { 0.0 } else { GENERATOR_SLACK };
         let coefficients = reduction.coefficients.clone();
-        Some(Rows { positive, negative, fan, lengths, slack, unit, basis, factor, coefficients })
+        Some(Rows { positive, negative, fan, lengths, slack, generator_slack, unit, basis, factor, coefficients })
     }
 
     /// `L⁻ᵀ q̃` in the problem's units: q as it is recorded.

@@ -19,6 +19,8 @@ use super::{Answer, ConeEnding, Request};
 
 /// Most cones of one dive.
 const DIVE: usize = 64;
+/// Cones below as many splits are not split: rounding is all that is left there, and checkers have a limit too (4096).
+const DEEPEST: u32 = 1000;
 /// A bound within this of the best value is the maximum, relative to Σ|w|‖x‖ and beyond the slack.
 const EXACT: f64 = 1e-12;
 
@@ -77,16 +79,17 @@ struct Dive<const R: usize> {
 pub(super) fn search<const R: usize>(rows: &Rows<R>, request: &Request) -> Answer {
     let target = request.target * (1.0 - 3e-13) / rows.unit;
     let state = State { heap: BinaryHeap::new(), tree: Tree::new(), best: first_point(rows), diving: 0 };
+    let best = state.best.value;
     let search = Search {
         rows,
         request,
         target,
         refute: request.refute / rows.unit,
-        best_value: AtomicU64::new(state.best.value.to_bits()),
+        best_value: AtomicU64::new(best.to_bits()),
         state: Mutex::new(state),
         changed: Condvar::new(),
         nodes: AtomicU64::new(R as u64 + 1),
-        refuted: AtomicBool::new(false),
+        refuted: AtomicBool::new(request.refute < best * rows.unit),
         stopped: AtomicBool::new(false),
     };
     search.plant();
@@ -203,7 +206,7 @@ impl<const R: usize> Search<'_, R> {
         for _ in 0..length {
             let Some(cone) = stack.pop() else { break };
             let place = cone.place as usize;
-            if cone.bound <= self.threshold() {
+            if cone.bound <= self.threshold() || cone.depth >= DEEPEST {
                 dive.below[place] = Place::Closed(cone.proof(self.rows));
                 continue;
             }

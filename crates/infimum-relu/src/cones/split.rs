@@ -15,7 +15,8 @@ const EDGES: usize = 3;
 /// Kinks looked at on an edge.
 const KINKS: usize = 5;
 
-/// The split with the largest gain among the kinks looked at; else one of a row with w < 0; else the middle of the longest edge. `None` if R = 1.
+/// The split with the largest gain among the kinks looked at; else one of a row with w < 0; else, or if the gain is not above the slack's part of the bound, the middle of
+/// the longest edge. `None` if R = 1.
 pub(super) fn best_split<const R: usize>(cone: &Cone<R>) -> Option<Split> {
     let mut edges: Vec<(f64, usize, usize)> = Vec::with_capacity(R * R / 2);
     for a in 0..R {
@@ -36,7 +37,9 @@ pub(super) fn best_split<const R: usize>(cone: &Cone<R>) -> Option<Split> {
             best = Some((gain, split));
         }
     }
-    best.map(|(_, split)| split).or_else(|| longest_edge(cone))
+    // A flat cone whose bound is mostly slack becomes better by becoming narrower.
+    let slack = inner(&cone.mu, &cone.slack);
+    best.filter(|(gain, _)| *gain > slack).map(|(_, split)| split).or_else(|| longest_edge(cone))
 }
 
 fn pair<'a, const R: usize>(cone: &'a Cone<R>, a: usize, b: usize) -> (&'a [f64], &'a [f64]) {
