@@ -13,6 +13,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par, Side};
 
+use super::packed::unpack;
 use crate::Points;
 
 /// The points that are not 0, with length 1.
@@ -149,28 +150,22 @@ impl Block {
         -self.log_determinant - self.spare().ln() - rows.sum::<f64>()
     }
 
-    /// The block after a step `length·change` (packed as in [`packed`]), its slacks in the same place between their ends; `None`
-    /// outside.
-    pub(super) fn moved(&self, change: &[f64], length: f64, rows: &Rows) -> Option<Block> {
-        let order = self.g.nrows();
+    /// The block after a step `length·change` (packed) and `length·slacks`, its slacks at least a tenth as far from their
+    /// ends, relative to the space between them, as they were; `None` outside.
+    pub(super) fn moved(&self, change: &[f64], slacks: &[f64], length: f64, rows: &Rows) -> Option<Block> {
         let mut next = self.clone();
-        let mut entries = change.iter();
-        for j in 0..order {
-            for i in 0..=j {
-                let change = length * entries.next().copied().unwrap_or(0.0);
-                next.g[(i, j)] += change;
-                if i != j {
-                    next.g[(j, i)] += change;
-                }
+        unpack(next.g.nrows(), change, &mut |i, j, change| {
+            next.g[(i, j)] += length * change;
+            if i != j {
+                next.g[(j, i)] += length * change;
             }
-        }
+        });
         if !(next.spare() > 0.0) {
             return None;
         }
         let factor = next.g.llt(Side::Lower).ok()?;
         let lower = factor.L();
-        let determinant = (0..order).map(|i| lower[(i, i)].ln()).sum::<f64>();
-        next.log_determinant = 2.0 * determinant;
+        next.log_determinant = 2.0 * (0..next.g.nrows()).map(|i| lower[(i, i)].ln()).sum::<f64>();
         next.inverse = faer::linalg::solvers::DenseSolveCore::inverse(&factor);
         next.describe(rows);
         for i in 0..rows.len() {
@@ -179,7 +174,9 @@ impl Block {
                 return None;
             }
             let place = ((self.slack[i] - low) / (high - low)).clamp(1e-9, 1.0 - 1e-9);
-            next.slack[i] = new_low + place * (new_high - new_low);
+            let width = new_high - new_low;
+            let (least, most) = (new_low + 0.1 * place * width, new_high - 0.1 * (1.0 - place) * width);
+            next.slack[i] = (self.slack[i] + length * slacks[i]).clamp(least, most.max(least));
             let Distances { upper, ball, line } = next.distances(i);
             if !(upper > 0.0 && ball > 0.0 && line > 0.0) {
                 return None;
@@ -187,12 +184,6 @@ impl Block {
         }
         next.log_determinant.is_finite().then_some(next)
     }
-}
-
-/// Number of entries of a symmetric matrix of the order of G: t, u, U. They are packed column by column of the upper triangle:
-/// (0,0), (0,1), (1,1), (0,2), …
-pub(super) fn packed(order: usize) -> usize {
-    order * (order + 1) / 2
 }
 
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {

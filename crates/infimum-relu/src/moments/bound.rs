@@ -4,7 +4,8 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatRef, Par};
 use infimum_problem::{BoundProof, Intercept, Moments, Witness};
 
-use super::{DualPoint, trust_region};
+use super::DualPoint;
+use super::trust_region::Ball;
 use crate::{Instance, Points};
 
 /// Relative slack of a bound, for the rounding of the search and of the checker.
@@ -54,13 +55,22 @@ impl Multipliers {
             sigma.push(s);
         }
         let matrix = quadratic(points, &weights, &g);
-        let (lambda, s) = trust_region::multipliers(&matrix, &linear, 0.0)?;
-        // The bound is never larger than that of theorem 2, in which every |w_p|‖x_p‖ is at most twice a part of the magnitude.
-        let slack = SLACK * (lambda + s + constant) + 1e-14 * magnitude;
-        let (lambda, s) = trust_region::multipliers(&matrix, &linear, slack)?;
-        let bound = (lambda + s + constant) * (1.0 + 1e-13);
+        let ball = Ball::new(&matrix, &linear)?;
+        let (lambda, s) = ball.multipliers(0.0)?;
+        let largest = (0..d).fold(s, |top, j| top.max(lambda - matrix[(j, j)]));
+        let slack = SLACK * (lambda + s + constant) + rounding(m, d, largest, magnitude);
+        let (lambda, s) = ball.multipliers(slack)?;
+        let bound = (lambda + s + constant) * (1.0 + 1e-12);
         bound.is_finite().then(|| Witness { bound, proof: BoundProof::Moments(Moments { tau, g, sigma, lambda, s }) })
     }
+}
+
+/// What a proof by Cholesky's method that the matrix is positive semidefinite loses: about `2 (D + 2)²` units of rounding of its
+/// largest diagonal entry (Rump, BIT 2006), and `M/256 + 256` of the `magnitude` of what Q's entries are summed from; both twice.
+fn rounding(m: usize, d: usize, largest: f64, magnitude: f64) -> f64 {
+    let unit = 0.5 * f64::EPSILON;
+    let order = d as f64 + 2.0;
+    4.0 * unit * order * order * largest + (512.0 + m as f64 / 128.0) * unit * magnitude
 }
 
 /// `Q = Σ_p weight_p x_p x_pᵀ − ½ Σ_p (x_p g_pᵀ + g_p x_pᵀ)`.

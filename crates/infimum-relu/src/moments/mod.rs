@@ -7,19 +7,20 @@
 //! proof, scaling α down where the bound is above β.
 //!
 //! * `blocks.rs`, `objective.rs`, `point.rs`: moments, losses, and the barrier function Φ_μ.
-//! * `system.rs`: Newton's system. `path.rs`: the barrier method.
+//! * `system.rs`, `packed.rs`: Newton's system. `path.rs`: the barrier method.
 //! * `bound.rs`, `trust_region.rs`: from multipliers to witnesses.
 
 mod blocks;
 mod bound;
-#[cfg(test)]
-mod experiment;
 mod objective;
+mod packed;
 mod path;
 mod point;
 mod system;
 #[cfg(test)]
 mod test_problems;
+#[cfg(test)]
+mod tests;
 mod trust_region;
 
 use infimum_problem::{Intercept, Witness};
@@ -30,6 +31,9 @@ use bound::Multipliers;
 use objective::Objective;
 use path::{Advance, Path};
 use point::{Biases, Charge, Setting};
+
+/// Relative accuracy to which the relaxation is solved.
+const ACCURACY: f64 = 1e-6;
 
 /// A proven bound.
 #[derive(Debug, Clone)]
@@ -90,7 +94,8 @@ pub(crate) fn joint(
         improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best);
         let multipliers = rescaled(instance, &near.alpha, start, &near.multipliers);
         improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
-        if near.primal - best.value <= 1e-7 * near.primal.abs() || near.width <= 1e-10 * scale {
+        if near.primal - best.value <= ACCURACY * near.primal.abs() || near.width <= 0.1 * ACCURACY * near.primal.abs()
+        {
             break;
         }
     }
@@ -133,7 +138,7 @@ pub(crate) fn at(points: &Points, w: &[f64], accuracy: f64, stop: &(dyn Fn() -> 
         if witness.bound < best.bound {
             best = witness;
         }
-        if best.bound + near.primal <= accuracy * best.bound || near.width <= 1e-12 * scale {
+        if best.bound + near.primal <= accuracy * best.bound || near.width <= 0.1 * accuracy * best.bound {
             break;
         }
     }

@@ -2,8 +2,9 @@
 //! fixed linear function.
 //!
 //! A loss with kinks that this project knows is piecewise linear: `L(f) = max_α [g(α) − αf]` with g piecewise linear on [low, high] and
-//! its only kink at 0. Smoothed it is `L_μ(f) = max_α [g(α) − αf + μ ln((α − low)(high − α)) − 2μ ln((high − low)/2)] ≤ L(f)`, whose
-//! slope −α lies inside the domain, and whose maximiser on a piece with g(α) = slope·α is a root of a quadratic.
+//! its only kink at 0. It is a sum of at most two losses whose g is linear, on [low, 0] and [0, high], or on [low, high] if there is no kink.
+//! Each is smoothed, `L_μ(f) = max_α [slope·α − αf + μ ln((α − low)(high − α)) − 2μ ln((high − low)/2)] ≤ L(f)`; the maximiser is the root of a
+//! quadratic, and −α is the slope of L_μ. The sum of both α lies in the domain of g.
 
 use crate::Instance;
 
@@ -34,17 +35,16 @@ pub(super) enum Kind {
     Smooth,
     /// Smooth, of all outputs of a row together: softmax.
     Coupled,
-    /// With kinks: g of each entry.
-    Kinked(Vec<Pieces>),
+    /// With kinks: the parts of each entry.
+    Kinked(Vec<[Option<Piece>; 2]>),
 }
 
-/// g of one entry of a loss with kinks.
+/// A loss with a linear g on an interval.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Pieces {
+pub(super) struct Piece {
     low: f64,
     high: f64,
-    /// g′ below 0 and above 0.
-    slopes: (f64, f64),
+    slope: f64,
 }
 
 impl<'a> Objective<'a> {
@@ -61,7 +61,7 @@ impl<'a> Objective<'a> {
     /// Number of logarithms that smooth the losses.
     pub(super) fn logarithms(&self) -> usize {
         match self {
-            Objective::Losses(_, Kind::Kinked(pieces)) => 2 * pieces.len(),
+            Objective::Losses(_, Kind::Kinked(pieces)) => 2 * pieces.iter().flatten().flatten().count(),
             _ => 0,
         }
     }
@@ -88,9 +88,12 @@ impl<'a> Objective<'a> {
         let value = if let Kind::Kinked(pieces) = kind {
             let mut value = 0.0;
             for (entry, pieces) in pieces.iter().enumerate() {
-                let smooth = pieces.smoothed(z[entry], mu);
-                value += smooth.0;
-                (alpha[entry], curvature[entry]) = (smooth.1, smooth.2);
+                for piece in pieces.iter().flatten() {
+                    let smooth = piece.smoothed(z[entry], mu);
+                    value += smooth.0;
+                    alpha[entry] += smooth.1;
+                    curvature[entry] += smooth.2;
+                }
             }
             value
         } else {
@@ -138,7 +141,7 @@ fn majorise(instance: &Instance, curvature: &mut [f64]) {
     }
 }
 
-fn pieces(instance: &Instance) -> Vec<Pieces> {
+fn pieces(instance: &Instance) -> Vec<[Option<Piece>; 2]> {
     let (n, outputs) = (instance.rows(), instance.outputs);
     let domain = |entry: usize| instance.losses.domain(entry / outputs, entry % outputs);
     let slopes = |end: fn((f64, f64)) -> f64| {
@@ -151,41 +154,27 @@ fn pieces(instance: &Instance) -> Vec<Pieces> {
     (0..n * outputs)
         .map(|entry| {
             let (low, high) = domain(entry);
+            let piece = |low: f64, high: f64, slope: f64| (high > low).then_some(Piece { low, high, slope });
             // Where one side has no width its slope means nothing.
-            let slopes = (
-                if low < 0.0 { below[entry] } else { above[entry] },
-                if high > 0.0 { above[entry] } else { below[entry] },
-            );
-            Pieces { low, high, slopes }
+            if low < 0.0 && high > 0.0 && below[entry] == above[entry] {
+                [piece(low, high, above[entry]), None]
+            } else {
+                [piece(low, 0.0, below[entry]), piece(0.0, high, above[entry])]
+            }
         })
         .collect()
 }
 
-impl Pieces {
+impl Piece {
     /// `L_μ(f)`, α and the curvature.
     fn smoothed(&self, f: f64, mu: f64) -> (f64, f64, f64) {
-        let Pieces { low, high, slopes } = *self;
-        let width = high - low;
-        if !(width > 0.0) {
-            return (0.0, 0.0, 0.0);
-        }
-        // Distances from both ends of the maximiser on a piece with slope `slope`, were it the whole interval.
-        let distances = |slope: f64| {
-            let delta = f - slope;
-            let size = delta.abs() * width;
-            let near = 2.0 * mu * width / (size + 2.0 * mu + (size * size + 4.0 * mu * mu).sqrt());
-            if delta > 0.0 { (near, width - near) } else { (width - near, near) }
-        };
-        let (above, below) = (distances(slopes.1), distances(slopes.0));
-        let (slope, (left, right), free) = if above.0 + low >= 0.0 {
-            (slopes.1, above, true)
-        } else if below.0 + low <= 0.0 {
-            (slopes.0, below, true)
-        } else {
-            (0.0, (-low, high), false)
-        };
+        let Piece { low, high, slope } = *self;
+        let (width, delta) = (high - low, f - slope);
+        let size = delta.abs() * width;
+        let near = 2.0 * mu * width / (size + 2.0 * mu + (size * size + 4.0 * mu * mu).sqrt());
+        let (left, right) = if delta > 0.0 { (near, width - near) } else { (width - near, near) };
         let alpha = if left < right { low + left } else { high - right };
-        let curvature = if free { 1.0 / (mu * (1.0 / (left * left) + 1.0 / (right * right))) } else { 0.0 };
+        let curvature = 1.0 / (mu * (1.0 / (left * left) + 1.0 / (right * right)));
         let logarithms = (2.0 * left / width).ln() + (2.0 * right / width).ln();
         ((slope - f) * alpha + mu * logarithms, alpha, curvature)
     }

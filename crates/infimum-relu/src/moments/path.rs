@@ -8,7 +8,7 @@
 use super::blocks::Block;
 use super::bound::Multipliers;
 use super::point::{Biases, Charge, Point, Setting};
-use super::system::System;
+use super::system::{System, slack_steps};
 
 /// Squared decrement of a point that is near the path.
 const NEAR: f64 = 0.3;
@@ -88,9 +88,10 @@ impl<'a> Path<'a> {
     /// A Newton step, as long as Φ allows.
     fn correct(&mut self, newton: &[Vec<f64>], squared: f64) -> bool {
         let before = self.setting.value(&self.point, self.mu);
+        let slacks = self.slack_steps(newton, 0.0);
         let mut length = 1.0;
         for _ in 0..40 {
-            if let Some(next) = self.moved(newton, length, self.mu) {
+            if let Some(next) = self.moved(newton, &slacks, length, self.mu) {
                 let after = self.setting.value(&next, self.mu);
                 if after <= before - 0.05 * length * squared + 1e-13 * before.abs() {
                     self.point = next;
@@ -114,14 +115,13 @@ impl<'a> Path<'a> {
         self.corrections = 0;
         let mut share = 1.0 - self.ratio;
         for _ in 0..20 {
-            let step = |factor: f64| -> Vec<Vec<f64>> {
-                let parts = newton.iter().zip(tangent);
-                parts.map(|(n, t)| n.iter().zip(t).map(|(n, t)| n + factor * share * t).collect()).collect()
-            };
-            let mu = (1.0 - share) * self.mu;
+            let parts = newton.iter().zip(tangent);
+            let step: Vec<Vec<f64>> =
+                parts.map(|(n, t)| n.iter().zip(t).map(|(n, t)| n + share * t).collect()).collect();
+            let (slacks, mu) = (self.slack_steps(&step, share), (1.0 - share) * self.mu);
             // A little farther must still be inside.
-            if self.displaced(&step(1.1), 1.0).is_some()
-                && let Some(next) = self.moved(&step(1.0), 1.0, mu)
+            if self.displaced(&step, &slacks, 1.1).is_some()
+                && let Some(next) = self.moved(&step, &slacks, 1.0, mu)
             {
                 (self.point, self.mu) = (next, mu);
                 return;
@@ -132,13 +132,18 @@ impl<'a> Path<'a> {
         self.point = self.setting.eliminate(self.point.blocks.clone(), self.point.biases.clone(), self.mu);
     }
 
-    fn displaced(&self, steps: &[Vec<f64>], length: f64) -> Option<Vec<Block>> {
+    fn slack_steps(&self, steps: &[Vec<f64>], share: f64) -> Vec<Vec<f64>> {
+        let output = |(k, step): (usize, &Vec<f64>)| slack_steps(&self.setting, &self.point, k, self.mu, step, share);
+        steps.iter().enumerate().flat_map(output).collect()
+    }
+
+    fn displaced(&self, steps: &[Vec<f64>], slacks: &[Vec<f64>], length: f64) -> Option<Vec<Block>> {
         let (setting, signs) = (&self.setting, self.setting.signs());
-        let size = super::blocks::packed(setting.rows.unit.nrows() + 1);
+        let size = super::packed::packed(setting.rows.unit.nrows() + 1);
         let mut blocks = Vec::with_capacity(self.point.blocks.len());
         for (b, block) in self.point.blocks.iter().enumerate() {
             let part = &steps[b / signs][b % signs * size..][..size];
-            let next = block.moved(part, length, &setting.rows)?;
+            let next = block.moved(part, &slacks[b], length, &setting.rows)?;
             if setting.charge == Charge::Ball && !(next.t() < 1.0) {
                 return None;
             }
@@ -147,8 +152,8 @@ impl<'a> Path<'a> {
         Some(blocks)
     }
 
-    fn moved(&self, steps: &[Vec<f64>], length: f64, mu: f64) -> Option<Point> {
-        let blocks = self.displaced(steps, length)?;
+    fn moved(&self, steps: &[Vec<f64>], slacks: &[Vec<f64>], length: f64, mu: f64) -> Option<Point> {
+        let blocks = self.displaced(steps, slacks, length)?;
         let mut biases = self.point.biases.clone();
         if self.setting.biases != Biases::Absent {
             let last = |step: &Vec<f64>| step.last().copied().unwrap_or(0.0);

@@ -4,11 +4,9 @@
 //! Φ_μ(G, c) = min_s [ (L(f) + β·sqrt(Σ_k (t_k⁺ + t_k⁻)²) [+ (β/2)‖c‖²])/μ + Σ barriers ]
 //! ```
 //!
-//! The slacks are eliminated by Newton's method, row by row: a step with decrement δ is shortened by 1/(1 + δ) while δ is large, which keeps
-//! it inside and makes progress, since barriers are self-concordant (Nesterov & Nemirovskii, 1994). Instead of `β·t`, a ball can be asked
+//! The slacks are eliminated by Newton's method, row by row: a step whose length is δ in the metric of the barrier is shortened by 1/(1 + δ)
+//! while δ is large, which keeps it inside and makes progress, since barriers are self-concordant (Nesterov & Nemirovskii, 1994). Instead of `β·t`, a ball can be asked
 //! for: −ln(1 − t), for the maximum of a linear function over moments with t ≤ 1.
-
-use faer::Mat;
 
 use super::blocks::{Block, Rows};
 use super::objective::{Objective, Sloped};
@@ -110,7 +108,9 @@ impl Setting<'_> {
             Charge::Penalty(beta) => beta * norm(&sums(&point.blocks, self.signs())),
             Charge::Ball => 0.0,
         };
-        self.objective.value(&self.outputs_of(&point.blocks, &point.biases)) + penalty + self.bias_penalty(&point.biases)
+        self.objective.value(&self.outputs_of(&point.blocks, &point.biases))
+            + penalty
+            + self.bias_penalty(&point.biases)
     }
 
     /// Number of logarithms, which bounds how far the optimum is below the objective: by μ times this.
@@ -122,43 +122,68 @@ impl Setting<'_> {
     /// A point with the slacks that minimise Φ for these blocks and biases.
     pub(super) fn eliminate(&self, blocks: Vec<Block>, biases: Vec<f64>, mu: f64) -> Point {
         let mut point = Point { blocks, biases, sloped: Sloped::default() };
+        let mut steps = vec![Step::default(); self.outputs * self.rows.len()];
         for _ in 0..SLACK_STEPS {
             point.sloped = self.objective.at(&self.outputs_of(&point.blocks, &point.biases), mu);
-            if self.improve_slacks(&mut point, mu) < 1e-12 {
+            if self.improve_slacks(&mut point, &mut steps, mu) < 1e-12 {
                 break;
             }
         }
         point
     }
 
-    /// One step for every row; returns the largest squared decrement.
-    fn improve_slacks(&self, point: &mut Point, mu: f64) -> f64 {
+    /// One step for every row, or back towards the middle of the last one where it went too far; returns the largest squared decrement.
+    fn improve_slacks(&self, point: &mut Point, steps: &mut [Step], mu: f64) -> f64 {
         let (signs, mut largest) = (self.signs(), 0.0f64);
         for k in 0..self.outputs {
             let blocks = &mut point.blocks[k * signs..(k + 1) * signs];
             for (i, &p) in self.rows.point.iter().enumerate() {
                 let entry = p * self.outputs + k;
                 let (slope, curvature) = (-point.sloped.weights[entry] / mu, point.sloped.curvature[entry] / mu);
+                let last = &mut steps[k * self.rows.len() + i];
+                // a_σ, residual, second derivative of the barrier.
                 let mut parts = [(0.0, 0.0, 1.0); 2];
-                let (mut above, mut below) = (0.0, 0.0);
-                for (part, block) in parts.iter_mut().zip(blocks.iter()) {
+                let (mut above, mut below, mut along) = (0.0, 0.0, 0.0);
+                for (b, block) in blocks.iter().enumerate() {
                     let a = 0.5 * block.sign * self.rows.norm[i];
                     let (first, second) = block.distances(i).slopes(block.slack[i]);
                     let residual = a * slope + first;
-                    *part = (a, residual, second);
+                    parts[b] = (a, residual, second);
                     above += a * residual / second;
                     below += a * a / second;
+                    along += residual * last.change[b];
+                }
+                if along > 0.5 * last.descent && last.descent > 1e-12 {
+                    // The slope along the step has changed its sign: to where it would vanish if it were linear.
+                    let share = (last.descent / (last.descent + along)).clamp(0.1, 0.9);
+                    for (block, change) in blocks.iter_mut().zip(&mut last.change) {
+                        block.slack[i] -= (1.0 - share) * *change;
+                        *change *= share;
+                    }
+                    last.descent *= share;
+                    largest = f64::INFINITY;
+                    continue;
                 }
                 let shared = curvature * above / (1.0 + curvature * below);
-                let steps = parts.map(|(a, residual, second)| -(residual - a * shared) / second);
-                let squared: f64 = parts.iter().zip(&steps).map(|(part, step)| -part.1 * step).sum();
-                let length = if squared > 0.0625 { 1.0 / (1.0 + squared.sqrt()) } else { 1.0 };
-                blocks.iter_mut().zip(steps).for_each(|(block, step)| block.slack[i] += length * step);
+                let newton = parts.map(|(a, residual, second)| -(residual - a * shared) / second);
+                let squared: f64 = parts.iter().zip(&newton).map(|(part, step)| -part.1 * step).sum();
+                // The length of the step as the barrier alone measures it.
+                let barrier = parts.iter().zip(&newton).map(|(part, step)| part.2 * step * step).sum::<f64>().sqrt();
+                let length = if barrier > 0.25 { 1.0 / (1.0 + barrier) } else { 1.0 };
+                *last = Step { change: newton.map(|step| length * step), descent: length * squared };
+                blocks.iter_mut().zip(last.change).for_each(|(block, change)| block.slack[i] += change);
                 largest = largest.max(squared);
             }
         }
         largest
     }
+}
+
+/// The last step of a row's slacks, and how steeply the function fell along it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Step {
+    change: [f64; 2],
+    descent: f64,
 }
 
 /// `t⁺ + t⁻` of each output.
@@ -168,82 +193,4 @@ fn sums(blocks: &[Block], signs: usize) -> Vec<f64> {
 
 fn norm(values: &[f64]) -> f64 {
     if let [value] = values { *value } else { values.iter().map(|v| v * v).sum::<f64>().sqrt() }
-}
-
-/// Index of entry (i, j), i ≤ j, of a packed symmetric matrix.
-pub(super) fn at(i: usize, j: usize) -> usize {
-    j * (j + 1) / 2 + i
-}
-
-/// Adds the coefficients of the linear form `t·dt + q·x·du + y·xᵀdUx + kappa·vᵀdUx` in packed entries.
-pub(super) fn add_form(out: &mut [f64], x: &[f64], v: &[f64], t: f64, q: f64, y: f64, kappa: f64) {
-    out[0] += t;
-    let mut start = 1;
-    for j in 0..x.len() {
-        let column = &mut out[start..start + j + 2];
-        column[0] += q * x[j];
-        // Entry (i, j) of y·xxᵀ + kappa·(vxᵀ + xvᵀ)/2, twice off the diagonal.
-        let (a, b) = (2.0 * y * x[j] + kappa * v[j], kappa * x[j]);
-        column[1..=j].iter_mut().zip(x).zip(v).for_each(|((out, x), v)| *out += a * x + b * v);
-        column[j + 1] += y * x[j] * x[j] + kappa * v[j] * x[j];
-        start += j + 2;
-    }
-}
-
-/// Adds `−½`… the Hessian of −ln det at G⁻¹ = P to the lower triangle of `out` from (`first`, `first`): entries
-/// `(P_ik P_jl + P_il P_jk)·m_ij m_kl/2` with m = 1 on the diagonal and 2 off it.
-pub(super) fn add_log_determinant(out: &mut Mat<f64>, first: usize, inverse: &Mat<f64>) {
-    let order = inverse.nrows();
-    for l in 0..order {
-        for k in 0..=l {
-            let (column, m) = (at(k, l), if k == l { 0.5 } else { 1.0 });
-            let (pk, pl) = (inverse.col_as_slice(k), inverse.col_as_slice(l));
-            let target = &mut out.col_as_slice_mut(first + column)[first..first + packed_end(order)];
-            for j in l..order {
-                let start = at(0, j);
-                let (kj, lj) = (pk[j], pl[j]);
-                for i in if j == l { k } else { 0 }..j {
-                    target[start + i] += 2.0 * m * (pk[i] * lj + pl[i] * kj);
-                }
-                target[start + j] += m * (kj * lj + lj * kj);
-            }
-        }
-    }
-}
-
-fn packed_end(order: usize) -> usize {
-    order * (order + 1) / 2
-}
-
-/// Adds `tr(dU S dU)` to the lower triangle of `out` from (`first`, `first`); S is of order D. Entries: `(S_jk δ_il + S_jl δ_ik + S_ik δ_jl +
-/// S_il δ_jk)·m_ij m_kl/4`.
-pub(super) fn add_product(out: &mut Mat<f64>, first: usize, s: &Mat<f64>) {
-    let d = s.nrows();
-    for l in 1..=d {
-        for k in 1..=l {
-            let m = if k == l { 1.0 } else { 2.0 };
-            let column = out.col_as_slice_mut(first + at(k, l));
-            let mut add = |i: usize, j: usize, value: f64| {
-                let weight = m * if i == j { 1.0 } else { 2.0 } / 4.0;
-                if at(i, j) >= at(k, l) {
-                    column[first + at(i, j)] += weight * value;
-                }
-            };
-            for other in 1..=d {
-                // δ_il: i = l, j = other ≥ l; δ_ik: i = k, j = other ≥ k; δ_jl: j = l, i = other ≤ l; δ_jk: j = k, i = other ≤ k.
-                if other >= l {
-                    add(l, other, s[(other - 1, k - 1)]);
-                }
-                if other >= k {
-                    add(k, other, s[(other - 1, l - 1)]);
-                }
-                if other <= l {
-                    add(other, l, s[(other - 1, k - 1)]);
-                }
-                if other <= k {
-                    add(other, k, s[(other - 1, l - 1)]);
-                }
-            }
-        }
-    }
 }

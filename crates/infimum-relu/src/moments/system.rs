@@ -9,16 +9,18 @@
 //! ½ Σ_σ [(dy, dκ, dt, dq) (B − e eᵀ/h) (…)ᵀ + 2‖dUx‖²/(s² − ‖v‖²)] + ½ W̃ (dc + Σ_σ a_σ(dq − e/h))²,   W̃ = W/(1 + W Σ_σ a_σ²/h)
 //! ```
 //!
-//! so that two blocks are coupled by one rank-one term for each row. The 4 × 4 matrix, with its share of the last term, is factorised; its first two
-//! columns are forms on all entries of G, whose outer products cost most of the time; the others involve t and u only.
+//! so that two blocks are coupled by one rank-one term for each row. The 4 × 4 matrix C, with its share of the last term, need not be
+//! positive semidefinite without the multiple of ‖dUx‖². Its forms on U are two, so that the sum over the rows of k_y r_yᵀ + k_κ r_κᵀ, where k are the
+//! forms dy and dκ and r = C k, costs most of the time.
 
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::solvers::{Llt, Solve};
 use faer::{Accum, Mat, MatRef, Par, Side};
 
-use super::blocks::{Block, Distances, packed};
-use super::point::{Biases, Charge, Point, Setting, add_form, add_log_determinant, add_product, at};
+use super::blocks::{Block, Distances, dot};
+use super::packed::{add_form, add_log_determinant, add_product, at, packed, unpack};
+use super::point::{Biases, Charge, Point, Setting};
 
 /// Rows whose forms are in memory at a time.
 const CHUNK: usize = 64;
@@ -35,8 +37,8 @@ pub(super) struct System {
 
 /// What one block and row contribute.
 struct Part {
-    /// Lower triangle of the factor of the 4 × 4 matrix over (y, κ, t, q).
-    factor: [[f64; 4]; 4],
+    /// C, over (y, κ, t, q).
+    matrix: [[f64; 4]; 4],
     /// The form `a_σ(dq − e/h)`.
     form: [f64; 4],
     /// 2/(s² − ‖v‖²).
@@ -62,16 +64,16 @@ impl System {
             add_log_determinant(&mut matrix, first, &block.inverse);
             for j in 0..order {
                 for i in 0..=j {
-                    descent[first + at(i, j)] += if i == j { 1.0 } else { 2.0 } * block.inverse[(i, j)];
+                    descent[first + at(order, i, j)] += if i == j { 1.0 } else { 2.0 } * block.inverse[(i, j)];
                 }
             }
             // −ln(t − tr U): t and the diagonal of U.
             let spare = block.spare().recip();
             let trace = |j: usize| if j == 0 { 1.0 } else { -1.0 };
             for j in 0..order {
-                descent[first + at(j, j)] += trace(j) * spare;
+                descent[first + at(order, j, j)] += trace(j) * spare;
                 (j..order).for_each(|i| {
-                    matrix[(first + at(i, i), first + at(j, j))] += trace(i) * trace(j) * spare * spare;
+                    matrix[(first + at(order, i, i), first + at(order, j, j))] += trace(i) * trace(j) * spare * spare;
                 });
             }
             match setting.charge {
@@ -110,6 +112,55 @@ impl System {
         self.factor.solve_in_place(column.as_mut());
         self.scale.iter().enumerate().map(|(i, scale)| scale * column[(i, 0)]).collect()
     }
+}
+
+/// How the slacks of output `k` move with `step` (its blocks, packed, and its bias): `ds = −(e·dG + a W df − share·a w/μ)/h`, where `share` is
+/// that of the pull in the step. One vector for each block.
+pub(super) fn slack_steps(
+    setting: &Setting,
+    point: &Point,
+    k: usize,
+    mu: f64,
+    step: &[f64],
+    share: f64,
+) -> Vec<Vec<f64>> {
+    let (signs, rows) = (setting.signs(), &setting.rows);
+    let blocks = &point.blocks[k * signs..(k + 1) * signs];
+    let (d, size) = (rows.unit.nrows(), packed(rows.unit.nrows() + 1));
+    let bias = if setting.biases == Biases::Absent { 0.0 } else { step.last().copied().unwrap_or(0.0) };
+    let parts = blocks.iter().zip(step.chunks(size)).map(|(block, step)| {
+        let mut change = Mat::<f64>::zeros(d + 1, d + 1);
+        unpack(d + 1, step, &mut |i, j, value| (change[(i, j)], change[(j, i)]) = (value, value));
+        let mut v = Mat::<f64>::zeros(d, rows.len());
+        matmul(v.as_mut(), Accum::Replace, change.submatrix(1, 1, d, d), &rows.unit, 1.0, Par::Seq);
+        let forms = (0..rows.len()).map(|i| {
+            let (x, dv) = (rows.unit.col_as_slice(i), v.col_as_slice(i));
+            let (e, h) = cross(block, i);
+            let dq = dot(x, &change.col_as_slice(0)[1..]);
+            let cross = e[0] * dot(x, dv) + e[1] * dot(block.v.col_as_slice(i), dv) + e[2] * change[(0, 0)] + e[3] * dq;
+            (dq, cross, h)
+        });
+        forms.collect::<Vec<_>>()
+    });
+    let parts: Vec<Vec<(f64, f64, f64)>> = parts.collect();
+    let mut steps = vec![vec![0.0; rows.len()]; signs];
+    for i in 0..rows.len() {
+        let entry = rows.point[i] * setting.outputs + k;
+        let (weight, curvature) = (point.sloped.weights[entry] / mu, point.sloped.curvature[entry] / mu);
+        let a = |b: usize| 0.5 * blocks[b].sign * rows.norm[i];
+        let (mut change, mut below) = (bias, 0.0);
+        for (b, part) in parts.iter().enumerate() {
+            let (dq, cross, h) = part[i];
+            change += a(b) * (dq - (cross - share * a(b) * weight) / h);
+            below += a(b) * a(b) / h;
+        }
+        change /= 1.0 + curvature * below;
+        for (b, part) in parts.iter().enumerate() {
+            let (_, cross, h) = part[i];
+            steps[b][i] = -(cross + a(b) * (curvature * change - share * weight)) / h;
+        }
+    }
+    steps
 }
 
 /// Cholesky's factor of the matrix scaled to a diagonal of ones, with the least damping of a short ladder that makes it positive definite.
@@ -161,10 +212,11 @@ fn rows(
             }
         }
     }
-    // Weighted sums over the rows that involve u only, and that of ‖dUx‖².
+    // Weighted sums over the rows: that of u's outer products, and that of ‖dUx‖².
     let mut products = vec![Mat::<f64>::zeros(d, d); signs];
     let mut squares = vec![Mat::<f64>::zeros(d, d); signs];
-    let mut wide = vec![Mat::<f64>::zeros(size, 2 * CHUNK); signs];
+    let mut plain = vec![Mat::<f64>::zeros(size, 2 * CHUNK); signs];
+    let mut images = vec![Mat::<f64>::zeros(size, 2 * CHUNK); signs];
     let mut forms = vec![Mat::<f64>::zeros(size, CHUNK); signs];
     let mut weighted = Mat::<f64>::zeros(size, CHUNK);
     let mut scaled = Mat::<f64>::zeros(d, CHUNK);
@@ -188,21 +240,24 @@ fn rows(
                 let part = part(block, i, a, curvatures[local]);
                 let (x, v) = (rows.unit.col_as_slice(i), block.v.col_as_slice(i));
                 let offset = b * size;
-                for (place, l) in [2 * local, 2 * local + 1].into_iter().zip(0..) {
-                    let column = wide[b].col_as_slice_mut(place);
+                for l in 0..2 {
+                    let column = plain[b].col_as_slice_mut(2 * local + l);
                     column.fill(0.0);
-                    let f = part.factor.map(|row| row[l]);
-                    add_form(column, x, v, f[2], f[3], f[0], f[1]);
+                    add_form(column, x, v, 0.0, 0.0, (1 - l) as f64, l as f64);
+                    let column = images[b].col_as_slice_mut(2 * local + l);
+                    column.fill(0.0);
+                    let c = part.matrix[l];
+                    add_form(column, x, v, c[2], c[3], c[0], c[1]);
                 }
                 let column = forms[b].col_as_slice_mut(local);
                 column.fill(0.0);
                 add_form(column, x, v, part.form[2], part.form[3], part.form[0], part.form[1]);
-                let [_, _, third, fourth] = part.factor;
-                matrix[(offset, offset)] += third[2] * third[2];
+                let [_, _, [_, _, tt, tq], [_, _, _, qq]] = part.matrix;
+                matrix[(offset, offset)] += tt;
                 for j in 0..d {
-                    matrix[(offset + at(0, j + 1), offset)] += third[2] * fourth[2] * x[j];
+                    matrix[(offset + 1 + j, offset)] += tq * x[j];
                 }
-                lines[b][local] = fourth[2] * fourth[2] + fourth[3] * fourth[3];
+                lines[b][local] = qq;
                 balls[b][local] = part.ball;
                 // −gradient of the barrier of the row and of the loss.
                 let Distances { upper, ball, line } = block.distances(i);
@@ -219,9 +274,13 @@ fn rows(
         }
         for b in 0..signs {
             let offset = b * size;
-            let target = matrix.submatrix_mut(offset, offset, size, size);
-            let factors = wide[b].subcols(0, 2 * count);
-            add_lower(target, factors, factors);
+            let (left, right) = (plain[b].subcols(0, 2 * count), images[b].subcols(0, 2 * count));
+            let (first_of_u, rest) = (d + 1, size - d - 1);
+            let left = left.subrows(first_of_u, rest);
+            let target = matrix.submatrix_mut(offset + first_of_u, offset, rest, first_of_u);
+            matmul(target, Accum::Add, left, right.subrows(0, first_of_u).transpose(), 1.0, Par::Seq);
+            let target = matrix.submatrix_mut(offset + first_of_u, offset + first_of_u, rest, rest);
+            add_lower(target, left, right.subrows(first_of_u, rest));
             let forms_of = forms[b].subcols(0, count);
             for local in 0..count {
                 let column = forms_of.col(local);
@@ -260,7 +319,7 @@ fn rows(
         add_product(matrix, b * size, &full);
         for j in 0..d {
             for i in j..d {
-                matrix[(b * size + at(0, i + 1), b * size + at(0, j + 1))] += squares[b][(i, j)];
+                matrix[(b * size + 1 + i, b * size + 1 + j)] += squares[b][(i, j)];
             }
         }
     }
@@ -280,15 +339,20 @@ fn add_lower(target: faer::MatMut<'_, f64>, left: MatRef<'_, f64>, right: MatRef
     );
 }
 
-/// The contribution of row `i` to a block; `a` = a_σ, `curvature` = W̃.
-fn part(block: &Block, i: usize, a: f64, curvature: f64) -> Part {
+/// Cross derivatives e of the barrier of row `i` by (y, κ, t, q) and s, and the second by s.
+fn cross(block: &Block, i: usize) -> ([f64; 4], f64) {
     let (s, t, y, q) = (block.slack[i], block.t(), block.y[i], block.q[i]);
     let distances = block.distances(i);
-    let Distances { upper, ball, line } = distances;
-    let h = distances.slopes(s).1;
+    let (u, b, l) = (distances.upper.powi(-2), distances.ball.powi(-2), distances.line.powi(-2));
+    ([-2.0 * s * t * u, -4.0 * s * b, -2.0 * s * y * u, -4.0 * s * q * l], distances.slopes(s).1)
+}
+
+/// The contribution of row `i` to a block; `a` = a_σ, `curvature` = W̃.
+fn part(block: &Block, i: usize, a: f64, curvature: f64) -> Part {
+    let (t, y, q) = (block.t(), block.y[i], block.q[i]);
+    let Distances { upper, ball, line } = block.distances(i);
+    let (e, h) = cross(block, i);
     let (u1, b1, l1) = (upper.recip(), ball.recip(), line.recip());
-    // Order: y, κ, t, q.
-    let e = [-2.0 * s * t * u1 * u1, -4.0 * s * b1 * b1, -2.0 * s * y * u1 * u1, -4.0 * s * q * l1 * l1];
     let mut matrix = [[0.0; 4]; 4];
     matrix[0][0] = t * t * u1 * u1;
     matrix[1][1] = 4.0 * b1 * b1;
@@ -299,28 +363,8 @@ fn part(block: &Block, i: usize, a: f64, curvature: f64) -> Part {
     for r in 0..4 {
         for c in 0..=r {
             matrix[r][c] += curvature * form[r] * form[c] - e[r] * e[c] / h;
+            matrix[c][r] = matrix[r][c];
         }
     }
-    Part { factor: semidefinite_factor(matrix), form, ball: 2.0 * b1 }
-}
-
-/// L with L Lᵀ = the matrix whose lower triangle is given, up to rounding; a pivot that rounding has spoilt gives a column of zeros.
-fn semidefinite_factor(mut a: [[f64; 4]; 4]) -> [[f64; 4]; 4] {
-    let diagonal = [a[0][0], a[1][1], a[2][2], a[3][3]];
-    let mut factor = [[0.0; 4]; 4];
-    for j in 0..4 {
-        if !(a[j][j] > 1e-15 * diagonal[j]) {
-            continue;
-        }
-        let root = a[j][j].sqrt();
-        for i in j..4 {
-            factor[i][j] = a[i][j] / root;
-        }
-        for c in j + 1..4 {
-            for r in c..4 {
-                a[r][c] -= factor[r][j] * factor[c][j];
-            }
-        }
-    }
-    factor
+    Part { matrix, form, ball: 2.0 * b1 }
 }

@@ -1,8 +1,6 @@
 //! Problems for tests.
 
-use infimum_problem::{
-    ColumnNames, Dataset, DenseMatrix, Intercept, Loss, Matrix, Objective, Problem, Target,
-};
+use infimum_problem::{ColumnNames, Dataset, DenseMatrix, Intercept, Loss, Matrix, Objective, Problem, Target};
 
 /// SplitMix64 (Steele, Lea & Flood, OOPSLA 2014).
 pub(crate) struct Random(u64);
@@ -28,7 +26,14 @@ impl Random {
 }
 
 /// A problem with dense rows.
-pub(crate) fn problem(values: Vec<f64>, columns: usize, target: Target, loss: Loss, intercept: Intercept, beta: f64) -> Problem {
+pub(crate) fn problem(
+    values: Vec<f64>,
+    columns: usize,
+    target: Target,
+    loss: Loss,
+    intercept: Intercept,
+    beta: f64,
+) -> Problem {
     let rows = match &target {
         Target::Real(y) => y.len(),
         Target::Class { classes, .. } => classes.len(),

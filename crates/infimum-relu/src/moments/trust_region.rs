@@ -6,49 +6,60 @@
 
 use faer::{Mat, Side};
 
-/// λ and s with `λ + s` larger than the least by `slack` at most (up to rounding); λI − Q and s are larger than needed by half the
-/// slack each, so that rounding cannot make the matrix indefinite. `None` if Q or q is not finite.
-pub(super) fn multipliers(matrix: &Mat<f64>, linear: &[f64], slack: f64) -> Option<(f64, f64)> {
-    let order = linear.len();
-    if order == 0 {
-        return Some((0.5 * slack, 0.5 * slack));
-    }
-    let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
-    if !finite(linear) || !(0..order).all(|j| finite(matrix.col_as_slice(j))) {
-        return None;
-    }
-    let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
-    let (vectors, values) = (eigen.U(), eigen.S().column_vector());
-    let squares: Vec<f64> = (0..order)
-        .map(|i| {
-            let p: f64 = (0..order).map(|j| vectors[(j, i)] * linear[j]).sum();
-            p * p
-        })
-        .collect();
-    let base = (0..order).fold(0.0f64, |top, i| top.max(values[i]));
-    let gaps: Vec<f64> = (0..order).map(|i| base - values[i]).collect();
-    let slope = |x: f64| {
-        let terms = squares.iter().zip(&gaps).filter(|(square, _)| **square > 0.0);
-        1.0 - 0.25 * terms.map(|(square, gap)| square / ((x + gap) * (x + gap))).sum::<f64>()
-    };
-    let (mut low, mut high) = (0.0, 0.5 * squares.iter().sum::<f64>().sqrt());
-    for _ in 0..200 {
-        let middle = 0.5 * (low + high);
-        if !(low < middle && middle < high) {
-            break;
+/// Q in the basis of its eigenvectors.
+pub(super) struct Ball {
+    /// max(θ, 0) and its distances from every θ_i.
+    base: f64,
+    gaps: Vec<f64>,
+    /// p_i².
+    squares: Vec<f64>,
+}
+
+impl Ball {
+    /// `None` if Q or q is not finite.
+    pub(super) fn new(matrix: &Mat<f64>, linear: &[f64]) -> Option<Ball> {
+        let order = linear.len();
+        let finite = |values: &[f64]| values.iter().all(|v| v.is_finite());
+        if !finite(linear) || !(0..order).all(|j| finite(matrix.col_as_slice(j))) {
+            return None;
         }
-        if slope(middle) < 0.0 { low = middle } else { high = middle }
+        if order == 0 {
+            return Some(Ball { base: 0.0, gaps: Vec::new(), squares: Vec::new() });
+        }
+        let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
+        let (vectors, values) = (eigen.U(), eigen.S().column_vector());
+        let square = |i: usize| (0..order).map(|j| vectors[(j, i)] * linear[j]).sum::<f64>().powi(2);
+        let base = (0..order).fold(0.0f64, |top, i| top.max(values[i]));
+        let gaps = (0..order).map(|i| base - values[i]).collect();
+        Some(Ball { base, gaps, squares: (0..order).map(square).collect() })
     }
-    let x = high + 0.5 * slack;
-    let terms = squares.iter().zip(&gaps).filter(|(square, _)| **square > 0.0);
-    let s = 0.25 * terms.map(|(square, gap)| square / (x + gap)).sum::<f64>() + 0.5 * slack;
-    // The shift of the trust region's own slack is on λ; s was computed for the shifted λ, so it is smaller, and gets the rest.
-    Some((base + x, s)).filter(|(lambda, s)| lambda.is_finite() && s.is_finite())
+
+    /// λ and s whose sum is larger than the least by `slack` at most, up to rounding: half of it is added to the minimising λ, for which s
+    /// is computed, and half of it to s. `None` if they are not finite.
+    pub(super) fn multipliers(&self, slack: f64) -> Option<(f64, f64)> {
+        let (mut low, mut high) = (0.0, 0.5 * self.squares.iter().sum::<f64>().sqrt());
+        for _ in 0..200 {
+            let middle = 0.5 * (low + high);
+            if !(low < middle && middle < high) {
+                break;
+            }
+            let slope = 1.0 - 0.25 * self.sum(|square, gap| square / ((middle + gap) * (middle + gap)));
+            if slope < 0.0 { low = middle } else { high = middle }
+        }
+        let x = high + 0.5 * slack;
+        let (lambda, s) = (self.base + x, 0.25 * self.sum(|square, gap| square / (x + gap)) + 0.5 * slack);
+        (lambda.is_finite() && s.is_finite()).then_some((lambda, s))
+    }
+
+    fn sum(&self, term: impl Fn(f64, f64) -> f64) -> f64 {
+        let parts = self.squares.iter().zip(&self.gaps).filter(|(square, _)| **square > 0.0);
+        parts.map(|(&square, &gap)| term(square, gap)).sum()
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::multipliers;
+    use super::Ball;
     use crate::moments::test_problems::Random;
     use faer::{Mat, Side};
 
@@ -69,7 +80,7 @@ mod tests {
                     (0..order).map(|i| (0..order).map(|j| u[i] * matrix[(i, j)] * u[j]).sum::<f64>()).sum();
                 quadratic + u.iter().zip(&linear).map(|(u, q)| u * q).sum::<f64>()
             };
-            let (lambda, s) = multipliers(&matrix, &linear, 0.0).unwrap();
+            let (lambda, s) = Ball::new(&matrix, &linear).unwrap().multipliers(0.0).unwrap();
             let mut best = 0.0f64;
             for _ in 0..60 {
                 let mut u: Vec<f64> = (0..order).map(|_| random.normal()).collect();
@@ -91,7 +102,7 @@ mod tests {
             assert!(best <= lambda + s + 1e-9 * (1.0 + best.abs()), "case {case}: {best} {lambda} {s}");
             assert!(best >= lambda + s - 1e-5 * (1.0 + best.abs()), "case {case}: {best} {lambda} {s}");
             let slack = 1e-9 * (1.0 + lambda + s);
-            let (lambda, s) = multipliers(&matrix, &linear, slack).unwrap();
+            let (lambda, s) = Ball::new(&matrix, &linear).unwrap().multipliers(slack).unwrap();
             let whole = Mat::from_fn(order + 1, order + 1, |i, j| match (i < order, j < order) {
                 (true, true) if i == j => lambda - matrix[(i, i)],
                 (true, true) => -matrix[(i, j)],
