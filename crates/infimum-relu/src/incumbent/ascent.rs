@@ -37,6 +37,7 @@ pub(super) struct Neuron {
     /// Of norm 1.
     pub(super) b: Vec<f64>,
     t: Vec<f64>,
+    pub(super) kinks: Kinks,
 }
 
 /// Directions to start from, with output directions.
@@ -151,7 +152,7 @@ fn power(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Neuron {
     let rows = columns.rows;
-    let mut best = Neuron { gain: f64::NEG_INFINITY, u, b, t: Vec::new() };
+    let mut best = Neuron { gain: f64::NEG_INFINITY, u, b, t: Vec::new(), kinks: Kinks::default() };
     let (mut u, mut b, mut t) = (best.u.clone(), best.b.clone(), vec![0.0; rows]);
     let (mut weights, mut g) = (vec![0.0; rows], vec![0.0; columns.dimension]);
     let mut sigma = sigma_of(alpha, &b);
@@ -171,7 +172,7 @@ fn power(
         let gain = dot(&g, &u);
         if gain > best.gain {
             let stale = step > 3 && gain < best.gain + 1e-6 * gain.abs();
-            best = Neuron { gain, u: u.clone(), b: b.clone(), t: t.clone() };
+            best = Neuron { gain, u: u.clone(), b: b.clone(), t: t.clone(), kinks: Kinks::default() };
             if stale {
                 break;
             }
@@ -313,5 +314,6 @@ fn climb(
             neuron.gain = size;
         }
     }
+    neuron.kinks = kinks;
     neuron
 }

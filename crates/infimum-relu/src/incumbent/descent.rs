@@ -109,6 +109,15 @@ impl<'a> Descent<'a> {
                 return Ended::Stopped;
             }
             let before = net.value;
+            if std::env::var("TR").is_ok() {
+                eprintln!(
+                    "  value {:.15} residual {:.2e} damping {:.1e} units {:?}",
+                    net.value,
+                    self.residual,
+                    self.damping,
+                    net.units.iter().map(|u| (norm(&u.v), u.kinks.rows.len())).collect::<Vec<_>>()
+                );
+            }
             if !self.step(net, tolerance) {
                 return if self.residual <= tolerance { Ended::Stationary } else { Ended::Stalled };
             }

@@ -28,12 +28,13 @@ use crate::{Instance, Net};
 use ascent::Neuron;
 use columns::{dot, norm};
 use descent::{Descent, Ended, pull_of};
+use kinks::Kinks;
 use random::Random;
 use units::{Unit, Units, add_unit};
 
 /// Relative violation that a round before the polish looks for.
 const ROUGH: f64 = 1e-4;
-/// Relative violation that is looked for after it, at least.
+/// Relative violation that is looked for after it.
 const FINE: f64 = 1e-8;
 /// Relative residual at which a round ends its descent.
 const ROUGH_RESIDUAL: f64 = 1e-5;
@@ -78,7 +79,6 @@ pub(crate) struct Search<'a> {
     polished: bool,
     failures: usize,
     added: u64,
-    fine: f64,
 }
 
 impl<'a> Search<'a> {
@@ -100,7 +100,6 @@ impl<'a> Search<'a> {
             polished: false,
             failures: 0,
             added: 0,
-            fine: FINE,
         }
     }
 
@@ -116,11 +115,6 @@ impl<'a> Search<'a> {
             self.present = units;
             (self.begun, self.polished) = (false, false);
         }
-    }
-
-    /// After the polish only neurons that violate the bound by more than this share are looked for.
-    pub(crate) fn tolerate(&mut self, share: f64) {
-        self.fine = share.max(FINE);
     }
 
     /// The best network so far.
@@ -151,11 +145,10 @@ impl<'a> Search<'a> {
     }
 
     /// Adds a neuron of the given direction, if it violates the bound and the width allows it; the next round descends from there.
-    /// Whether it was added.
-    pub(crate) fn add(&mut self, u: &[f64]) -> bool {
+    pub(crate) fn add(&mut self, u: &[f64]) {
         let size = norm(u);
         if !(size > 0.0 && size.is_finite()) || self.present.units.len() >= self.cap {
-            return false;
+            return;
         }
         self.look();
         let u: Vec<f64> = u.iter().map(|u| u / size).collect();
@@ -163,11 +156,10 @@ impl<'a> Search<'a> {
         self.descent.columns.project(&u, &mut t);
         let pull = pull_of(&self.descent.alpha, &t, self.instance.outputs);
         let gain = norm(&pull);
-        let added = gain > self.instance.beta && self.insert(u, pull.iter().map(|pull| pull / gain).collect());
-        if added {
+        if gain > self.instance.beta && self.insert(u, pull.iter().map(|pull| pull / gain).collect(), Kinks::default())
+        {
             (self.begun, self.polished) = (false, false);
         }
-        added
     }
 
     /// One round: neurons that violate the bound are added and everything is minimised; else the network is polished.
@@ -181,7 +173,7 @@ impl<'a> Search<'a> {
             }
         }
         loop {
-            let found = self.look_for(if self.polished { self.fine } else { ROUGH }, stop);
+            let found = self.look_for(if self.polished { FINE } else { ROUGH }, stop);
             if stop() {
                 return Round::Stopped;
             }
@@ -232,7 +224,7 @@ impl<'a> Search<'a> {
             found.first().map_or(0.0, |neuron| neuron.gain / self.instance.beta.max(f64::MIN_POSITIVE) - 1.0);
         let tolerance = (0.05 * violation).clamp(ROUGH_RESIDUAL, 1e-2);
         for neuron in found.into_iter().take(most) {
-            self.insert(neuron.u, neuron.b);
+            self.insert(neuron.u, neuron.b, neuron.kinks);
         }
         self.polished = false;
         let ended = self.descend(tolerance, ROUND_STEPS, stop);
@@ -251,7 +243,7 @@ impl<'a> Search<'a> {
         let before = self.present.clone();
         let pick = self.failures.min(found.len() - 1);
         let neuron = found[pick].clone();
-        self.insert(neuron.u, neuron.b);
+        self.insert(neuron.u, neuron.b, neuron.kinks);
         if self.descend(ROUGH_RESIDUAL, ROUND_STEPS, stop) == Ended::Stopped {
             self.present = before;
             return Round::Stopped;
@@ -285,9 +277,9 @@ impl<'a> Search<'a> {
     }
 
     /// Adds `b relu(r u·x)` with the best r. Whether that lowers the value.
-    fn insert(&mut self, u: Vec<f64>, b: Vec<f64>) -> bool {
+    fn insert(&mut self, u: Vec<f64>, b: Vec<f64>, kinks: Kinks) -> bool {
         let instance = self.instance;
-        let unit = Unit::new(&self.descent.columns, u, b);
+        let unit = Unit::new(&self.descent.columns, u, b, kinks);
         let outputs = instance.outputs;
         let mut direction = vec![0.0; self.present.z.len()];
         add_unit(&mut direction, &unit.t, &unit.b);

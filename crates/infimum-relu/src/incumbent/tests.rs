@@ -30,6 +30,96 @@ fn classes(signs: &[f64]) -> Target {
     }
 }
 
+/// A problem of small random numbers with ties, duplicates and unequal weights.
+fn random_problem(
+    rows: usize,
+    d: usize,
+    loss: Loss,
+    labels: usize,
+    intercept: Intercept,
+    beta: f64,
+    seed: u64,
+) -> Problem {
+    let mut random = Random(seed);
+    let values: Vec<f64> = (0..rows * d).map(|_| (4.0 * random.normal()).round() / 4.0).collect();
+    let target = if loss.is_classification() {
+        let classes = (0..rows).map(|i| if i < labels { i as u32 } else { random.below(labels) as u32 }).collect();
+        Target::Class { labels: (0..labels).map(|k| k.to_string()).collect(), classes }
+    } else if loss == Loss::Poisson {
+        Target::Real((0..rows).map(|_| random.below(5) as f64).collect())
+    } else {
+        Target::Real((0..rows).map(|_| 2.0 * random.normal() + 1.0).collect())
+    };
+    let mut problem = problem(values, d, target, loss, intercept, beta);
+    problem.data.weights = (0..rows).map(|_| 0.5 + random.uniform()).collect();
+    problem
+}
+
+/// `max ‖Σ α_i relu(x_i·u)‖` over directions u in the plane: on every kink, and at every cell's own maximum; for K > 1 at many angles.
+fn maximum_in_the_plane(instance: &Instance, alpha: &[f64]) -> f64 {
+    let outputs = instance.outputs;
+    let gain = |u: [f64; 2]| {
+        let mut pull = vec![0.0; outputs];
+        for (i, &p) in instance.point_of.iter().enumerate() {
+            let x = instance.points.point(p as usize);
+            let t = (x[0] * u[0] + x[1] * u[1]).max(0.0);
+            pull.iter_mut().zip(&alpha[i * outputs..]).for_each(|(pull, a)| *pull += a * t);
+        }
+        norm(&pull)
+    };
+    let mut angles: Vec<f64> = (0..instance.points.len())
+        .map(|p| instance.points.point(p))
+        .flat_map(|x| [x[1].atan2(x[0]) + 0.5 * std::f64::consts::PI, x[1].atan2(x[0]) - 0.5 * std::f64::consts::PI])
+        .map(|angle| angle.rem_euclid(std::f64::consts::TAU))
+        .collect();
+    angles.sort_by(f64::total_cmp);
+    let mut best = 0.0f64;
+    for (place, &angle) in angles.iter().enumerate() {
+        let next = angles.get(place + 1).copied().unwrap_or(angles[0] + std::f64::consts::TAU);
+        best = best.max(gain([angle.cos(), angle.sin()]));
+        if outputs > 1 {
+            for step in 1..200 {
+                let between = angle + (next - angle) * f64::from(step) / 200.0;
+                best = best.max(gain([between.cos(), between.sin()]));
+            }
+            continue;
+        }
+        let middle = 0.5 * (angle + next);
+        let mut g = [0.0; 2];
+        for (i, &p) in instance.point_of.iter().enumerate() {
+            let x = instance.points.point(p as usize);
+            if x[0] * middle.cos() + x[1] * middle.sin() > 0.0 {
+                g = [g[0] + alpha[i] * x[0], g[1] + alpha[i] * x[1]];
+            }
+        }
+        for sign in [1.0, -1.0] {
+            let own = (sign * g[1]).atan2(sign * g[0]);
+            if (own - angle).rem_euclid(std::f64::consts::TAU) <= next - angle {
+                best = best.max(gain([own.cos(), own.sin()]));
+            }
+        }
+    }
+    best
+}
+
+/// Dual value of α, scaled so that it is allowed (theorem 1), and how far `max ‖Φ‖` is above β.
+fn dual(instance: &Instance, alpha: &[f64]) -> (f64, f64) {
+    let excess = maximum_in_the_plane(instance, alpha) / instance.beta;
+    let shrunk: Vec<f64> = alpha.iter().map(|a| a / excess.max(1.0)).collect();
+    let outputs = instance.outputs;
+    let sums: Vec<f64> = (0..outputs).map(|k| shrunk.iter().skip(k).step_by(outputs).sum()).collect();
+    let rest = match instance.output_bias {
+        Intercept::Penalized => dot(&sums, &sums) / (2.0 * instance.beta),
+        Intercept::Free => {
+            let total: f64 = shrunk.iter().map(|a| a.abs()).sum();
+            assert!(norm(&sums) <= 1e-8 * total.max(1.0), "sums {sums:?}");
+            0.0
+        }
+        Intercept::None => 0.0,
+    };
+    (instance.losses.gain(&shrunk) - rest, excess - 1.0)
+}
+
 fn never() -> bool {
     false
 }
@@ -133,5 +223,55 @@ fn high_dimensions() {
                 break;
             }
         }
+    }
+}
+
+#[test]
+fn networks_are_optimal_in_the_plane() {
+    let mut hardest = (0.0f64, String::new());
+    for loss in Loss::ALL {
+        for intercept in [Intercept::None, Intercept::Penalized, Intercept::Free] {
+            for hidden in [HiddenBias::None, HiddenBias::Penalized] {
+                for (seed, beta) in [(1, 2.0), (2, 0.5), (3, 0.1)] {
+                    let d = if hidden == HiddenBias::None { 2 } else { 1 };
+                    let labels = if loss == Loss::Softmax { 3 } else { 2 };
+                    let problem = random_problem(24, d, loss, labels, intercept, beta, seed);
+                    let instance = Instance::new(&problem, hidden);
+                    let mut search = Search::new(&instance, None, seed, 1);
+                    let rounds = finish(&mut search);
+                    let (lower, excess) = dual(&instance, &search.alpha());
+                    let gap = (search.value() - lower) / search.value().abs().max(1e-3);
+                    let name = format!(
+                        "{loss:?} {intercept:?} {hidden:?} {seed} beta {beta}: {rounds} rounds, width {}, value {}, gap {gap:.1e}, \
+                         excess {excess:.1e}, residual {:.1e}",
+                        search.present.units.len(),
+                        search.value(),
+                        search.residual()
+                    );
+                    let softmax = loss == Loss::Softmax;
+                    if excess > 1e-6 || (!softmax && gap > 1e-6) || search.residual() > 1e-8 {
+                        eprintln!("{name}");
+                    }
+                    if gap > hardest.0 && !softmax {
+                        hardest = (gap, name);
+                    }
+                }
+            }
+        }
+    }
+    eprintln!("{hardest:?}");
+}
+
+#[test]
+#[ignore = "trace"]
+fn trace() {
+    let problem = random_problem(24, 2, Loss::Logistic, 2, Intercept::None, 0.5, 2);
+    let instance = Instance::new(&problem, HiddenBias::None);
+    let mut search = Search::new(&instance, None, 2, 1);
+    while search.round(&never) == Round::Improved {
+        eprintln!("round {} {}", search.value(), search.residual());
+    }
+    for unit in &search.present.units {
+        eprintln!("{:e} {:?} {:?}", norm(&unit.v), unit.b, unit.kinks.rows);
     }
 }

@@ -10,6 +10,9 @@ use super::kinks::Kinks;
 use super::point_losses::PointLosses;
 use crate::{Instance, Net};
 
+/// |x_p·v| below this share of ‖x_p‖‖v‖ is rounding.
+const ROUNDING: f64 = 4e-16;
+
 /// A hidden unit.
 #[derive(Debug, Clone)]
 pub(super) struct Unit {
@@ -36,16 +39,23 @@ pub(super) struct Units {
 }
 
 impl Unit {
-    pub(super) fn new(columns: &Columns, v: Vec<f64>, b: Vec<f64>) -> Unit {
-        let mut t = vec![0.0; columns.rows];
-        columns.project(&v, &mut t);
-        Unit { v, b, t, kinks: Kinks::default() }
+    pub(super) fn new(columns: &Columns, v: Vec<f64>, b: Vec<f64>, kinks: Kinks) -> Unit {
+        let mut unit = Unit { v, b, t: vec![0.0; columns.rows], kinks };
+        unit.refresh(columns);
+        unit
     }
 
-    /// Recomputes t.
+    /// Recomputes t. Rows that are on their kinks up to rounding are put on them: of which side they are, their t does not tell.
     pub(super) fn refresh(&mut self, columns: &Columns) {
         columns.project(&self.v, &mut self.t);
         self.kinks.rows.iter().for_each(|&p| self.t[p as usize] = 0.0);
+        let unsure = ROUNDING * norm(&self.v);
+        for p in 0..columns.rows {
+            if self.t[p].abs() <= unsure * columns.norms[p] && columns.norms[p] > 0.0 {
+                self.kinks.push(columns, p);
+                self.t[p] = 0.0;
+            }
+        }
     }
 }
 
@@ -76,7 +86,7 @@ impl Units {
             let size = norm(a);
             let v: Vec<f64> = w.iter().map(|w| w * size).collect();
             if size > 0.0 && norm(&v) > 0.0 && norm(&v).is_finite() {
-                units.units.push(Unit::new(columns, v, a.iter().map(|a| a / size).collect()));
+                units.units.push(Unit::new(columns, v, a.iter().map(|a| a / size).collect(), Kinks::default()));
             }
         }
         units
