@@ -109,15 +109,6 @@ impl<'a> Descent<'a> {
                 return Ended::Stopped;
             }
             let before = net.value;
-            if std::env::var("TR").is_ok() {
-                eprintln!(
-                    "  value {:.15} residual {:.2e} damping {:.1e} units {:?}",
-                    net.value,
-                    self.residual,
-                    self.damping,
-                    net.units.iter().map(|u| (norm(&u.v), u.kinks.rows.len())).collect::<Vec<_>>()
-                );
-            }
             if !self.step(net, tolerance) {
                 return if self.residual <= tolerance { Ended::Stationary } else { Ended::Stalled };
             }
@@ -217,18 +208,23 @@ impl<'a> Descent<'a> {
         };
         let right = coordinates.descent(net, &parts);
         let matrix = coordinates.matrix(net, &parts);
+        let metric = coordinates.metric(net, &parts);
         let mut damping = self.damping;
         while damping < 1e9 {
-            let Some(factor) = Cholesky::new(matrix.clone(), damping) else {
-                return false;
-            };
-            let mut values = right.clone();
-            factor.solve(&mut values);
-            let slope = -dot(&values, &right);
-            let direction = coordinates.direction(net, &values);
-            if slope.is_finite() && self.advance(net, &direction, &slopes, slope) {
-                self.damping = (damping * 0.1).max(1e-12);
-                return true;
+            let mut damped = matrix.clone();
+            metric.iter().enumerate().for_each(|(e, metric)| damped[(e, e)] += damping * metric);
+            let values = Cholesky::new(damped, damping).map(|factor| {
+                let mut values = right.clone();
+                factor.solve(&mut values);
+                values
+            });
+            if let Some(values) = values {
+                let slope = -dot(&values, &right);
+                let direction = coordinates.direction(net, &values);
+                if slope < 0.0 && slope.is_finite() && self.advance(net, &direction, &slopes, slope) {
+                    self.damping = (damping * 0.1).max(1e-12);
+                    return true;
+                }
             }
             damping = (damping * 100.0).max(1e-8);
         }

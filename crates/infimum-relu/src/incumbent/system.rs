@@ -122,6 +122,21 @@ impl Coordinates {
         direction
     }
 
+    /// Natural size of the curvature of each coordinate where the model can be indefinite (K > 1): β/‖v_j‖, ‖Φ_j‖, and 0 for c.
+    pub(super) fn metric(&self, net: &Units, parts: &Parts) -> Vec<f64> {
+        let mut metric = vec![0.0; self.order()];
+        if self.outputs == 1 {
+            return metric;
+        }
+        for (j, unit) in net.units.iter().enumerate() {
+            let middle = self.starts[j] + self.rank(j);
+            let pull = norm(&parts.pulls[j]);
+            metric[self.starts[j]..middle].fill(parts.instance.beta.max(pull / norm(&unit.v)) / norm(&unit.v));
+            metric[middle..self.starts[j + 1]].fill(pull);
+        }
+        metric
+    }
+
     /// Lower triangle of the model's matrix.
     pub(super) fn matrix(&self, net: &Units, parts: &Parts) -> Mat<f64> {
         let units = net.units.len();
