@@ -219,15 +219,20 @@ impl<'a> Search<'a> {
         if room == 0 {
             return self.exchange(found, stop);
         }
-        let most = (4 + self.present.units.len()).min(room);
         let violation =
             found.first().map_or(0.0, |neuron| neuron.gain / self.instance.beta.max(f64::MIN_POSITIVE) - 1.0);
+        // Far from stationary, many more neurons would only slow the descent down.
+        let settled = self.descent.residual <= violation;
+        let most = if settled { 4 + self.present.units.len() } else { 2 + self.present.units.len() / 8 }.min(room);
         let tolerance = (0.05 * violation).clamp(ROUGH_RESIDUAL, 1e-2);
         for neuron in found.into_iter().take(most) {
             self.insert(neuron.u, neuron.b, neuron.kinks);
         }
         self.polished = false;
         let ended = self.descend(tolerance, ROUND_STEPS, stop);
+        if reduce::merge(&self.descent.columns, &mut self.present) {
+            self.present.evaluate(self.instance, &mut self.descent.losses);
+        }
         self.keep();
         if ended == Ended::Stopped { Round::Stopped } else { Round::Improved }
     }

@@ -65,9 +65,9 @@ impl<'a> PointLosses<'a> {
         if scale.is_finite() && scale > 0.0 { scale } else { 1.0 }
     }
 
-    /// μ ← factor·μ, not below a ten-thousandth of where it began.
+    /// μ ← factor·μ, not below a tenth of where it began: with less, Newton's steps cross too many corners of the dual.
     pub(super) fn sharpen(&mut self, factor: f64) {
-        self.smoothing = (self.smoothing * factor).max(1e-4 * self.scale());
+        self.smoothing = (self.smoothing * factor).max(1e-1 * self.scale());
     }
 
     /// â ← a(z). Returns `Σ w-scaled |a − â| μ`: how far the outputs were from where the duals say.

@@ -2,6 +2,7 @@
 //!
 //! * Neurons of the same output direction whose kinks have each row weakly on the same side add up: `b relu(v·x) + b relu(v′·x) =
 //!   b relu((v + v′)·x)`, and ‖v + v′‖ ≤ ‖v‖ + ‖v′‖.
+//! * Neurons of the same direction û add up: `Σ r_j b_j relu(û·x) = r b relu(û·x)` with r b = Σ r_j b_j, and ‖Σ r_j b_j‖ ≤ Σ r_j.
 //! * Where the columns `φ_j = b_j relu(X v̂_j)` are linearly dependent, `Σ_j λ_j φ_j = 0`, the scales r_j = ‖v_j‖ can be moved along ±λ until
 //!   one is 0; the penalty changes by ±Σ λ_j and does not rise for one of the signs (Caratheodory; at a stationary point it is the same).
 
@@ -18,21 +19,43 @@ pub(super) fn merge(columns: &Columns, net: &mut Units) -> bool {
     let mut merged = false;
     let mut j = 0;
     while j < net.units.len() {
-        let partner = (0..j).find(|&l| same_cell(&net.units[l], &net.units[j]));
+        let partner = (0..j).find(|&l| {
+            let (a, b) = (&net.units[l], &net.units[j]);
+            same_direction(a, b) || same_cell(a, b)
+        });
         let Some(l) = partner else {
             j += 1;
             continue;
         };
         let other = net.units.remove(j);
         let unit = &mut net.units[l];
-        unit.v.iter_mut().zip(&other.v).for_each(|(v, other)| *v += other);
-        // A kink of both stays one.
-        unit.kinks.retain_common(columns, &other.kinks);
+        if same_direction(unit, &other) {
+            add_parallel(unit, &other);
+        } else {
+            unit.v.iter_mut().zip(&other.v).for_each(|(v, other)| *v += other);
+            // A kink of both stays one.
+            unit.kinks.retain_common(columns, &other.kinks);
+        }
         unit.refresh(columns);
         merged = true;
-        j = l + 1;
     }
+    net.units.retain(|unit| norm(&unit.v) > 0.0);
     merged
+}
+
+fn same_direction(a: &Unit, b: &Unit) -> bool {
+    dot(&a.v, &b.v) >= SAME * norm(&a.v) * norm(&b.v)
+}
+
+/// `r b ← r b + r′ b′`; v becomes 0 where the two cancel.
+fn add_parallel(unit: &mut Unit, other: &Unit) {
+    let (size, more) = (norm(&unit.v), norm(&other.v));
+    let sum: Vec<f64> = unit.b.iter().zip(&other.b).map(|(b, c)| size * b + more * c).collect();
+    let length = norm(&sum);
+    unit.v.iter_mut().for_each(|v| *v *= length / size);
+    if length > 0.0 {
+        unit.b = sum.iter().map(|b| b / length).collect();
+    }
 }
 
 fn same_cell(a: &Unit, b: &Unit) -> bool {

@@ -288,3 +288,37 @@ fn trace() {
         eprintln!("{:e} {:?} {:?}", norm(&unit.v), unit.b, unit.kinks.rows);
     }
 }
+
+#[test]
+#[ignore = "times"]
+fn hinge_times() {
+    for (loss, labels) in [(Loss::Hinge, 3)] {
+        for (seed, beta) in [(3, 0.1)] {
+            let problem = random_problem(24, 2, loss, labels, Intercept::None, beta, seed);
+            let instance = Instance::new(&problem, HiddenBias::None);
+            let mut search = Search::new(&instance, None, seed, 1);
+            let begin = cpu();
+            for _ in 0..70 {
+                let b = cpu();
+                let r = search.round(&never);
+                eprintln!(
+                    "{r:?} {} width {} residual {:.1e} {:.1} ms",
+                    search.value(),
+                    search.present.units.len(),
+                    search.residual(),
+                    1e3 * (cpu() - b)
+                );
+                if r != Round::Improved {
+                    break;
+                }
+            }
+            let rounds = 0;
+            eprintln!(
+                "{loss:?} {labels} {beta} {rounds} rounds {} {:.1e} {:.1} ms",
+                search.value(),
+                search.residual(),
+                1e3 * (cpu() - begin)
+            );
+        }
+    }
+}
