@@ -45,6 +45,8 @@ const ROUND_STEPS: usize = 40;
 const POLISH_STEPS: usize = 300;
 /// Proximal iterations of a polish.
 const CENTRES: usize = 60;
+/// Proximal iterations of a round.
+const ROUND_CENTRES: usize = 4;
 /// Starts of a round's ascents.
 const STARTS: usize = 32;
 /// Width of networks without a penalty, where none is given.
@@ -329,12 +331,19 @@ impl<'a> Search<'a> {
 
     /// Minimises the smooth losses plus penalty, then moves the centres of proximal ones.
     fn descend(&mut self, tolerance: f64, steps: usize, stop: &(dyn Fn() -> bool + Sync)) -> Ended {
-        let ended = self.descent.run(&mut self.present, tolerance, steps, &|| stop());
-        if self.descent.losses.is_proximal() {
-            self.descent.losses.recentre(&self.present.z);
-            self.descent.losses.sharpen(0.5);
-            self.present.evaluate(self.instance, &mut self.descent.losses);
+        let mut ended = self.descent.run(&mut self.present, tolerance, steps, &|| stop());
+        if !self.descent.losses.is_proximal() {
+            return ended;
         }
+        for _ in 0..ROUND_CENTRES {
+            let moved = self.descent.losses.recentre(&self.present.z);
+            self.descent.losses.sharpen(0.5);
+            if ended == Ended::Stopped || moved <= 1e-3 * tolerance * self.present.value.abs() {
+                break;
+            }
+            ended = self.descent.run(&mut self.present, tolerance, steps, &|| stop());
+        }
+        self.present.evaluate(self.instance, &mut self.descent.losses);
         ended
     }
 
