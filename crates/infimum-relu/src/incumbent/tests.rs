@@ -1,6 +1,7 @@
 //! Networks against references, and stationarity on random data.
 
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::SeqCst;
 
 use infimum_problem::{
     ColumnNames, Dataset, DenseMatrix, HiddenBias, Intercept, Loss, Matrix, Objective, Problem, Target,
@@ -166,42 +167,39 @@ fn reference_optima_are_reached() {
     };
     let text = std::fs::read_to_string(folder.join("reference.json")).unwrap();
     let entries: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
-    let only = std::env::var("ONLY").unwrap_or_default();
-    for entry in entries
-        .iter()
-        .filter(|e| e["id"].as_str().unwrap().contains(&only))
-        .flat_map(|e| std::iter::repeat_n(e, if only.is_empty() { 1 } else { 20 }))
-    {
+    for entry in entries {
         let (id, upper) = (entry["id"].as_str().unwrap(), entry["upper_bound"].as_f64().unwrap());
         let logistic = entry["loss"].as_str().unwrap().starts_with("log");
         let problem = load(&folder.join(entry["file"].as_str().unwrap()), logistic, entry["beta"].as_f64().unwrap());
         let instance = Instance::new(&problem, HiddenBias::None);
-        let begin = cpu();
         let mut search = Search::new(&instance, None, 1, 1);
+        let begin = cpu();
         let rounds = finish(&mut search);
         let gap = (search.value() - upper) / upper;
         eprintln!(
-            "{id}: {rounds} rounds, width {}, {:.9} against {upper:.9} ({gap:.1e}), residual {:.1e}, {:.1} ms",
+            "{id}: {rounds} rounds, width {}, {:.9} ({gap:.1e}), residual {:.1e}, {:.1} ms",
             search.present.units.len(),
             search.value(),
             search.residual(),
             1e3 * (cpu() - begin)
         );
+        assert!(gap.abs() <= entry["rel_gap"].as_f64().unwrap().max(1e-10), "{id}: {} against {upper}", search.value());
+        assert!(search.residual() <= 1e-10, "{id}");
     }
 }
 
 #[test]
-#[ignore = "minutes; prints values, asserts nothing by itself"]
-fn high_dimensions() {
+fn high_dimensional_incumbents_are_reached() {
     let Some(folder) = instances() else {
         return;
     };
     let text = std::fs::read_to_string(folder.join("high.json")).unwrap();
     let entries: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
-    let only = std::env::var("ONLY").unwrap_or_default();
+    // With weaker penalties the search goes on for many seconds; RELU_HIGH=all looks at those as well, for at most 15 seconds each.
+    let all = std::env::var("RELU_HIGH").is_ok_and(|which| which == "all");
     for entry in entries {
-        let (id, upper) = (entry["id"].as_str().unwrap(), entry["incumbent"].as_f64().unwrap());
-        if !id.contains(&only) {
+        let (id, known) = (entry["id"].as_str().unwrap(), entry["incumbent"].as_f64().unwrap());
+        if !(all || id.ends_with("_0.5bm") || (id.ends_with("_0.1bm") && !id.starts_with("dig20"))) {
             continue;
         }
         let logistic = entry["loss"].as_str().unwrap().starts_with("log");
@@ -209,20 +207,23 @@ fn high_dimensions() {
         let instance = Instance::new(&problem, HiddenBias::None);
         let begin = cpu();
         let mut search = Search::new(&instance, None, 1, 1);
-        for round in 1..60 {
-            let did = search.round(&never);
-            eprintln!(
-                "{id}: {round} {did:?}, width {}, {:.9} against {upper:.9} ({:.1e}), residual {:.1e}, {:.1} ms",
-                search.present.units.len(),
-                search.value(),
-                (search.value() - upper) / upper,
-                search.residual(),
-                1e3 * (cpu() - begin)
-            );
-            if did != Round::Improved || cpu() - begin > 30.0 {
-                break;
+        let (mut rounds, mut reached, mut did) = (0, None, Round::Improved);
+        while did == Round::Improved && cpu() - begin < 15.0 {
+            did = search.round(&never);
+            rounds += 1;
+            if reached.is_none() && search.value() <= known * (1.0 + 1e-9) {
+                reached = Some(1e3 * (cpu() - begin));
             }
         }
+        eprintln!(
+            "{id}: {did:?} after {rounds} rounds, width {}, {:.9} against {known:.9} ({:+.1e}), reached after {:.0} ms of {:.0} ms",
+            search.present.units.len(),
+            search.value(),
+            search.value() / known - 1.0,
+            reached.unwrap_or(f64::NAN),
+            1e3 * (cpu() - begin)
+        );
+        assert!(reached.is_some(), "{id}: {} against {known}", search.value());
     }
 }
 
@@ -232,9 +233,7 @@ fn check_in_the_plane(loss: Loss, labels: usize, intercept: Intercept, hidden: H
     let problem = random_problem(24, d, loss, labels, intercept, beta, seed);
     let instance = Instance::new(&problem, hidden);
     let mut search = Search::new(&instance, None, seed, 1);
-    let begin = cpu();
     let rounds = finish(&mut search);
-    let used = cpu() - begin;
     let (lower, excess) = dual(&instance, &search.alpha());
     let gap = (search.value() - lower) / search.value().abs().max(1e-3);
     let name = format!(
@@ -244,12 +243,8 @@ fn check_in_the_plane(loss: Loss, labels: usize, intercept: Intercept, hidden: H
         search.value(),
         search.residual()
     );
-    if used > 0.1 || excess > 1e-7 || search.residual() > 1e-6 {
-        eprintln!("{used} {name}");
-        return;
-    }
-    assert!(excess < 1e-7, "{name}");
-    assert!(search.residual() < 1e-6, "{name}");
+    assert!(excess < 1e-6, "{name}");
+    assert!(search.residual() < 1e-9, "{name}");
     // α bounds what is outside of the sums ‖Φ‖ as well: for every K the value of the smallest sum of neurons (theorem 1 with the exact
     // maximum of ‖Φ‖ in the place of B).
     assert!(gap < 1e-6 && gap > -1e-9, "{name}");
@@ -272,53 +267,166 @@ fn networks_are_optimal_in_the_plane() {
     }
 }
 
+/// The search's end on a problem in the plane with one output, checked by its dual.
+fn check_degenerate(name: &str, problem: &Problem, hidden: HiddenBias) -> (f64, usize) {
+    let instance = Instance::new(problem, hidden);
+    let mut search = Search::new(&instance, None, 5, 1);
+    finish(&mut search);
+    let (lower, excess) = dual(&instance, &search.alpha());
+    let gap = (search.value() - lower) / search.value().abs().max(1e-3);
+    assert!(
+        excess < 1e-6 && gap < 1e-6 && gap > -1e-9,
+        "{name}: value {}, lower {lower}, excess {excess}",
+        search.value()
+    );
+    (search.value(), search.present.units.len())
+}
+
 #[test]
-#[ignore = "trace"]
-fn trace() {
-    let problem = random_problem(24, 2, Loss::Hinge, 3, Intercept::None, 2.0, 1);
-    let instance = Instance::new(&problem, HiddenBias::None);
-    let mut search = Search::new(&instance, None, 1, 1);
-    for _ in 0..12 {
-        if search.round(&never) != Round::Improved {
-            break;
+fn degenerate_problems() {
+    let squared = |values: Vec<f64>, d: usize, y: Vec<f64>, intercept: Intercept, beta: f64| {
+        problem(values, d, Target::Real(y), Loss::Squared, intercept, beta)
+    };
+    let (one, none) = (HiddenBias::Penalized, HiddenBias::None);
+    // One row: min ½(r‖x‖ − y)² + β r, r = (y − β/‖x‖)/‖x‖ with ‖x‖² = 5.
+    let (value, width) = check_degenerate("one row", &squared(vec![2.0], 1, vec![3.0], Intercept::None, 0.5), one);
+    let length = 5.0f64.sqrt();
+    let r = (3.0 - 0.5 / length) / length;
+    assert!((value - (0.5 * (r * length - 3.0f64).powi(2) + 0.5 * r)).abs() < 1e-12 && width == 1);
+    // A strong penalty: the zero network, with the best constant.
+    let y = vec![1.0, -2.0, 4.0, 0.5];
+    let (value, width) =
+        check_degenerate("zero", &squared(vec![1.0, 2.0, 3.0, 4.0], 1, y.clone(), Intercept::None, 1e3), one);
+    assert!(width == 0 && (value - 10.625).abs() < 1e-12);
+    let (value, width) =
+        check_degenerate("constant", &squared(vec![1.0, 2.0, 3.0, 4.0], 1, y, Intercept::Free, 1e3), one);
+    assert!(width == 0 && (value - (10.625 - 4.0 * 0.875 * 0.875 / 2.0)).abs() < 1e-12);
+    // Equal targets, equal rows, rows of zeros, proportional rows.
+    check_degenerate("equal targets", &squared(vec![1.0, -1.0, 2.0, 0.0], 1, vec![1.0; 4], Intercept::None, 0.1), one);
+    check_degenerate(
+        "equal rows",
+        &squared(vec![1.0; 6], 1, vec![1.0, 2.0, 3.0, -1.0, 0.0, 2.0], Intercept::None, 0.1),
+        one,
+    );
+    check_degenerate(
+        "zero rows",
+        &squared(vec![0.0, 0.0, 1.0, 2.0, 0.0, 0.0, -1.0, 1.0], 2, vec![1.0, 2.0, 3.0, 4.0], Intercept::Penalized, 0.1),
+        none,
+    );
+    check_degenerate("all zero", &squared(vec![0.0; 6], 2, vec![1.0, 2.0, 3.0], Intercept::None, 0.1), none);
+    let multiples = (-3..=3).flat_map(|k| [f64::from(k), 0.5 * f64::from(k)]).collect();
+    check_degenerate(
+        "proportional rows",
+        &squared(multiples, 2, vec![1.0, -2.0, 0.5, 3.0, -1.0, 2.0, 0.0], Intercept::Free, 0.05),
+        none,
+    );
+    // Columns of very different sizes, a weak penalty.
+    for (scales, beta) in [([1e6, 1.0], 1.0), ([1e-6, 1.0], 1e-3), ([1e6, 1e-6], 0.1), ([1.0, 1.0], 1e-6)] {
+        let mut problem = random_problem(20, 2, Loss::Squared, 2, Intercept::None, beta, 4);
+        if let Matrix::Dense(matrix) = &mut problem.data.matrix {
+            matrix.values.iter_mut().enumerate().for_each(|(e, x)| *x *= scales[e % 2]);
         }
-        eprintln!("round {} {}", search.value(), search.residual());
+        check_degenerate(&format!("scales {scales:?} beta {beta}"), &problem, none);
     }
-    for unit in &search.present.units {
-        eprintln!("{:e} {:?} {:?}", norm(&unit.v), unit.b, unit.kinks.rows);
+    // One example of a class.
+    let mut signs = vec![-1.0; 9];
+    signs.push(1.0);
+    let values = (0..10).map(|i| f64::from(i) / 3.0).collect();
+    check_degenerate("one example", &problem(values, 1, classes(&signs), Loss::Logistic, Intercept::Free, 0.1), one);
+}
+
+#[test]
+fn without_a_penalty_the_loss_is_interpolated() {
+    let problem = random_problem(12, 2, Loss::Squared, 2, Intercept::None, 0.0, 9);
+    let instance = Instance::new(&problem, HiddenBias::Penalized);
+    let mut search = Search::new(&instance, None, 9, 1);
+    finish(&mut search);
+    // Equal rows keep the spread of their targets.
+    let mut least = 0.0;
+    for p in 0..instance.points.len() {
+        let rows: Vec<usize> = (0..12).filter(|&i| instance.point_of[i] as usize == p).collect();
+        let Target::Real(y) = &problem.data.target else {
+            return;
+        };
+        let weight: f64 = rows.iter().map(|&i| problem.data.weights[i]).sum();
+        let mean = rows.iter().map(|&i| problem.data.weights[i] * y[i]).sum::<f64>() / weight;
+        least += rows.iter().map(|&i| 0.5 * problem.data.weights[i] * (y[i] - mean).powi(2)).sum::<f64>();
+    }
+    assert!(search.value() <= least + 1e-9, "{} against {least}", search.value());
+}
+
+#[test]
+fn widths_are_kept() {
+    let problem = random_problem(40, 3, Loss::Squared, 2, Intercept::Penalized, 0.1, 11);
+    let instance = Instance::new(&problem, HiddenBias::Penalized);
+    let mut before = f64::INFINITY;
+    let mut free = Search::new(&instance, None, 3, 1);
+    finish(&mut free);
+    for width in [0, 1, 2, 4, 8, 40] {
+        let mut search = Search::new(&instance, Some(width), 3, 1);
+        finish(&mut search);
+        let used = search.net().output.len();
+        assert!(used <= width && search.value() >= free.value() * (1.0 - 1e-9), "{width}: {used}, {}", search.value());
+        assert!(search.value() <= before * (1.0 + 1e-6), "{width}: {} after {before}", search.value());
+        before = search.value();
+    }
+    assert!((before - free.value()).abs() <= 1e-6 * before);
+}
+
+#[test]
+fn starts_are_never_lost() {
+    let problem = random_problem(40, 3, Loss::Logistic, 3, Intercept::Free, 0.3, 12);
+    let instance = Instance::new(&problem, HiddenBias::Penalized);
+    let mut random = Random(3);
+    for width in [1, 5, 30] {
+        let mut normal = |n: usize| -> Vec<f64> { (0..n).map(|_| random.normal()).collect() };
+        let net = Net { hidden: normal(4 * width), output: normal(3 * width), biases: normal(3) };
+        let mut search = Search::new(&instance, Some(30), 3, 1);
+        search.start(&net);
+        let begin =
+            instance.value(&net).min(instance.value(&Net { hidden: vec![], output: vec![], biases: vec![0.0; 3] }));
+        assert!(search.value() <= begin);
+        let mut value = search.value();
+        while search.round(&never) == Round::Improved {
+            assert!(search.value() <= value);
+            value = search.value();
+        }
+        assert!((instance.value(search.net()) - search.value()).abs() <= 1e-9 * value);
+        // Stationary points stay where they are.
+        let mut again = Search::new(&instance, Some(30), 4, 1);
+        again.start(search.net());
+        assert!(again.value() <= search.value() * (1.0 + 1e-12));
     }
 }
 
 #[test]
-#[ignore = "times"]
-fn hinge_times() {
-    for (loss, labels) in [(Loss::Hinge, 3)] {
-        for (seed, beta) in [(3, 0.1)] {
-            let problem = random_problem(24, 2, loss, labels, Intercept::None, beta, seed);
-            let instance = Instance::new(&problem, HiddenBias::None);
-            let mut search = Search::new(&instance, None, seed, 1);
-            let begin = cpu();
-            for _ in 0..70 {
-                let b = cpu();
-                let r = search.round(&never);
-                eprintln!(
-                    "{r:?} {} width {} residual {:.1e} {:.1} ms",
-                    search.value(),
-                    search.present.units.len(),
-                    search.residual(),
-                    1e3 * (cpu() - b)
-                );
-                if r != Round::Improved {
-                    break;
-                }
-            }
-            let rounds = 0;
-            eprintln!(
-                "{loss:?} {labels} {beta} {rounds} rounds {} {:.1e} {:.1} ms",
-                search.value(),
-                search.residual(),
-                1e3 * (cpu() - begin)
-            );
+fn told_to_stop_the_search_stops_with_what_it_has() {
+    let problem = random_problem(60, 4, Loss::Squared, 2, Intercept::Free, 0.05, 13);
+    let instance = Instance::new(&problem, HiddenBias::Penalized);
+    for calls in [0, 1, 10, 100, 400] {
+        let left = std::sync::atomic::AtomicUsize::new(calls);
+        let stop = || left.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_err();
+        let mut search = Search::new(&instance, None, 3, 1);
+        let mut rounds = 0;
+        while search.round(&stop) == Round::Improved {
+            rounds += 1;
+            assert!(rounds < 1000);
         }
+        assert!((instance.value(search.net()) - search.value()).abs() <= 1e-9 * search.value());
+        assert_eq!(search.alpha().len(), 60);
     }
+}
+
+#[test]
+fn proposed_neurons_are_taken() {
+    let problem = random_problem(30, 2, Loss::Squared, 2, Intercept::None, 0.5, 14);
+    let instance = Instance::new(&problem, HiddenBias::Penalized);
+    let mut search = Search::new(&instance, None, 3, 1);
+    let before = search.value();
+    for u in [[1.0, 0.0, 0.0], [0.0, -1.0, 0.5], [0.0, 0.0, 1.0]] {
+        search.add(&u);
+    }
+    assert!(search.added() > 0);
+    finish(&mut search);
+    assert!(search.value() < before);
 }
