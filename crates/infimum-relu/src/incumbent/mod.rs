@@ -81,6 +81,7 @@ pub(crate) struct Search<'a> {
     polished: bool,
     failures: usize,
     added: u64,
+    fine: f64,
 }
 
 impl<'a> Search<'a> {
@@ -102,6 +103,7 @@ impl<'a> Search<'a> {
             polished: false,
             failures: 0,
             added: 0,
+            fine: FINE,
         }
     }
 
@@ -117,6 +119,11 @@ impl<'a> Search<'a> {
             self.present = units;
             (self.begun, self.polished) = (false, false);
         }
+    }
+
+    /// After the polish only neurons that violate the bound by more than this share are looked for.
+    pub(crate) fn tolerate(&mut self, share: f64) {
+        self.fine = share.max(FINE);
     }
 
     /// The best network so far.
@@ -147,10 +154,11 @@ impl<'a> Search<'a> {
     }
 
     /// Adds a neuron of the given direction, if it violates the bound and the width allows it; the next round descends from there.
-    pub(crate) fn add(&mut self, u: &[f64]) {
+    /// Whether it was added.
+    pub(crate) fn add(&mut self, u: &[f64]) -> bool {
         let size = norm(u);
         if !(size > 0.0 && size.is_finite()) || self.present.units.len() >= self.cap {
-            return;
+            return false;
         }
         self.look();
         let u: Vec<f64> = u.iter().map(|u| u / size).collect();
@@ -158,10 +166,12 @@ impl<'a> Search<'a> {
         self.descent.columns.project(&u, &mut t);
         let pull = pull_of(&self.descent.alpha, &t, self.instance.outputs);
         let gain = norm(&pull);
-        if gain > self.instance.beta && self.insert(u, pull.iter().map(|pull| pull / gain).collect(), Kinks::default())
-        {
+        let b = pull.iter().map(|pull| pull / gain).collect();
+        let added = gain > self.instance.beta && self.insert(u, b, Kinks::default());
+        if added {
             (self.begun, self.polished) = (false, false);
         }
+        added
     }
 
     /// One round: neurons that violate the bound are added and everything is minimised; else the network is polished.
@@ -175,7 +185,7 @@ impl<'a> Search<'a> {
             }
         }
         loop {
-            let found = self.look_for(if self.polished { FINE } else { ROUGH }, stop);
+            let found = self.look_for(if self.polished { self.fine } else { ROUGH }, stop);
             if stop() {
                 return Round::Stopped;
             }
