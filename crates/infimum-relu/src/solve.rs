@@ -23,6 +23,12 @@ const EXCESS_SHARE: f64 = 0.25;
 const EASY_RANK: usize = 3;
 /// Smallest relative excess over β that the cones are asked to exclude.
 const LEAST_EXCESS: f64 = 1e-9;
+/// The same where the bound will not be exact.
+const RELAXED_EXCESS: f64 = 2e-5;
+/// Share of the objective by which a round of column generation has to lower it before the moments get their turn.
+const SLOW: f64 = 1e-3;
+/// Units named by the cones, one after the other, that lowered nothing.
+const MOST_FUTILE: u32 = 20;
 /// Nodes of the first attempt of the cones; each later one has four times as many.
 const FIRST_NODES: u64 = 20_000;
 /// Nodes beyond which a tree is not kept.
@@ -115,7 +121,6 @@ fn objection(problem: &Problem, options: &Options) -> Option<String> {
 }
 
 impl Run<'_> {
-
     fn report(&self, source: &'static str) {
         let (upper, lower, explored) = (self.upper, self.best.lower, self.nodes);
         self.monitor.report(Event::Progress { source, upper, lower, explored });
@@ -184,7 +189,8 @@ impl Run<'_> {
 
     /// Share by which hidden units may exceed β where they are not looked for any more.
     fn excess(&self) -> f64 {
-        (EXCESS_SHARE * self.options.gap).max(LEAST_EXCESS)
+        let least = if self.is_relaxed() { RELAXED_EXCESS } else { LEAST_EXCESS };
+        (EXCESS_SHARE * self.options.gap).max(least)
     }
 
     /// Takes the search's network as incumbent if it is better and no wider than was asked for.
@@ -205,13 +211,24 @@ impl Run<'_> {
         let stop = move || monitor.stop().is_some();
         let mut nodes = if self.rank <= EASY_RANK { MOST_NODES } else { FIRST_NODES };
         let mut relaxed = None;
+        // Units that the cones name but that lower nothing: α is as exact as it gets.
+        let (mut futile, mut last) = (0, f64::INFINITY);
         loop {
+            let before = self.upper;
             let round = search.round(&stop);
             self.rounds += 1;
             self.keep(search);
             match round {
                 Round::Improved => {
                     self.report("columns");
+                    // Where no exact answer is in sight the moments have the last word; they need not wait for the last hidden unit.
+                    let slow = before - self.upper <= SLOW * self.upper.abs();
+                    if self.is_relaxed() && slow && relaxed.is_none() {
+                        relaxed = Some(self.moments(&search.alpha()));
+                    }
+                    if self.done() {
+                        return String::new();
+                    }
                     continue;
                 }
                 Round::Exhausted if !self.capped => {
@@ -225,13 +242,20 @@ impl Run<'_> {
             if self.instance.beta == 0.0 {
                 return "without decay no bound above 0 is known for networks of every width; add --l2".into();
             }
+            if self.is_relaxed() && relaxed.is_some() {
+                return self.weak();
+            }
             let found = self.bound_at(&search.alpha(), nodes, true);
             if self.done() || stop() {
                 return String::new();
             }
             match found {
                 // A hidden unit that the ascent had not found.
-                Found::Violated(u) if search.add(&u) => continue,
+                Found::Violated(u) if futile < MOST_FUTILE && search.add(&u) => {
+                    futile = if self.upper < last * (1.0 - 1e-12) { 0 } else { futile + 1 };
+                    last = self.upper;
+                    continue;
+                }
                 Found::Violated(_) | Found::Proven => {
                     if relaxed.is_some() {
                         return NOT_EXACT.into();
@@ -249,7 +273,7 @@ impl Run<'_> {
                     alpha
                 }
             };
-            if self.rank > EXACT_RANK || self.instance.outputs > 1 {
+            if self.is_relaxed() {
                 return self.weak();
             }
             self.bound_at(&alpha, nodes, false);
@@ -262,6 +286,11 @@ impl Run<'_> {
             nodes *= 4;
             relaxed = Some(alpha);
         }
+    }
+
+    /// Whether moments alone decide about the bound in the end.
+    fn is_relaxed(&self) -> bool {
+        self.rank > EXACT_RANK || self.instance.outputs > 1
     }
 
     /// The joint moment bound; returns its α.
