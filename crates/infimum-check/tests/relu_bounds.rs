@@ -477,3 +477,54 @@ fn without_penalty_only_bounds_of_zero_prove_anything() {
         assert!(verdict.is_err() || verdict.is_ok_and(|verdict| (verdict.lower - 2.0).abs() < 1e-12));
     }
 }
+
+#[test]
+fn slopes_above_one_are_refused() {
+    // 2 relu(t) − ½ relu(2t) = relu(t), of which the maximum is 1; a slope of 2 would make next to nothing of it.
+    let (rows, alpha) = ([1.0, 0.0, 2.0, 0.0], [2.0, -0.5]);
+    let opposite = witnesses::norms(&rows, 2, &[-2.0, 0.5]);
+    let cone = |q: [f64; 2], slopes: &[(u32, u8)]| ConeNode::Leaf { q: q.to_vec(), slopes: slopes.to_vec() };
+    // Roots: (e_2, −e_1 − e_2), (e_1, −e_1 − e_2) split at e_1 + (−e_1 − e_2) = −e_2, and (e_1, e_2).
+    let witness = |q: f64, slopes: &[(u32, u8)]| {
+        let nodes = vec![
+            cone([-1e-6, 1e-8], &[]),
+            ConeNode::Split { from: 0, to: 1, weights: (1.0, 1.0) },
+            cone([-1e-6, -1e-8], &[(1, 0)]),
+            cone([q, -1e-8], slopes),
+            cone([q, 1e-8], slopes),
+        ];
+        Witness { bound: q.abs() + 1e-5, proof: BoundProof::Cones(Cones { basis: None, fan: vec![1.0; 2], nodes }) }
+    };
+    let verdict = checked(&rows, 2, false, &alpha, [witness(1.0 + 1e-6, &[(1, 128)]), opposite.clone()]);
+    assert!(verdict.is_ok(), "{verdict:?}");
+    for (q, slope) in [(0.06, 250), (1.0 - 1.0 / 128.0 + 1e-6, 129), (0.9, 128)] {
+        let refusal =
+            checked(&rows, 2, false, &alpha, [witness(q, &[(1, slope)]), opposite.clone()]).expect_err("refused");
+        assert!(refusal.reason.contains(if slope > 128 { "a slope of" } else { "q·v" }), "{refusal}");
+    }
+    // A row that there is not.
+    let refusal = checked(&rows, 2, false, &alpha, [witness(1.0 + 1e-6, &[(2, 128)]), opposite]).expect_err("refused");
+    assert!(refusal.reason.contains("distinct row 2 of 2"), "{refusal}");
+}
+
+#[test]
+fn a_sum_that_overflows_on_its_way_is_no_small_number() {
+    // relu(−2 u_1 + 3 u_2) − relu(−3 u_1 + 3 u_2) is 1 at (1, 1). At a multiple of it near the largest f64 the first row's −2 u_1 overflows to −∞, and the
+    // sum looks negative; the second row is written so small that nothing of it overflows.
+    let (rows, alpha) = ([-2.0, 3.0, -3.0 / 1024.0, 3.0 / 1024.0], [1.0, -1024.0]);
+    let opposite = witnesses::norms(&rows, 2, &[-1.0, 1024.0]);
+    let leaf = |q: [f64; 2]| ConeNode::Leaf { q: q.to_vec(), slopes: vec![] };
+    for size in [1.0, 9e307] {
+        let nodes = vec![
+            leaf([-3e-9, 1e-9]),
+            leaf([1e-9, -3e-9]),
+            ConeNode::Split { from: 0, to: 1, weights: (size, size) },
+            leaf([1e-9, 1e-9]),
+            leaf([1e-9, 1e-9]),
+        ];
+        let first = Witness { bound: 1e-6, proof: BoundProof::Cones(Cones { basis: None, fan: vec![1.0; 2], nodes }) };
+        assert!(maximum(&rows, 2, &alpha) > 0.7);
+        let refusal = checked(&rows, 2, false, &alpha, [first, opposite.clone()]).expect_err("refused");
+        assert!(refusal.reason.contains("node 3") && refusal.reason.contains("q·v"), "{refusal}");
+    }
+}
