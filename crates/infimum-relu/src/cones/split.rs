@@ -42,7 +42,7 @@ pub(super) fn best_split<const R: usize>(cone: &Cone<R>) -> Option<Split> {
     best.filter(|(gain, _)| *gain > slack).map(|(_, split)| split).or_else(|| longest_edge(cone))
 }
 
-fn pair<'a, const R: usize>(cone: &'a Cone<R>, a: usize, b: usize) -> (&'a [f64], &'a [f64]) {
+fn pair<const R: usize>(cone: &Cone<R>, a: usize, b: usize) -> (&[f64], &[f64]) {
     let n = cone.positive.rows.len();
     (&cone.positive.y[a * n..][..n], &cone.positive.y[b * n..][..n])
 }
