@@ -55,7 +55,7 @@ pub(super) struct Descent<'a> {
 }
 
 /// First-order quantities at a point.
-struct Slopes {
+pub(super) struct Slopes {
     /// b·α of each unit.
     sigma: Vec<Vec<f64>>,
     /// Gradient of v of each unit on its active rows.
@@ -165,9 +165,9 @@ impl<'a> Descent<'a> {
         (unit.max(f64::MIN_POSITIVE), plain.max(f64::MIN_POSITIVE))
     }
 
-    /// One step. `false` if the point is stationary to the tolerance or no step lowers the value.
-    fn step(&mut self, net: &mut Units, tolerance: f64) -> bool {
-        let mut slopes = self.slopes(net);
+    /// First-order quantities and multipliers at a point, and its residual.
+    pub(super) fn look(&mut self, net: &Units) -> (Slopes, Vec<Multipliers>) {
+        let slopes = self.slopes(net);
         let (unit_scale, bias_scale) = self.scales();
         let multipliers: Vec<Multipliers> = net
             .units
@@ -176,22 +176,31 @@ impl<'a> Descent<'a> {
             .zip(&slopes.sigma)
             .map(|((unit, g), sigma)| unit.kinks.multipliers(&self.columns, g, sigma))
             .collect();
-        let mut residual = norm(&slopes.bias) / bias_scale;
-        let (mut outside, mut inside) = (0.0, 0.0);
+        self.residual = norm(&slopes.bias) / bias_scale;
         for (j, unit) in net.units.iter().enumerate() {
             let own = norm(&multipliers[j].residual);
             let mut turning = slopes.pulls[j].clone();
             let share = dot(&turning, &unit.b);
             turning.iter_mut().zip(&unit.b).for_each(|(turning, b)| *turning -= share * b);
-            residual = residual.max(own / unit_scale).max(norm(&turning) / (unit_scale * norm(&unit.v)));
-            let mut face = slopes.gradients[j].clone();
-            unit.kinks.project(&mut face);
-            (outside, inside) = (outside + own * own, inside + dot(&face, &face));
+            let turning = norm(&turning) / (unit_scale * norm(&unit.v));
+            self.residual = self.residual.max(own / unit_scale).max(turning);
         }
-        self.residual = residual;
-        if residual <= tolerance {
+        (slopes, multipliers)
+    }
+
+    /// One step. `false` if the point is stationary to the tolerance or no step lowers the value.
+    fn step(&mut self, net: &mut Units, tolerance: f64) -> bool {
+        let (mut slopes, multipliers) = self.look(net);
+        if self.residual <= tolerance {
             return false;
         }
+        let outside: f64 = multipliers.iter().map(|own| dot(&own.residual, &own.residual)).sum();
+        let inside = |(unit, g): (&Unit, &Vec<f64>)| {
+            let mut face = g.clone();
+            unit.kinks.project(&mut face);
+            dot(&face, &face)
+        };
+        let inside: f64 = net.units.iter().zip(&slopes.gradients).map(inside).sum();
         if outside > 4.0 * inside {
             self.leave(net, &multipliers, &mut slopes);
         }

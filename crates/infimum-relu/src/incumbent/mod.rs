@@ -9,6 +9,7 @@
 //! * `units.rs`: networks in a form without superfluous scales.
 //! * `point_losses.rs`: losses at points; losses with kinks by the method of multipliers.
 //! * `kinks.rs`: kinks as equalities. `system.rs`: the second-order model. `descent.rs`: steps.
+//! * `sliding.rs`: L-BFGS, where Newton's system is too large.
 //! * `ascent.rs`: violating neurons. `reduce.rs`: fewer neurons. `random.rs`: random numbers.
 
 mod ascent;
@@ -18,6 +19,7 @@ mod kinks;
 mod point_losses;
 mod random;
 mod reduce;
+mod sliding;
 mod system;
 mod units;
 
@@ -43,6 +45,10 @@ const FINE_RESIDUAL: f64 = 1e-12;
 /// Steps of a round's descent, and of a polish.
 const ROUND_STEPS: usize = 40;
 const POLISH_STEPS: usize = 300;
+/// Floating-point operations of a step of Newton's above which L-BFGS is used: about a second.
+const LARGEST_NEWTON: f64 = 4e9;
+/// Steps of L-BFGS for one of Newton's.
+const SLIDES: usize = 4;
 /// Proximal iterations of a polish.
 const CENTRES: usize = 60;
 /// Proximal iterations of a round.
@@ -341,7 +347,7 @@ impl<'a> Search<'a> {
 
     /// Minimises the smooth losses plus penalty, then moves the centres of proximal ones.
     fn descend(&mut self, tolerance: f64, steps: usize, stop: &(dyn Fn() -> bool + Sync)) -> Ended {
-        let mut ended = self.descent.run(&mut self.present, tolerance, steps, &|| stop());
+        let mut ended = self.minimise(tolerance, steps, stop);
         if !self.descent.losses.is_proximal() {
             return ended;
         }
@@ -351,10 +357,30 @@ impl<'a> Search<'a> {
             if ended == Ended::Stopped || moved <= 1e-3 * tolerance * self.present.value.abs() {
                 break;
             }
-            ended = self.descent.run(&mut self.present, tolerance, steps, &|| stop());
+            ended = self.minimise(tolerance, steps, stop);
         }
         self.present.evaluate(self.instance, &mut self.descent.losses);
         ended
+    }
+
+    /// Newton's method, or where its steps would take too long L-BFGS.
+    fn minimise(&mut self, tolerance: f64, steps: usize, stop: &(dyn Fn() -> bool + Sync)) -> Ended {
+        if self.newton_work() <= LARGEST_NEWTON {
+            return self.descent.run(&mut self.present, tolerance, steps, &|| stop());
+        }
+        let Descent { columns, losses, .. } = &mut self.descent;
+        self.present.evaluate(self.instance, losses);
+        sliding::slide(self.instance, columns, losses, &mut self.present, SLIDES * steps, &|| stop());
+        self.descent.look(&self.present);
+        if stop() { Ended::Stopped } else { Ended::Stalled }
+    }
+
+    /// Floating-point operations of one of Newton's steps, about.
+    fn newton_work(&self) -> f64 {
+        let (units, rows) = (self.present.units.len() as f64, self.descent.columns.rows as f64);
+        let (d, outputs) = (self.descent.columns.dimension as f64, self.instance.outputs as f64);
+        let own = d + if outputs > 1.0 { outputs } else { 0.0 };
+        units * units * rows * own * own / 2.0 + (units * own).powi(3) / 3.0
     }
 
     /// Descends as far as `f64` allows, with as few neurons as possible. `false` if told to stop.
@@ -383,7 +409,7 @@ impl<'a> Search<'a> {
     /// Descends as far as `f64` allows. `false` if told to stop.
     fn settle(&mut self, stop: &(dyn Fn() -> bool + Sync)) -> bool {
         for _ in 0..CENTRES {
-            let ended = self.descent.run(&mut self.present, FINE_RESIDUAL, POLISH_STEPS, &|| stop());
+            let ended = self.minimise(FINE_RESIDUAL, POLISH_STEPS, stop);
             if ended == Ended::Stopped {
                 self.keep();
                 return false;
