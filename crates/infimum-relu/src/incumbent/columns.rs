@@ -40,11 +40,6 @@ impl Columns {
         (0..self.dimension).map(move |j| self.values[j * self.rows + p])
     }
 
-    /// `x_p·u`.
-    pub(super) fn at(&self, p: usize, u: &[f64]) -> f64 {
-        self.point(p).zip(u).map(|(x, u)| x * u).sum()
-    }
-
     /// `t_p = x_p·u` for all p.
     pub(super) fn project(&self, u: &[f64], t: &mut [f64]) {
         let mut j = 0;
