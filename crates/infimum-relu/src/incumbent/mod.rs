@@ -113,18 +113,19 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Goes on from a network trained elsewhere; it is kept until a better one is found.
+    /// Goes on from a network trained elsewhere; it is kept until a better one is found. A network that is too wide is ignored.
     pub(crate) fn start(&mut self, net: &Net) {
+        if net.output.len() > self.cap.saturating_mul(self.instance.outputs) {
+            return;
+        }
         let value = self.instance.value(net);
         if value < self.best_value {
             (self.best, self.best_value) = (net.clone(), value);
         }
         let mut units = Units::from_net(self.instance, &self.descent.columns, net);
-        if units.units.len() <= self.cap {
-            units.evaluate(self.instance, &mut self.descent.losses);
-            self.present = units;
-            (self.begun, self.polished) = (false, false);
-        }
+        units.evaluate(self.instance, &mut self.descent.losses);
+        self.present = units;
+        (self.begun, self.polished) = (false, false);
     }
 
     /// After the polish only neurons that violate the bound by more than this share are looked for.
@@ -138,6 +139,7 @@ impl<'a> Search<'a> {
     }
 
     /// Its value.
+    #[cfg(test)]
     pub(crate) fn value(&self) -> f64 {
         self.best_value
     }
@@ -150,11 +152,13 @@ impl<'a> Search<'a> {
     }
 
     /// Relative norm of the smallest subgradient at the network of the last round.
+    #[cfg(test)]
     pub(crate) fn residual(&self) -> f64 {
         self.descent.residual
     }
 
     /// Number of neurons added so far.
+    #[cfg(test)]
     pub(crate) fn added(&self) -> u64 {
         self.added
     }

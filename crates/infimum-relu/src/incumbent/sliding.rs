@@ -68,24 +68,16 @@ impl Objective<'_, '_> {
         let (hidden_g, rest) = g.split_at_mut(width * d);
         let (output_g, bias_g) = rest.split_at_mut(width * outputs);
         let (alpha, columns) = (&self.alpha, self.columns);
-        let unit = |(((t, a), g), own): (((&Vec<f64>, &[f64]), &mut [f64]), &mut [f64])| {
-            let mut weights = vec![0.0; t.len()];
-            let mut pull = vec![0.0; d];
-            where_active(&sigma_of(alpha, a), 1.0, t, &mut weights);
-            columns.pull(&weights, &mut pull);
-            add_scaled(&pull, -1.0, g);
-            own.iter_mut().zip(pull_of(alpha, t, outputs)).for_each(|(g, pull)| *g -= pull);
-        };
         if width * columns.rows * d > PARALLEL {
             (self.t.par_iter().zip(output.par_chunks_exact(outputs)))
                 .zip(hidden_g.par_chunks_exact_mut(d))
                 .zip(output_g.par_chunks_exact_mut(outputs))
-                .for_each(unit);
+                .for_each(|(((t, a), g), own)| unit_gradient(columns, alpha, t, a, g, own));
         } else {
             (self.t.iter().zip(output.chunks_exact(outputs)))
                 .zip(hidden_g.chunks_exact_mut(d))
                 .zip(output_g.chunks_exact_mut(outputs))
-                .for_each(unit);
+                .for_each(|(((t, a), g), own)| unit_gradient(columns, alpha, t, a, g, own));
         }
         match self.instance.output_bias {
             Intercept::None => bias_g.fill(0.0),
@@ -99,6 +91,16 @@ impl Objective<'_, '_> {
             }
         }
     }
+}
+
+/// Subtracts from the gradients of a unit's w and a what the losses give.
+fn unit_gradient(columns: &Columns, alpha: &[f64], t: &[f64], a: &[f64], g: &mut [f64], own: &mut [f64]) {
+    let mut weights = vec![0.0; t.len()];
+    let mut pull = vec![0.0; g.len()];
+    where_active(&sigma_of(alpha, a), 1.0, t, &mut weights);
+    columns.pull(&weights, &mut pull);
+    add_scaled(&pull, -1.0, g);
+    own.iter_mut().zip(pull_of(alpha, t, a.len())).for_each(|(g, pull)| *g -= pull);
 }
 
 /// Minimises from `net` in at most `steps` steps. The result is no worse.
