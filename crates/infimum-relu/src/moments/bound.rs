@@ -74,7 +74,7 @@ fn rounding(m: usize, d: usize, largest: f64, magnitude: f64) -> f64 {
 }
 
 /// `Q = Σ_p weight_p x_p x_pᵀ − ½ Σ_p (x_p g_pᵀ + g_p x_pᵀ)`.
-fn quadratic(points: &Points, weights: &[f64], g: &[f32]) -> Mat<f64> {
+pub(super) fn quadratic(points: &Points, weights: &[f64], g: &[f32]) -> Mat<f64> {
     const CHUNK: usize = 512;
     let (d, m) = (points.dimension, points.len());
     let mut sum = Mat::<f64>::zeros(d, d);

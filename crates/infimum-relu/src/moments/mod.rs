@@ -12,6 +12,7 @@
 
 mod blocks;
 mod bound;
+mod first_order;
 mod objective;
 mod packed;
 mod path;
@@ -34,6 +35,13 @@ use point::{Biases, Charge, Setting};
 
 /// Relative accuracy to which the relaxation is solved.
 const ACCURACY: f64 = 1e-6;
+
+/// Operations of one Newton system beyond which the first-order method is all that is done, and order of it.
+const MOST_OPERATIONS: f64 = 1e11;
+const MOST_ORDER: usize = 6_000;
+/// Steps of the first-order method before Newton's, and instead of it.
+const FIRST_STEPS: usize = 8;
+const ALL_STEPS: usize = 300;
 
 /// A proven bound.
 #[derive(Debug, Clone)]
@@ -68,6 +76,24 @@ pub(crate) fn joint(
     report: &mut dyn FnMut(&DualPoint),
 ) -> DualPoint {
     let mut best = DualPoint::zero(instance);
+    let mut improve = |candidate: DualPoint, best: &mut DualPoint| {
+        if candidate.value > best.value {
+            report(&candidate);
+            *best = candidate;
+        }
+    };
+    let newton = affords_newton(&instance.points, 2 * instance.outputs);
+    let steps = if newton { FIRST_STEPS } else { ALL_STEPS };
+    let multipliers: Vec<Multipliers> = (0..2 * instance.outputs)
+        .map(|b| {
+            let w = bound::signed(instance, start, b);
+            tightest(&instance.points, &w, steps, stop).1
+        })
+        .collect();
+    improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
+    if !newton {
+        return best;
+    }
     let biases = match instance.output_bias {
         Intercept::None => Biases::Absent,
         Intercept::Free => Biases::Present { strength: 0.0 },
@@ -83,12 +109,6 @@ pub(crate) fn joint(
     };
     let scale = upper.abs().max(f64::MIN_POSITIVE);
     let mut path = Path::new(setting, scale / (4.0 * instance.beta), scale);
-    let mut improve = |candidate: DualPoint, best: &mut DualPoint| {
-        if candidate.value > best.value {
-            report(&candidate);
-            *best = candidate;
-        }
-    };
     while !(upper - best.value <= gap) {
         let Advance::Near(near) = path.advance(stop) else { break };
         improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best);
@@ -99,6 +119,32 @@ pub(crate) fn joint(
             break;
         }
     }
+    best
+}
+
+/// Whether Newton's systems for so many blocks have an order and a cost that can be borne.
+fn affords_newton(points: &Points, blocks: usize) -> bool {
+    let size = packed::packed(points.dimension.saturating_add(1).min(1 << 20)) as f64;
+    let operations = blocks as f64 * size * size * (3.0 * points.len() as f64 + 2.0 * size);
+    2.0 * size <= MOST_ORDER as f64 && operations <= MOST_OPERATIONS
+}
+
+/// The best witness of the first-order method, with its multipliers; where there is no time, that of theorem 2 and its like.
+fn tightest(points: &Points, w: &[f64], steps: usize, stop: &(dyn Fn() -> bool + Sync)) -> (Witness, Multipliers) {
+    let m = points.len();
+    let mut best =
+        (bound::norms(points, w, 1.0), Multipliers { tau: vec![1.0; m], g: Vec::new(), sigma: vec![0.0; m] });
+    let mut least = f64::INFINITY;
+    first_order::multipliers(points, w, steps, stop, &mut |multipliers| {
+        let witness = multipliers.witness(points, w, 1.0);
+        if witness.bound < least {
+            least = witness.bound;
+            best.1 = multipliers.clone();
+            if witness.bound < best.0.bound {
+                best.0 = witness;
+            }
+        }
+    });
     best
 }
 
@@ -122,6 +168,9 @@ pub(crate) fn at(points: &Points, w: &[f64], accuracy: f64, stop: &(dyn Fn() -> 
     let mut best = bound::norms(points, w, 1.0);
     if !(best.bound > 0.0) {
         return best;
+    }
+    if !affords_newton(points, 1) {
+        return tightest(points, w, ALL_STEPS, stop).0;
     }
     let setting = Setting {
         rows: Rows::new(points),

@@ -243,3 +243,62 @@ fn no_network_is_below_the_bound_for_any_loss_and_bias() {
         }
     }
 }
+
+#[test]
+fn the_first_order_method_is_proven_too() {
+    let mut random = Random::new(7);
+    for case in 0..20 {
+        let (d, m) = (1 + case % 6, 5 + case * 3);
+        let points = Points { values: normals(&mut random, m * d), dimension: d };
+        let mut w = normals(&mut random, m);
+        let convex = case % 2 == 0;
+        if convex {
+            w.iter_mut().for_each(|w| *w = w.abs());
+        }
+        let (witness, _) = super::tightest(&points, &w, 60, &never);
+        assert!(proves(&points, &w, &witness), "case {case}");
+        let least = at(&points, &w, 1e-7, &never);
+        assert!(witness.bound >= least.bound * (1.0 - 1e-6), "case {case}: {} {}", witness.bound, least.bound);
+        // g has no part in the bound where all weights are positive.
+        let most = if convex { 1.05 * least.bound } else { super::bound::norms(&points, &w, 1.0).bound };
+        assert!(witness.bound <= most, "case {case}: {} {}", witness.bound, least.bound);
+    }
+}
+
+#[test]
+fn many_columns_give_a_bound() {
+    let mut random = Random::new(8);
+    let (rows, d) = (60, 120);
+    let target = targets(Loss::Squared, rows, &mut random);
+    let problem = problem(normals(&mut random, rows * d), d, target, Loss::Squared, Intercept::None, 8.0);
+    let instance = Instance::new(&problem, HiddenBias::None);
+    assert!(!super::affords_newton(&instance.points, 2));
+    let dual = solve(&instance);
+    assert!(dual.value > 0.0);
+}
+
+#[test]
+fn the_zero_network_is_proven_at_once_where_it_is_optimal() {
+    let mut random = Random::new(9);
+    for loss in Loss::ALL {
+        let (rows, d) = (30, 3);
+        let target = targets(loss, rows, &mut random);
+        let mut problem = problem(normals(&mut random, rows * d), d, target, loss, Intercept::None, 1.0);
+        // Twice what the bound at the zero network's α needs.
+        let witness = {
+            let instance = Instance::new(&problem, HiddenBias::Penalized);
+            let alpha = start(&instance);
+            let bounds = (0..2 * instance.outputs).map(|b| {
+                let w = super::bound::signed(&instance, &alpha, b);
+                at(&instance.points, &w, 1e-6, &never)
+            });
+            super::bound::total(&bounds.collect::<Vec<_>>())
+        };
+        problem.objective.lambda2 = 2.0 * witness;
+        let instance = Instance::new(&problem, HiddenBias::Penalized);
+        let dual = solve(&instance);
+        let upper = instance.losses.value(&vec![0.0; rows * instance.outputs]);
+        // A loss with a kink at 0 has other slopes there than the one of `start`.
+        assert!(dual.value >= upper * (1.0 - 2e-6), "{}: {} {upper}", loss.name(), dual.value);
+    }
+}

@@ -13,6 +13,9 @@ pub(super) struct Ball {
     gaps: Vec<f64>,
     /// p_i².
     squares: Vec<f64>,
+    /// p and V.
+    linear: Vec<f64>,
+    vectors: Mat<f64>,
 }
 
 impl Ball {
@@ -24,19 +27,51 @@ impl Ball {
             return None;
         }
         if order == 0 {
-            return Some(Ball { base: 0.0, gaps: Vec::new(), squares: Vec::new() });
+            return Some(Ball {
+                base: 0.0,
+                gaps: Vec::new(),
+                squares: Vec::new(),
+                linear: Vec::new(),
+                vectors: Mat::zeros(0, 0),
+            });
         }
         let eigen = matrix.self_adjoint_eigen(Side::Lower).ok()?;
         let (vectors, values) = (eigen.U(), eigen.S().column_vector());
-        let square = |i: usize| (0..order).map(|j| vectors[(j, i)] * linear[j]).sum::<f64>().powi(2);
+        let product = |i: usize| (0..order).map(|j| vectors[(j, i)] * linear[j]).sum::<f64>();
+        let products: Vec<f64> = (0..order).map(product).collect();
         let base = (0..order).fold(0.0f64, |top, i| top.max(values[i]));
         let gaps = (0..order).map(|i| base - values[i]).collect();
-        Some(Ball { base, gaps, squares: (0..order).map(square).collect() })
+        let squares = products.iter().map(|p| p * p).collect();
+        Some(Ball { base, gaps, squares, linear: products, vectors: vectors.to_owned() })
+    }
+
+    /// The maximiser: `½ (λI − Q)⁻¹ q`, and where that is shorter than 1 though λ > 0, as much of the top eigenvector as makes it a unit vector.
+    pub(super) fn maximiser(&self) -> Vec<f64> {
+        let x = self.distance();
+        let part = |(p, gap): (&f64, &f64)| if *p == 0.0 { 0.0 } else { 0.5 * p / (x + gap).max(f64::MIN_POSITIVE) };
+        let mut parts: Vec<f64> = self.linear.iter().zip(&self.gaps).map(part).collect();
+        let rest = 1.0 - parts.iter().map(|v| v * v).sum::<f64>();
+        if self.base > 0.0
+            && rest > 0.0
+            && let Some(top) = (0..parts.len()).find(|&i| self.gaps[i] == 0.0)
+        {
+            parts[top] += rest.sqrt() * if parts[top] < 0.0 { -1.0 } else { 1.0 };
+        }
+        let norm = parts.iter().map(|v| v * v).sum::<f64>().sqrt().max(1.0);
+        let order = parts.len();
+        (0..order).map(|j| (0..order).map(|i| self.vectors[(j, i)] * parts[i]).sum::<f64>() / norm).collect()
     }
 
     /// λ and s whose sum is larger than the least by `slack` at most, up to rounding: half of it is added to the minimising λ, for which s
     /// is computed, and half of it to s. `None` if they are not finite.
     pub(super) fn multipliers(&self, slack: f64) -> Option<(f64, f64)> {
+        let x = self.distance() + 0.5 * slack;
+        let (lambda, s) = (self.base + x, 0.25 * self.sum(|square, gap| square / (x + gap)) + 0.5 * slack);
+        (lambda.is_finite() && s.is_finite()).then_some((lambda, s))
+    }
+
+    /// λ − max(θ, 0) of the minimiser.
+    fn distance(&self) -> f64 {
         let (mut low, mut high) = (0.0, 0.5 * self.squares.iter().sum::<f64>().sqrt());
         for _ in 0..200 {
             let middle = 0.5 * (low + high);
@@ -46,9 +81,7 @@ impl Ball {
             let slope = 1.0 - 0.25 * self.sum(|square, gap| square / ((middle + gap) * (middle + gap)));
             if slope < 0.0 { low = middle } else { high = middle }
         }
-        let x = high + 0.5 * slack;
-        let (lambda, s) = (self.base + x, 0.25 * self.sum(|square, gap| square / (x + gap)) + 0.5 * slack);
-        (lambda.is_finite() && s.is_finite()).then_some((lambda, s))
+        high
     }
 
     fn sum(&self, term: impl Fn(f64, f64) -> f64) -> f64 {
