@@ -108,7 +108,7 @@ pub(crate) fn joint(
         biases,
     };
     let scale = upper.abs().max(f64::MIN_POSITIVE);
-    let mut path = Path::new(setting, scale / (4.0 * instance.beta), scale);
+    let mut path = Path::new(setting, scale / (4.0 * instance.beta), 10.0 * scale);
     while !(upper - best.value <= gap) {
         let Advance::Near(near) = path.advance(stop) else { break };
         improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best);

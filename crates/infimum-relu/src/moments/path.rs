@@ -91,7 +91,10 @@ impl<'a> Path<'a> {
         let slacks = self.slack_steps(newton, 0.0);
         let mut length = 1.0;
         for _ in 0..40 {
-            if let Some(next) = self.moved(newton, &slacks, length, self.mu) {
+            // A step ends well inside: from near the boundary there are many steps back.
+            if self.displaced(newton, &slacks, 1.25 * length).is_some()
+                && let Some(next) = self.moved(newton, &slacks, length, self.mu)
+            {
                 let after = self.setting.value(&next, self.mu);
                 if after <= before - 0.05 * length * squared + 1e-13 * before.abs() {
                     self.point = next;
