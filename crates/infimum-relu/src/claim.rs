@@ -98,15 +98,12 @@ pub(crate) fn upper(instance: &Instance, net: &Net) -> f64 {
 
 /// The bounds of theorem 2.
 pub(crate) fn norms(instance: &Instance, alpha: &[f64]) -> Vec<Witness> {
-    let points = &instance.points;
-    let lengths: Vec<f64> =
-        (0..points.len()).map(|p| points.point(p).iter().map(|x| x * x).sum::<f64>().sqrt()).collect();
     let mut witnesses = Vec::with_capacity(2 * instance.outputs);
     for k in 0..instance.outputs {
-        let w = instance.merged(alpha, k);
+        let (w, errors) = (instance.merged(alpha, k), instance.merging_errors(alpha, k));
         for sign in [1.0, -1.0] {
-            let sum: f64 = w.iter().zip(&lengths).map(|(w, length)| (sign * w).max(0.0) * length).sum();
-            witnesses.push(Witness { bound: sum * (1.0 + 1e-9), proof: BoundProof::Norms });
+            let w: Vec<f64> = w.iter().zip(&errors).map(|(w, error)| (sign * w).max(0.0) + error).collect();
+            witnesses.push(Witness { bound: instance.points.norm_sum(&w), proof: BoundProof::Norms });
         }
     }
     witnesses

@@ -51,6 +51,12 @@ impl Points {
         self.values.len() / self.dimension.max(1)
     }
 
+    /// `Σ_p weights_p ‖x_p‖`, rounded up.
+    pub(crate) fn norm_sum(&self, weights: &[f64]) -> f64 {
+        let length = |p: usize| self.point(p).iter().map(|x| x * x).sum::<f64>().sqrt();
+        weights.iter().enumerate().map(|(p, weight)| weight * length(p)).sum::<f64>() * (1.0 + 1e-9)
+    }
+
     /// Point p.
     pub(crate) fn point(&self, p: usize) -> &[f64] {
         &self.values[p * self.dimension..(p + 1) * self.dimension]
@@ -102,6 +108,16 @@ impl<'a> Instance<'a> {
         let mut sums = vec![0.0; self.points.len()];
         self.point_of.iter().enumerate().for_each(|(i, &p)| sums[p as usize] += alpha[i * self.outputs + k]);
         sums
+    }
+
+    /// By how much `w_p` may change when α is scaled, put on a grid of 2^-52 of its largest entry, and added up without rounding.
+    pub(crate) fn merging_errors(&self, alpha: &[f64], k: usize) -> Vec<f64> {
+        let largest = alpha.iter().fold(0.0f64, |largest, a| largest.max(a.abs()));
+        let mut errors = vec![0.0; self.points.len()];
+        for (i, &p) in self.point_of.iter().enumerate() {
+            errors[p as usize] += 8.0 * f64::EPSILON * (largest + alpha[i * self.outputs + k].abs());
+        }
+        errors
     }
 
     /// Outputs Z (n × K) of a network, computed once for each point.

@@ -320,17 +320,19 @@ impl Run<'_> {
         let single = self.instance.outputs == 1 && is_incumbent;
         let (mut witnesses, mut proven) = (Vec::new(), true);
         for k in 0..self.instance.outputs {
-            let w = self.instance.merged(&alpha, k);
+            let (w, errors) = (self.instance.merged(&alpha, k), self.instance.merging_errors(&alpha, k));
             for sign in [1.0, -1.0] {
                 let w: Vec<f64> = w.iter().map(|w| sign * w).collect();
                 if w.iter().all(|&w| w <= 0.0) {
-                    witnesses.push(Witness { bound: 0.0, proof: BoundProof::Norms });
+                    let bound = self.instance.points.norm_sum(&errors);
+                    witnesses.push(Witness { bound, proof: BoundProof::Norms });
                     continue;
                 }
                 // Where only the value counts, the target is what is seen to be reached.
                 let mut request = Request {
                     points: &self.instance.points,
                     w: &w,
+                    errors: &errors,
                     target: beta * (1.0 + excess),
                     refute: if single { beta * (1.0 + excess) } else { f64::INFINITY },
                     threads: self.options.threads,

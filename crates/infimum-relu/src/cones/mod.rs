@@ -38,6 +38,8 @@ pub(crate) struct Request<'a> {
     pub(crate) points: &'a Points,
     /// w_p.
     pub(crate) w: &'a [f64],
+    /// The proof has to hold for all weights that differ from w_p by at most so much; none: exactly these.
+    pub(crate) errors: &'a [f64],
     /// Stop as soon as the bound is at most this; cones whose bound is are not split.
     pub(crate) target: f64,
     /// Stop as soon as a u with a value above this is found.
@@ -85,7 +87,7 @@ pub(crate) fn bound_over_cones(request: &Request) -> Option<Answer> {
         ($($rank:literal)*) => {
             match reduction.columns.len() {
                 $($rank => {
-                    let rows = Rows::<$rank>::new(request.points, request.w, &reduction)?;
+                    let rows = Rows::<$rank>::new(request.points, request.w, request.errors, &reduction)?;
                     Some(search::search(&rows, request))
                 })*
                 _ => None,

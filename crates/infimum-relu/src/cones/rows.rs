@@ -56,7 +56,7 @@ const SIZES: std::ops::Range<f64> = 1e-140..1e140;
 
 impl<const R: usize> Rows<R> {
     /// `None` if sums overflow or underflow.
-    pub(super) fn new(points: &Points, w: &[f64], reduction: &Reduction) -> Option<Rows<R>> {
+    pub(super) fn new(points: &Points, w: &[f64], errors: &[f64], reduction: &Reduction) -> Option<Rows<R>> {
         let flat = cholesky(&reduction.gram(), R)?;
         let factor: [[f64; R]; R] = std::array::from_fn(|i| std::array::from_fn(|j| flat[i * R + j]));
         let whole = reduction.columns.len() == reduction.dimension;
@@ -100,7 +100,9 @@ impl<const R: usize> Rows<R> {
             coefficients: reduction.coefficients.clone(),
         });
         let slack = SLACK + SLACK_PER_ROW * rows as f64;
-        let generator_slack = if total == 0.0 { 0.0 } else { GENERATOR_SLACK };
+        // An error of w changes what is required at a generator v by at most the error times |C_p·v| ≤ ‖C_p‖‖v‖.
+        let wrong: f64 = errors.iter().enumerate().map(|(p, error)| error * length(&coordinates(p))).sum();
+        let generator_slack = if total == 0.0 { 0.0 } else { GENERATOR_SLACK } + 2.0 * wrong / unit;
         let coefficients = reduction.coefficients.clone();
         Some(Rows { positive, negative, fan, lengths, slack, generator_slack, unit, basis, factor, coefficients })
     }

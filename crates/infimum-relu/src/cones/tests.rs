@@ -15,7 +15,7 @@ fn never() -> bool {
 }
 
 fn request<'a>(points: &'a Points, w: &'a [f64], target: f64) -> Request<'a> {
-    Request { points, w, target, refute: f64::INFINITY, threads: 1, nodes: 200_000, stop: &never }
+    Request { points, w, errors: &[], target, refute: f64::INFINITY, threads: 1, nodes: 200_000, stop: &never }
 }
 
 /// Σ|w_p|‖x_p‖.

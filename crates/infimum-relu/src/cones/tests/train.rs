@@ -95,8 +95,16 @@ pub(super) fn dual_point(points: &Points, y: &[f64], beta: f64, rounds: usize, s
             for sign in [1.0, -1.0] {
                 let w: Vec<f64> = nu.iter().map(|&nu| sign * nu).collect();
                 let limit = beta * (1.0 + 1e-8);
-                let request =
-                    Request { points, w: &w, target: limit, refute: limit, threads: 1, nodes: 50_000, stop: &|| false };
+                let request = Request {
+                    points,
+                    w: &w,
+                    errors: &[],
+                    target: limit,
+                    refute: limit,
+                    threads: 1,
+                    nodes: 50_000,
+                    stop: &|| false,
+                };
                 if let Some(answer) = bound_over_cones(&request).filter(|answer| answer.best.1 > limit) {
                     let u = answer.best.0;
                     let phi = (0..m)
