@@ -1,7 +1,7 @@
 //! Local maxima of `f(u) = Σ_p w_p relu(x_p·u)` on the unit sphere.
 //!
-//! `u ← ∇f(u)/‖∇f(u)‖` as long as f grows: for convex f it always does (power-type method, Journée, Nesterov, Richtárik, Sepulchre, JMLR 11, 2010), otherwise
-//! it may stop early, which costs nothing but the quality of the point.
+//! `u ← ∇f(u)/‖∇f(u)‖` as long as f grows: for convex f it always does (power-type method, Journée, Nesterov,
+//! Richtárik, Sepulchre, JMLR 11, 2010), otherwise it may stop early, which costs nothing but the quality of the point.
 
 use super::rows::{Rows, Vector, inner, length};
 

@@ -1,10 +1,12 @@
 //! A cone: what is known of the rows on it, and its bound.
 //!
-//! On the cone of v_1 … v_R let `y_pk = |w_p| x̃_p·v_k`. A row is *settled* where all its y have one sign: then it is linear on the cone. Everything that the bound needs is linear in
-//! the generators but `relu(y)` of the other rows, so that a child is computed from its parent's y without the rows themselves.
+//! On the cone of v_1 … v_R let `y_pk = |w_p| x̃_p·v_k`. A row is *settled* where all its y have one sign: then it is
+//! linear on the cone. Everything that the bound needs is linear in the generators but `relu(y)` of the other rows, so
+//! that a child is computed from its parent's y without the rows themselves.
 //!
-//! The bound is the shortest q with `q·v_k ≥ settled_k + Σ_{w_p > 0} relu(y_pk) − Σ_{w_p < 0} α_p y_pk`, minimised over α as well. With `u = Σ_k μ_k v_k` (μ the
-//! multipliers, u = q) its derivative in α_p is `−y_p(u)/‖q‖`, `y_p(u) = Σ_k μ_k y_pk`: α_p = 1 where y_p(u) > 0, 0 where it is negative, anything where it is 0.
+//! The bound is the shortest q with `q·v_k ≥ settled_k + Σ_{w_p > 0} relu(y_pk) − Σ_{w_p < 0} α_p y_pk`, minimised over
+//! α as well. With `u = Σ_k μ_k v_k` (μ the multipliers, u = q) its derivative in α_p is `−y_p(u)/‖q‖`, `y_p(u) = Σ_k
+//! μ_k y_pk`: α_p = 1 where y_p(u) > 0, 0 where it is negative, anything where it is 0.
 
 use std::sync::Arc;
 
@@ -225,7 +227,8 @@ impl<const R: usize> Cone<R> {
             child.sizes[replaced] = size.max(0.0);
             let proven = child.bound_it(rows, threshold, scratch);
             child.inherited = None;
-            // The parent's proof holds on its children. By exact arithmetic a child's bound is no larger, by rounding it may be.
+            // The parent's proof holds on its children. By exact arithmetic a child's bound is no larger, by rounding
+            // it may be.
             if !proven || !(child.bound <= self.bound * (1.0 + 1e-9)) {
                 child.inherited = Some(Arc::new(self.proof(rows)));
                 (child.q, child.bound) = (self.q, self.bound);
@@ -234,7 +237,8 @@ impl<const R: usize> Cone<R> {
         children
     }
 
-    /// Bound and α, as good as needed to be below the threshold, or to be the best. Says whether q satisfies its requirements with half the slack left.
+    /// Bound and α, as good as needed to be below the threshold, or to be the best. Says whether q satisfies its
+    /// requirements with half the slack left.
     fn bound_it(&mut self, rows: &Rows<R>, threshold: f64, scratch: &mut Scratch<R>) -> bool {
         let generators = self.generators;
         let gram: [[f64; R]; R] =
@@ -451,7 +455,8 @@ fn start(n: usize, least: &mut Vec<f64>, largest: &mut Vec<f64>) {
     }
 }
 
-/// Writes the rows whose y (`ys`, for each generator) have both signs, and their places among all; the others are added to `settled`, with the sign, where they are active.
+/// Writes the rows whose y (`ys`, for each generator) have both signs, and their places among all; the others are added
+/// to `settled`, with the sign, where they are active.
 fn sort_out<const R: usize>(
     rows: &[u32],
     ys: [&[f64]; R],
@@ -500,7 +505,8 @@ fn wanted_slope(y: f64, present: f64) -> f64 {
     }
 }
 
-/// Between two slopes, where y, which has the values `y0` and `y1` there, would be 0 if it were linear: the wanted one if it keeps its sign.
+/// Between two slopes, where y, which has the values `y0` and `y1` there, would be 0 if it were linear: the wanted one
+/// if it keeps its sign.
 fn secant(slope: f64, wanted: f64, y0: f64, y1: f64) -> f64 {
     if y0 * y1 >= 0.0 {
         return wanted;

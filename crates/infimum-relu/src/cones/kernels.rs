@@ -102,7 +102,8 @@ pub(super) fn blend(a: &[f64], b: &[f64], s: f64, t: f64, out: &mut Vec<f64>) {
     );
 }
 
-/// Least and largest of each of the rows' numbers: `least_i = min(0, y_i)`, or what it was before if that is less; `largest_i` likewise.
+/// Least and largest of each of the rows' numbers: `least_i = min(0, y_i)`, or what it was before if that is less;
+/// `largest_i` likewise.
 pub(super) fn widen(y: &[f64], least: &mut [f64], largest: &mut [f64]) {
     vectorized(
         #[inline(always)]

@@ -1,6 +1,8 @@
-//! `max Σ_p w_p relu(x_p·u)` over ‖u‖ ≤ 1 by branch and bound over simplicial cones; docs/relu.md, theorem 4, is what is proven.
+//! `max Σ_p w_p relu(x_p·u)` over ‖u‖ ≤ 1 by branch and bound over simplicial cones; docs/relu.md, theorem 4, is what
+//! is proven.
 //!
-//! Input: points x_p ∈ R^D, weights w_p of any sign. Output: a proven bound, the tree of cones that proves it, and the best u that was seen.
+//! Input: points x_p ∈ R^D, weights w_p of any sign. Output: a proven bound, the tree of cones that proves it, and the
+//! best u that was seen.
 //!
 //! * `reduction.rs`: exact rank reduction `x_p = C_p T`.
 //! * `rows.rs`: the rows in coordinates in which ‖Tᵀq‖ is Euclidean, scaled.
@@ -80,7 +82,8 @@ pub(crate) enum ConeEnding {
     Stopped,
 }
 
-/// Bounds the maximum; `None` if there is nothing that this search can do: rank above [`LARGEST_RANK`], no columns, or numbers whose sums overflow.
+/// Bounds the maximum; `None` if there is nothing that this search can do: rank above [`LARGEST_RANK`], no columns, or
+/// numbers whose sums overflow.
 pub(crate) fn bound_over_cones(request: &Request) -> Option<Answer> {
     let reduction = reduction::reduce(request.points, LARGEST_RANK)?;
     macro_rules! by_rank {

@@ -1,8 +1,9 @@
 //! The shortest q with `q·v_k ≥ c_k`, k = 1 … R, for R linearly independent v.
 //!
-//! `q = Σ_k μ_k v_k` with the solution of the linear complementarity problem `μ ≥ 0, Kμ − c ≥ 0, μ·(Kμ − c) = 0`, K the Gram matrix of the v. It is solved
-//! by exchanging all violated indices between the sets of zero and of positive multipliers, and, when that does not reduce their number for a while, only the last one,
-//! which ends for positive definite K (Júdice & Pires, *A block principal pivoting algorithm for large-scale strictly monotone linear
+//! `q = Σ_k μ_k v_k` with the solution of the linear complementarity problem `μ ≥ 0, Kμ − c ≥ 0, μ·(Kμ − c) = 0`, K the
+//! Gram matrix of the v. It is solved by exchanging all violated indices between the sets of zero and of positive
+//! multipliers, and, when that does not reduce their number for a while, only the last one, which ends for positive
+//! definite K (Júdice & Pires, *A block principal pivoting algorithm for large-scale strictly monotone linear
 //! complementarity problems*, Computers & Operations Research 21, 1994). The caller checks what comes out.
 
 use super::rows::Vector;
@@ -52,7 +53,8 @@ pub(super) fn shortest<const R: usize>(gram: &[[f64; R]; R], c: &Vector<R>, star
     (mu.map(|value| value.max(0.0)), set)
 }
 
-/// The solution of `K_SS μ_S = c_S`, 0 elsewhere, by LDLᵀ; and the indices at which K_SS is numerically singular, whose μ is 0.
+/// The solution of `K_SS μ_S = c_S`, 0 elsewhere, by LDLᵀ; and the indices at which K_SS is numerically singular, whose
+/// μ is 0.
 #[inline(always)]
 fn multipliers<const R: usize>(gram: &[[f64; R]; R], c: &Vector<R>, set: u32) -> (Vector<R>, u32) {
     let mut factor = [[0.0; R]; R];

@@ -18,14 +18,17 @@ pub(super) struct Reduction {
 /// Columns whose part orthogonal to those before is shorter than this, relative to them, are tried as combinations.
 const DEPENDENT: f64 = 1e-9;
 
-/// Smallest pivot of T Tᵀ with unit diagonal at which it is still inverted: rounding is amplified by no more than its inverse.
+/// Smallest pivot of T Tᵀ with unit diagonal at which it is still inverted: rounding is amplified by no more than its
+/// inverse.
 const WELL_CONDITIONED: f64 = 1e-4;
 
-/// Finds r columns, and coefficients which are checked in exact arithmetic; a column that is not exactly such a combination counts as independent.
-/// `None` if D = 0, if a number is not finite, or if more than `largest` columns are needed.
+/// Finds r columns, and coefficients which are checked in exact arithmetic; a column that is not exactly such a
+/// combination counts as independent. `None` if D = 0, if a number is not finite, or if more than `largest` columns are
+/// needed.
 ///
-/// Columns are orthogonalised one after the other (modified Gram–Schmidt, twice), the last one, which may be the constant, first. The
-/// coefficients of a dependent column are those of least squares, rounded to multiples of 2^-20 of a power of two.
+/// Columns are orthogonalised one after the other (modified Gram–Schmidt, twice), the last one, which may be the
+/// constant, first. The coefficients of a dependent column are those of least squares, rounded to multiples of 2^-20 of
+/// a power of two.
 pub(super) fn reduce(points: &Points, largest: usize) -> Option<Reduction> {
     let dimension = points.dimension;
     if dimension == 0 || points.values.iter().any(|value| !value.is_finite()) {

@@ -1,7 +1,8 @@
 //! The rows as the search sees them: reduced, in coordinates in which the bound is a Euclidean length, scaled.
 //!
-//! With the Cholesky factor `T Tᵀ = L Lᵀ`, `q = L⁻ᵀ q̃`, `v = L ṽ` and `x̃_p = Lᵀ C_p`: `‖Tᵀq‖ = ‖q̃‖`, `q·v = q̃·ṽ`, `C_p·v = x̃_p·ṽ`, and
-//! `u = Tᵀ L⁻ᵀ ũ` has `x_p·u = x̃_p·ũ` and `‖u‖ = ‖ũ‖`. Weights are multiplied by a power of two so that `Σ|w_p|‖x_p‖` is about 1.
+//! With the Cholesky factor `T Tᵀ = L Lᵀ`, `q = L⁻ᵀ q̃`, `v = L ṽ` and `x̃_p = Lᵀ C_p`: `‖Tᵀq‖ = ‖q̃‖`, `q·v = q̃·ṽ`,
+//! `C_p·v = x̃_p·ṽ`, and `u = Tᵀ L⁻ᵀ ũ` has `x_p·u = x̃_p·ũ` and `‖u‖ = ‖ũ‖`. Weights are multiplied by a power of two
+//! so that `Σ|w_p|‖x_p‖` is about 1.
 
 use infimum_problem::Basis;
 
@@ -30,7 +31,8 @@ pub(super) struct Rows<const R: usize> {
     pub(super) fan: Vec<Vector<R>>,
     /// s_j.
     pub(super) lengths: Vec<f64>,
-    /// What q·v_k must exceed its requirement by, relative to Σ|w_p x_p·v_k|, so that the rounding of sums does not matter; the checker's rounding included.
+    /// What q·v_k must exceed its requirement by, relative to Σ|w_p x_p·v_k|, so that the rounding of sums does not
+    /// matter; the checker's rounding included.
     pub(super) slack: f64,
     /// The same for the rounding of v_k, relative to Σ|w_p|‖x_p‖ (which is scaled to at most 1) times ‖v_k‖.
     pub(super) generator_slack: f64,

@@ -1,7 +1,8 @@
 //! Best-first search over cones on several threads.
 //!
-//! The cone with the largest bound is taken from a heap and split, depth first for a few cones; what is left of those goes back to the heap. A cone whose bound is at most the target, or
-//! the value of the best point (no bound can be below it), is closed. Invariant: the cones in the heap, those being worked on and the closed ones are the leaves of
+//! The cone with the largest bound is taken from a heap and split, depth first for a few cones; what is left of those
+//! goes back to the heap. A cone whose bound is at most the target, or the value of the best point (no bound can be
+//! below it), is closed. Invariant: the cones in the heap, those being worked on and the closed ones are the leaves of
 //! the tree, and each has a proof of its bound, so that the tree is a certificate whenever the search stops.
 
 use std::cmp::Ordering;

@@ -1,10 +1,11 @@
 //! Where a cone is split.
 //!
-//! At the bound's own maximiser `u = Σ_k μ_k v_k` a row with w > 0 is overestimated by `Σ_k μ_k relu(y_k) − relu(Σ_k μ_k y_k)`. After a split with
-//! `v = s v_a + t v_b`, u lies in one of the children, with the coefficient `m = min(μ_a/s, μ_b/t)` of v, and the overestimate of each row falls by
-//! `m·(s relu(y_a) + t relu(y_b) − relu(s y_a + t y_b))`. This gain is computed for splits at the kinks of rows, where the split settles
-//! a row on the edge for good. (Bounding the children of the best few splits before choosing saves a few per cent of the cones and costs twice
-//! the time for each.)
+//! At the bound's own maximiser `u = Σ_k μ_k v_k` a row with w > 0 is overestimated by `Σ_k μ_k relu(y_k) − relu(Σ_k
+//! μ_k y_k)`. After a split with `v = s v_a + t v_b`, u lies in one of the children, with the coefficient `m =
+//! min(μ_a/s, μ_b/t)` of v, and the overestimate of each row falls by `m·(s relu(y_a) + t relu(y_b) − relu(s y_a + t
+//! y_b))`. This gain is computed for splits at the kinks of rows, where the split settles a row on the edge for good.
+//! (Bounding the children of the best few splits before choosing saves a few per cent of the cones and costs twice the
+//! time for each.)
 
 use super::cone::{Cone, Split};
 use super::kernels::overestimate;
@@ -15,8 +16,8 @@ const EDGES: usize = 3;
 /// Kinks looked at on an edge.
 const KINKS: usize = 5;
 
-/// The split with the largest gain among the kinks looked at; else one of a row with w < 0; else, or if the gain is not above the slack's part of the bound, the middle of
-/// the longest edge. `None` if R = 1.
+/// The split with the largest gain among the kinks looked at; else one of a row with w < 0; else, or if the gain is not
+/// above the slack's part of the bound, the middle of the longest edge. `None` if R = 1.
 pub(super) fn best_split<const R: usize>(cone: &Cone<R>) -> Option<Split> {
     let mut edges: Vec<(f64, usize, usize)> = Vec::with_capacity(R * R / 2);
     for a in 0..R {
@@ -47,7 +48,8 @@ fn pair<const R: usize>(cone: &Cone<R>, a: usize, b: usize) -> (&[f64], &[f64]) 
     (&cone.positive.y[a * n..][..n], &cone.positive.y[b * n..][..n])
 }
 
-/// What a split of the edge at u's own projection would gain: `Σ min(|μ_a y_a|, |μ_b y_b|)` over rows whose sign changes on the edge.
+/// What a split of the edge at u's own projection would gain: `Σ min(|μ_a y_a|, |μ_b y_b|)` over rows whose sign
+/// changes on the edge.
 fn edge_error<const R: usize>(cone: &Cone<R>, a: usize, b: usize) -> f64 {
     let (y_a, y_b) = pair(cone, a, b);
     overestimate(y_a, y_b, cone.mu[a], cone.mu[b])

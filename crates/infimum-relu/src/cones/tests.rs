@@ -1,4 +1,5 @@
-//! Tests of the search over cones: every tree is verified (`verify.rs`), bounds are compared with the whole arrangement (`oracle.rs`).
+//! Tests of the search over cones: every tree is verified (`verify.rs`), bounds are compared with the whole arrangement
+//! (`oracle.rs`).
 
 mod oracle;
 mod train;

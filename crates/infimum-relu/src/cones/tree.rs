@@ -31,8 +31,8 @@ impl<const R: usize> Tree<R> {
         self.places[place as usize] = what;
     }
 
-    /// Appends the places below a cone: of `below`, entry 0 is the cone at `place` itself, and the children's places count within `below`. Returns what must
-    /// be added to a place of `below` other than 0.
+    /// Appends the places below a cone: of `below`, entry 0 is the cone at `place` itself, and the children's places
+    /// count within `below`. Returns what must be added to a place of `below` other than 0.
     pub(super) fn graft(&mut self, place: u32, below: Vec<Place<R>>) -> u32 {
         let offset = self.places.len() as u32 - 1;
         for (i, mut what) in below.into_iter().enumerate() {

@@ -19,8 +19,9 @@ fn cross(a: &[f64], b: &[f64]) -> Vec<f64> {
     vec![a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
 }
 
-/// The maximum. On a face (x_p·u = 0 for p in a set, the other signs fixed) the sum is linear, g·u, and largest at the projection of g; each cell of the arrangement (with the
-/// coordinate planes added, so that cells have vertices) is met by going from each of its vertices in each direction. What is returned is attained.
+/// The maximum. On a face (x_p·u = 0 for p in a set, the other signs fixed) the sum is linear, g·u, and largest at the
+/// projection of g; each cell of the arrangement (with the coordinate planes added, so that cells have vertices) is met
+/// by going from each of its vertices in each direction. What is returned is attained.
 pub(super) fn maximum(points: &Points, w: &[f64]) -> f64 {
     let d = points.dimension;
     let mut planes: Vec<Vec<f64>> = (0..points.len())

@@ -1,7 +1,9 @@
-//! Dual points for tests: the weights w of the squared loss at (nearly) the optimum over all widths, by column generation.
+//! Dual points for tests: the weights w of the squared loss at (nearly) the optimum over all widths, by column
+//! generation.
 //!
-//! `max ½‖y‖² − ½‖y − ν‖²` subject to `±ν·φ(u) ≤ β` for the neurons u found so far, by the non-negative least squares method of Lawson and Hanson on its dual;
-//! then local ascents from random points and from the active neurons find violated constraints.
+//! `max ½‖y‖² − ½‖y − ν‖²` subject to `±ν·φ(u) ≤ β` for the neurons u found so far, by the non-negative least squares
+//! method of Lawson and Hanson on its dual; then local ascents from random points and from the active neurons find
+//! violated constraints.
 
 use super::oracle::value;
 use crate::Points;
