@@ -48,6 +48,7 @@ pub(super) struct Descent<'a> {
     pub(super) alpha: Vec<f64>,
     blocks: Vec<f64>,
     trial: Vec<f64>,
+    pub(super) parallel: bool,
     /// Damping relative to the diagonal.
     damping: f64,
     /// Subgradient of smallest norm, relative, at the last point looked at.
@@ -85,7 +86,7 @@ pub(super) fn pull_of(alpha: &[f64], t: &[f64], outputs: usize) -> Vec<f64> {
 }
 
 impl<'a> Descent<'a> {
-    pub(super) fn new(instance: &'a Instance<'a>) -> Descent<'a> {
+    pub(super) fn new(instance: &'a Instance<'a>, parallel: bool) -> Descent<'a> {
         let (points, outputs) = (instance.points.len(), instance.outputs);
         Descent {
             instance,
@@ -94,6 +95,7 @@ impl<'a> Descent<'a> {
             alpha: vec![0.0; points * outputs],
             blocks: vec![0.0; points * outputs * outputs],
             trial: vec![0.0; points * outputs],
+            parallel,
             damping: 1e-9,
             residual: f64::INFINITY,
         }
@@ -214,6 +216,7 @@ impl<'a> Descent<'a> {
             gradients: &slopes.gradients,
             pulls: &slopes.pulls,
             bias_gradient: &slopes.bias,
+            parallel: self.parallel,
         };
         let right = coordinates.descent(net, &parts);
         let matrix = coordinates.matrix(net, &parts);

@@ -82,7 +82,6 @@ pub(crate) struct Search<'a> {
     best_value: f64,
     cap: usize,
     random: Random,
-    parallel: bool,
     begun: bool,
     polished: bool,
     failures: usize,
@@ -98,13 +97,12 @@ impl<'a> Search<'a> {
         let default = if instance.beta > 0.0 { usize::MAX } else { DEFAULT_WIDTH };
         Search {
             instance,
-            descent: Descent::new(instance),
+            descent: Descent::new(instance, threads > 1),
             best_value: instance.value(&best),
             present,
             best,
             cap: width_cap.unwrap_or(default),
             random: Random(seed),
-            parallel: threads > 1,
             begun: false,
             polished: false,
             failures: 0,
@@ -232,7 +230,7 @@ impl<'a> Search<'a> {
         }
         let count = if self.polished { 4 * STARTS } else { STARTS };
         let starts = ascent::starts(columns, alpha, outputs, &self.present, &mut self.random, count);
-        ascent::violating(columns, alpha, outputs, starts, threshold, &self.present, self.parallel, stop)
+        ascent::violating(columns, alpha, outputs, starts, threshold, &self.present, self.descent.parallel, stop)
     }
 
     /// Adds neurons, or exchanges one for them where the width must not grow.
@@ -372,9 +370,9 @@ impl<'a> Search<'a> {
         if self.newton_work() <= LARGEST_NEWTON {
             return self.descent.run(&mut self.present, tolerance, steps, &|| stop());
         }
-        let Descent { columns, losses, .. } = &mut self.descent;
+        let Descent { columns, losses, parallel, .. } = &mut self.descent;
         self.present.evaluate(self.instance, losses);
-        sliding::slide(self.instance, columns, losses, &mut self.present, SLIDES * steps, &|| stop());
+        sliding::slide(self.instance, columns, losses, &mut self.present, SLIDES * steps, *parallel, &|| stop());
         self.descent.look(&self.present);
         if stop() { Ended::Stopped } else { Ended::Stalled }
     }

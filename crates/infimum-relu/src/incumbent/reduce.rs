@@ -92,8 +92,9 @@ pub(super) fn thin(columns: &Columns, net: &mut Units) -> bool {
             combinations.push(combination);
             continue;
         }
+        let before = net.units.len();
         move_along(columns, net, combination);
-        return true;
+        return net.units.len() < before;
     }
     false
 }

@@ -34,6 +34,7 @@ struct Objective<'s, 'a> {
     columns: &'s Columns,
     losses: &'s mut PointLosses<'a>,
     width: usize,
+    parallel: bool,
     z: Vec<f64>,
     alpha: Vec<f64>,
     t: Vec<Vec<f64>>,
@@ -46,7 +47,7 @@ impl Objective<'_, '_> {
         let (hidden, rest) = x.split_at(width * d);
         let (output, c) = rest.split_at(width * outputs);
         let project = |(t, w): (&mut Vec<f64>, &[f64])| self.columns.project(w, t);
-        if width * self.columns.rows * d > PARALLEL {
+        if self.parallel && width * self.columns.rows * d > PARALLEL {
             self.t.par_iter_mut().zip(hidden.par_chunks_exact(d)).for_each(project);
         } else {
             self.t.iter_mut().zip(hidden.chunks_exact(d)).for_each(project);
@@ -68,7 +69,7 @@ impl Objective<'_, '_> {
         let (hidden_g, rest) = g.split_at_mut(width * d);
         let (output_g, bias_g) = rest.split_at_mut(width * outputs);
         let (alpha, columns) = (&self.alpha, self.columns);
-        if width * columns.rows * d > PARALLEL {
+        if self.parallel && width * columns.rows * d > PARALLEL {
             (self.t.par_iter().zip(output.par_chunks_exact(outputs)))
                 .zip(hidden_g.par_chunks_exact_mut(d))
                 .zip(output_g.par_chunks_exact_mut(outputs))
@@ -110,6 +111,7 @@ pub(super) fn slide<'a>(
     losses: &mut PointLosses<'a>,
     net: &mut Units,
     steps: usize,
+    parallel: bool,
     stop: &dyn Fn() -> bool,
 ) {
     let start = net.net();
@@ -124,6 +126,7 @@ pub(super) fn slide<'a>(
         columns,
         losses,
         width,
+        parallel,
         z: vec![0.0; net.z.len()],
         alpha: vec![0.0; net.z.len()],
         t: vec![vec![0.0; columns.rows]; width],

@@ -56,6 +56,8 @@ pub(super) struct Parts<'a> {
     /// Φ_j.
     pub(super) pulls: &'a [Vec<f64>],
     pub(super) bias_gradient: &'a [f64],
+    /// Whether more than one thread may be used.
+    pub(super) parallel: bool,
 }
 
 impl Coordinates {
@@ -146,8 +148,11 @@ impl Coordinates {
         let pairs: Vec<(usize, usize)> = (0..units).flat_map(|j| (0..=j).map(move |l| (j, l))).collect();
         let work = pairs.len() * parts.columns.rows * self.dimension * (self.dimension + 2);
         let block = |&(j, l): &(usize, usize)| self.pair(net, parts, &turned[j], j, l);
-        let blocks: Vec<Mat<f64>> =
-            if work > PARALLEL { pairs.par_iter().map(block).collect() } else { pairs.iter().map(block).collect() };
+        let blocks: Vec<Mat<f64>> = if parts.parallel && work > PARALLEL {
+            pairs.par_iter().map(block).collect()
+        } else {
+            pairs.iter().map(block).collect()
+        };
         for (&(j, l), block) in pairs.iter().zip(&blocks) {
             for column in 0..block.ncols() {
                 for row in 0..block.nrows() {

@@ -438,7 +438,7 @@ fn sliding_comes_near_to_what_newton_reaches() {
         for intercept in [Intercept::Free, Intercept::Penalized, Intercept::None] {
             let problem = random_problem(60, 3, loss, labels, intercept, 1.0, 15);
             let instance = Instance::new(&problem, HiddenBias::Penalized);
-            let mut descent = Descent::new(&instance);
+            let mut descent = Descent::new(&instance, false);
             let mut random = Random(8);
             let mut normal = |n: usize| -> Vec<f64> { (0..n).map(|_| random.normal()).collect() };
             let net = Net {
@@ -450,7 +450,7 @@ fn sliding_comes_near_to_what_newton_reaches() {
             units.evaluate(&instance, &mut descent.losses);
             let begin = units.value;
             let Descent { columns, losses, .. } = &mut descent;
-            sliding::slide(&instance, columns, losses, &mut units, 400, &never);
+            sliding::slide(&instance, columns, losses, &mut units, 400, false, &never);
             let slid = units.value;
             descent.run(&mut units, 1e-10, 200, &never);
             assert!(
