@@ -1,6 +1,6 @@
 //! Bounds against brute force, against networks, against another solver; and theorem 3 once more, in interval arithmetic.
 
-use infimum_problem::{BoundProof, HiddenBias, Intercept, Loss, Moments, Problem, Target, Witness};
+use infimum_problem::{BoundProof, HiddenBias, Intercept, Loss, Moments, Target, Witness};
 use infimum_rigor::Interval;
 
 use super::test_problems::{Random, classes, problem};
@@ -258,7 +258,7 @@ fn the_first_order_method_is_proven_too() {
         let (witness, _) = super::tightest(&points, &w, 60, &never);
         assert!(proves(&points, &w, &witness), "case {case}");
         let least = at(&points, &w, 1e-7, &never);
-        assert!(witness.bound >= least.bound * (1.0 - 1e-6), "case {case}: {} {}", witness.bound, least.bound);
+        assert!(witness.bound >= least.bound * (1.0 - 1e-5), "case {case}: {} {}", witness.bound, least.bound);
         // g has no part in the bound where all weights are positive.
         let most = if convex { 1.05 * least.bound } else { super::bound::norms(&points, &w, 1.0).bound };
         assert!(witness.bound <= most, "case {case}: {} {}", witness.bound, least.bound);
