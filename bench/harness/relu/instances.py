@@ -2,6 +2,7 @@
 
 import json
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,5 +54,40 @@ def high(limit):
                      1e-4, entry["incumbent"], limit) for entry in entries]
 
 
-SETS = {"quick": quick, "reference": reference, "high-1s": lambda: high(1), "high-10s": lambda: high(10),
+def largest_decay(x, slope):
+    """About the β at which the zero network is optimal: the best of many ascents of |Σ slope relu(x·u)| over the unit ball."""
+    random, best = np.random.default_rng(0), 0.0
+    for start in random.normal(size=(200, x.shape[1])):
+        for sign in (1.0, -1.0):
+            u = start / np.linalg.norm(start)
+            for _ in range(200):
+                step = sign * ((x @ u > 0) * slope) @ x
+                if not np.linalg.norm(step) > 0:
+                    break
+                u = step / np.linalg.norm(step)
+            best = max(best, sign * slope @ np.maximum(x @ u, 0))
+    return best
+
+
+def exact():
+    """Where exactness stops: real sets and Gaussian rows with random targets ±1, squared loss, shares of the largest decay."""
+    made = Path(tempfile.gettempdir(), "infimum-bench-relu")
+    made.mkdir(exist_ok=True)
+    files = {name: folder() / f"{name}.csv" for name in ("bc3", "diab3", "iris4", "bc5")}
+    for d in (4, 5, 6):
+        for m in (50, 200):
+            random, file = np.random.default_rng(10 * d + m), made / f"gauss{d}_{m}.csv"
+            table = np.hstack([random.normal(size=(m, d - 1)), np.ones((m, 1)), random.choice([-1.0, 1.0], size=(m, 1))])
+            np.savetxt(file, table, delimiter=",", header=",".join([*(f"x{j}" for j in range(d - 1)), "one", "y"]), comments="", fmt="%.17g")
+            files[file.stem] = file
+    found = []
+    for name, file in files.items():
+        table = np.loadtxt(file, delimiter=",", skiprows=1)
+        beta = largest_decay(table[:, :-1], table[:, -1])
+        found += [Instance("exact", f"{name}_sq_{share}bm", file, "squared", share * beta, 1e-4, float("inf"), 60)
+                  for share in (0.1, 0.01)]
+    return found
+
+
+SETS = {"quick": quick, "exact": exact, "reference": reference, "high-1s": lambda: high(1), "high-10s": lambda: high(10),
         "high-20s": lambda: high(20), "high-60s": lambda: high(60)}

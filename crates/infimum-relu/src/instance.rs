@@ -19,8 +19,6 @@ pub(crate) struct Instance<'a> {
     pub(crate) beta: f64,
     /// Treatment of the output bias.
     pub(crate) output_bias: Intercept,
-    /// Treatment of the hidden biases.
-    pub(crate) hidden_bias: HiddenBias,
     /// Features d of the data; D is this, or one more.
     pub(crate) columns: usize,
 }
@@ -88,7 +86,6 @@ impl<'a> Instance<'a> {
             outputs: problem.outputs(),
             beta: problem.objective.lambda2,
             output_bias: problem.objective.intercept,
-            hidden_bias,
             columns,
         }
     }

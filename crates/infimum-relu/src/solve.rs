@@ -26,7 +26,9 @@ const LEAST_EXCESS: f64 = 1e-9;
 /// The same where the bound will not be exact.
 const RELAXED_EXCESS: f64 = 2e-5;
 /// Share of the objective by which a round of column generation has to lower it before the moments get their turn.
-const SLOW: f64 = 1e-3;
+const SLOW: f64 = 1e-2;
+/// Rounds after which they get it anyway.
+const EARLY_ROUNDS: u64 = 6;
 /// Units named by the cones, one after the other, that lowered nothing.
 const MOST_FUTILE: u32 = 20;
 /// Nodes of the first attempt of the cones; each later one has four times as many.
@@ -222,7 +224,7 @@ impl Run<'_> {
                 Round::Improved => {
                     self.report("columns");
                     // Where no exact answer is in sight the moments have the last word; they need not wait for the last hidden unit.
-                    let slow = before - self.upper <= SLOW * self.upper.abs();
+                    let slow = before - self.upper <= SLOW * self.upper.abs() || self.rounds >= EARLY_ROUNDS;
                     if self.is_relaxed() && slow && relaxed.is_none() {
                         relaxed = Some(self.moments(&search.alpha()));
                     }

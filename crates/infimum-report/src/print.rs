@@ -172,7 +172,8 @@ pub fn closing(out: &mut dyn Write, closing: &Closing) -> io::Result<()> {
         Proof::Refused(_) | Proof::Unwritten(_) => "NOT proven",
     };
     writeln!(out, "\nending     {}", closing.ending.name())?;
-    writeln!(out, "objective  {:.12e}  (mean over the training weight)", closing.upper)?;
+    // −0 is 0.
+    writeln!(out, "objective  {:.12e}  (mean over the training weight)", closing.upper + 0.0)?;
     writeln!(out, "bound      {:.12e}  ({proven})", closing.lower)?;
     writeln!(out, "gap        {:.2e}", closing.gap)?;
     closing.metrics.iter().try_for_each(|metric| writeln!(out, "metric     {metric}"))?;

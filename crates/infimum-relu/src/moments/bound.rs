@@ -61,7 +61,7 @@ impl Multipliers {
         let slack = SLACK * (lambda + s + constant) + rounding(m, d, largest, magnitude);
         let (lambda, s) = ball.multipliers(slack)?;
         let bound = (lambda + s + constant) * (1.0 + 1e-12);
-        bound.is_finite().then(|| Witness { bound, proof: BoundProof::Moments(Moments { tau, g, sigma, lambda, s }) })
+        bound.is_finite().then_some(Witness { bound, proof: BoundProof::Moments(Moments { tau, g, sigma, lambda, s }) })
     }
 }
 

@@ -31,7 +31,7 @@ use blocks::Rows;
 use bound::Multipliers;
 use objective::Objective;
 use path::{Advance, Path};
-use point::{Biases, Charge, Setting};
+use point::{Biases, Setting};
 
 /// Relative accuracy to which the relaxation is solved.
 const ACCURACY: f64 = 1e-6;
@@ -104,7 +104,7 @@ pub(crate) fn joint(
         points: instance.points.len(),
         outputs: instance.outputs,
         objective: Objective::losses(instance),
-        charge: Charge::Penalty(instance.beta),
+        beta: instance.beta,
         biases,
     };
     let scale = upper.abs().max(f64::MIN_POSITIVE);
@@ -161,35 +161,4 @@ fn rescaled(instance: &Instance, from: &[f64], to: &[f64], multipliers: &[Multip
         }
     }
     out
-}
-
-/// The least bound of theorem 3 on `Σ_p w_p relu(x_p·u)` over ‖u‖ ≤ 1, up to the relative `accuracy` where rounding allows it (measured: 2e-6).
-pub(crate) fn at(points: &Points, w: &[f64], accuracy: f64, stop: &(dyn Fn() -> bool + Sync)) -> Witness {
-    let mut best = bound::norms(points, w, 1.0);
-    if !(best.bound > 0.0) {
-        return best;
-    }
-    if !affords_newton(points, 1) {
-        return tightest(points, w, ALL_STEPS, stop).0;
-    }
-    let setting = Setting {
-        rows: Rows::new(points),
-        points: points.len(),
-        outputs: 1,
-        objective: Objective::Linear(w),
-        charge: Charge::Ball,
-        biases: Biases::Absent,
-    };
-    let scale = best.bound;
-    let mut path = Path::new(setting, 0.5, scale);
-    while let Advance::Near(near) = path.advance(stop) {
-        let witness = near.multipliers[0].witness(points, w, 1.0);
-        if witness.bound < best.bound {
-            best = witness;
-        }
-        if best.bound + near.primal <= accuracy * best.bound || near.width <= 0.1 * accuracy * best.bound {
-            break;
-        }
-    }
-    best
 }

@@ -1,5 +1,4 @@
-//! What is minimised over the outputs at the distinct points: the losses, those with kinks smoothed by the barrier of the path, or a
-//! fixed linear function.
+//! What is minimised over the outputs at the distinct points: the losses, those with kinks smoothed by the barrier of the path.
 //!
 //! A loss with kinks that this project knows is piecewise linear: `L(f) = max_α [g(α) − αf]` with g piecewise linear on [low, high] and
 //! its only kink at 0. It is a sum of at most two losses whose g is linear, on [low, 0] and [0, high], or on [low, high] if there is no kink.
@@ -21,12 +20,10 @@ pub(super) struct Sloped {
     pub(super) curvature: Vec<f64>,
 }
 
-/// A function of the outputs F at the points, M × K.
-pub(super) enum Objective<'a> {
-    /// The losses of a problem.
-    Losses(&'a Instance<'a>, Kind),
-    /// `−Σ_p w_p f_p`.
-    Linear(&'a [f64]),
+/// The losses of a problem as a function of the outputs F at the points, M × K.
+pub(super) struct Objective<'a> {
+    instance: &'a Instance<'a>,
+    kind: Kind,
 }
 
 /// What kind of losses.
@@ -55,34 +52,25 @@ impl<'a> Objective<'a> {
             (true, true) => Kind::Coupled,
             (true, false) => Kind::Smooth,
         };
-        Objective::Losses(instance, kind)
+        Objective { instance, kind }
     }
 
     /// Number of logarithms that smooth the losses.
     pub(super) fn logarithms(&self) -> usize {
-        match self {
-            Objective::Losses(_, Kind::Kinked(pieces)) => 2 * pieces.iter().flatten().flatten().count(),
-            _ => 0,
+        match &self.kind {
+            Kind::Kinked(pieces) => 2 * pieces.iter().flatten().flatten().count(),
+            Kind::Smooth | Kind::Coupled => 0,
         }
     }
 
     /// The objective, not smoothed.
     pub(super) fn value(&self, f: &[f64]) -> f64 {
-        match self {
-            Objective::Losses(instance, _) => instance.losses.value(&spread(instance, f)),
-            Objective::Linear(w) => -w.iter().zip(f).map(|(w, f)| w * f).sum::<f64>(),
-        }
+        self.instance.losses.value(&spread(self.instance, f))
     }
 
     /// The objective smoothed with μ.
     pub(super) fn at(&self, f: &[f64], mu: f64) -> Sloped {
-        let (instance, kind) = match self {
-            Objective::Linear(w) => {
-                let (alpha, weights) = (w.to_vec(), w.to_vec());
-                return Sloped { value: self.value(f), alpha, weights, curvature: vec![0.0; w.len()] };
-            }
-            Objective::Losses(instance, kind) => (instance, kind),
-        };
+        let Objective { instance, kind } = self;
         let (z, outputs) = (spread(instance, f), instance.outputs);
         let (mut alpha, mut curvature) = (vec![0.0; z.len()], vec![0.0; z.len()]);
         let value = if let Kind::Kinked(pieces) = kind {

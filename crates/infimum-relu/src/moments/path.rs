@@ -7,7 +7,7 @@
 
 use super::blocks::Block;
 use super::bound::Multipliers;
-use super::point::{Biases, Charge, Point, Setting};
+use super::point::{Biases, Point, SIGNS, Setting};
 use super::system::{System, slack_steps};
 
 /// Squared decrement of a point that is near the path.
@@ -49,7 +49,7 @@ impl<'a> Path<'a> {
     /// From `t` in every block, at a μ for which all logarithms together weigh `width`.
     pub(super) fn new(setting: Setting<'a>, t: f64, width: f64) -> Path<'a> {
         let signs = [1.0, -1.0];
-        let blocks = (0..setting.outputs).flat_map(|_| signs[..setting.signs()].iter());
+        let blocks = (0..setting.outputs).flat_map(|_| signs.iter());
         let blocks: Vec<Block> = blocks.map(|&sign| Block::new(sign, t, &setting.rows)).collect();
         let mu = width / setting.logarithms();
         let point = setting.eliminate(blocks, vec![0.0; setting.outputs], mu);
@@ -141,15 +141,12 @@ impl<'a> Path<'a> {
     }
 
     fn displaced(&self, steps: &[Vec<f64>], slacks: &[Vec<f64>], length: f64) -> Option<Vec<Block>> {
-        let (setting, signs) = (&self.setting, self.setting.signs());
+        let setting = &self.setting;
         let size = super::packed::packed(setting.rows.unit.nrows() + 1);
         let mut blocks = Vec::with_capacity(self.point.blocks.len());
         for (b, block) in self.point.blocks.iter().enumerate() {
-            let part = &steps[b / signs][b % signs * size..][..size];
+            let part = &steps[b / SIGNS][b % SIGNS * size..][..size];
             let next = block.moved(part, &slacks[b], length, &setting.rows)?;
-            if setting.charge == Charge::Ball && !(next.t() < 1.0) {
-                return None;
-            }
             blocks.push(next);
         }
         Some(blocks)

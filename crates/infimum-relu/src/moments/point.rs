@@ -5,23 +5,15 @@
 //! ```
 //!
 //! The slacks are eliminated by Newton's method, row by row: a step whose length is δ in the metric of the barrier is shortened by 1/(1 + δ)
-//! while δ is large, which keeps it inside and makes progress, since barriers are self-concordant (Nesterov & Nemirovskii, 1994). Instead of `β·t`, a ball can be asked
-//! for: −ln(1 − t), for the maximum of a linear function over moments with t ≤ 1.
+//! while δ is large, which keeps it inside and makes progress, since barriers are self-concordant (Nesterov & Nemirovskii, 1994).
 
 use super::blocks::{Block, Rows};
 use super::objective::{Objective, Sloped};
 
+/// Blocks of one output, one for each sign.
+pub(super) const SIGNS: usize = 2;
 /// Steps of the elimination of the slacks.
 const SLACK_STEPS: usize = 40;
-
-/// What keeps t small.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Charge {
-    /// The penalty β.
-    Penalty(f64),
-    /// t < 1.
-    Ball,
-}
 
 /// How the output biases are treated.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,7 +30,8 @@ pub(super) struct Setting<'a> {
     pub(super) points: usize,
     pub(super) outputs: usize,
     pub(super) objective: Objective<'a>,
-    pub(super) charge: Charge,
+    /// β, the price of t.
+    pub(super) beta: f64,
     pub(super) biases: Biases,
 }
 
@@ -53,16 +46,11 @@ pub(super) struct Point {
 }
 
 impl Setting<'_> {
-    /// Blocks of one output.
-    pub(super) fn signs(&self) -> usize {
-        if self.charge == Charge::Ball { 1 } else { 2 }
-    }
-
     /// Outputs at the points, M × K.
     pub(super) fn outputs_of(&self, blocks: &[Block], biases: &[f64]) -> Vec<f64> {
         let mut f: Vec<f64> = biases.iter().copied().cycle().take(self.points * self.outputs).collect();
         for (b, block) in blocks.iter().enumerate() {
-            let k = b / self.signs();
+            let k = b / SIGNS;
             for (i, &p) in self.rows.point.iter().enumerate() {
                 f[p * self.outputs + k] += 0.5 * block.sign * self.rows.norm[i] * (block.q[i] + block.slack[i]);
             }
@@ -72,10 +60,8 @@ impl Setting<'_> {
 
     /// β_k: what an increase of t costs in output k; those of all outputs have the norm β.
     pub(super) fn prices(&self, blocks: &[Block]) -> Vec<f64> {
-        let Charge::Penalty(beta) = self.charge else {
-            return vec![0.0; self.outputs];
-        };
-        let sums = sums(blocks, self.signs());
+        let beta = self.beta;
+        let sums = sums(blocks);
         let norm = norm(&sums);
         sums.iter().map(|sum| if self.outputs == 1 { beta } else { beta * sum / norm }).collect()
     }
@@ -83,10 +69,7 @@ impl Setting<'_> {
     /// What does not depend on the outputs: penalties and barriers.
     fn rest(&self, point: &Point, mu: f64) -> f64 {
         let barriers: f64 = point.blocks.iter().map(Block::barrier).sum();
-        let charge = match self.charge {
-            Charge::Penalty(beta) => beta * norm(&sums(&point.blocks, self.signs())) / mu,
-            Charge::Ball => -point.blocks.iter().map(|block| (1.0 - block.t()).ln()).sum::<f64>(),
-        };
+        let charge = self.beta * norm(&sums(&point.blocks)) / mu;
         barriers + charge + self.bias_penalty(&point.biases) / mu
     }
 
@@ -104,10 +87,7 @@ impl Setting<'_> {
 
     /// The objective of the relaxation at a point: no bound of the relaxation is above it.
     pub(super) fn primal(&self, point: &Point) -> f64 {
-        let penalty = match self.charge {
-            Charge::Penalty(beta) => beta * norm(&sums(&point.blocks, self.signs())),
-            Charge::Ball => 0.0,
-        };
+        let penalty = self.beta * norm(&sums(&point.blocks));
         self.objective.value(&self.outputs_of(&point.blocks, &point.biases))
             + penalty
             + self.bias_penalty(&point.biases)
@@ -116,7 +96,7 @@ impl Setting<'_> {
     /// Number of logarithms, which bounds how far the optimum is below the objective: by μ times this.
     pub(super) fn logarithms(&self) -> f64 {
         let block = self.rows.unit.nrows() + 3 + 6 * self.rows.len();
-        (self.signs() * self.outputs * block + self.objective.logarithms()) as f64
+        (SIGNS * self.outputs * block + self.objective.logarithms()) as f64
     }
 
     /// A point with the slacks that minimise Φ for these blocks and biases.
@@ -134,9 +114,9 @@ impl Setting<'_> {
 
     /// One step for every row, or back towards the middle of the last one where it went too far; returns the largest squared decrement.
     fn improve_slacks(&self, point: &mut Point, steps: &mut [Step], mu: f64) -> f64 {
-        let (signs, mut largest) = (self.signs(), 0.0f64);
+        let mut largest = 0.0f64;
         for k in 0..self.outputs {
-            let blocks = &mut point.blocks[k * signs..(k + 1) * signs];
+            let blocks = &mut point.blocks[k * SIGNS..(k + 1) * SIGNS];
             for (i, &p) in self.rows.point.iter().enumerate() {
                 let entry = p * self.outputs + k;
                 let (slope, curvature) = (-point.sloped.weights[entry] / mu, point.sloped.curvature[entry] / mu);
@@ -187,8 +167,8 @@ struct Step {
 }
 
 /// `t⁺ + t⁻` of each output.
-fn sums(blocks: &[Block], signs: usize) -> Vec<f64> {
-    blocks.chunks(signs).map(|blocks| blocks.iter().map(Block::t).sum()).collect()
+fn sums(blocks: &[Block]) -> Vec<f64> {
+    blocks.chunks(SIGNS).map(|blocks| blocks.iter().map(Block::t).sum()).collect()
 }
 
 fn norm(values: &[f64]) -> f64 {

@@ -20,7 +20,7 @@ use faer::{Accum, Mat, MatRef, Par, Side};
 
 use super::blocks::{Block, Distances, dot};
 use super::packed::{add_form, add_log_determinant, add_product, at, packed, unpack};
-use super::point::{Biases, Charge, Point, Setting};
+use super::point::{Biases, Point, SIGNS, Setting};
 
 /// Rows whose forms are in memory at a time.
 const CHUNK: usize = 64;
@@ -48,12 +48,11 @@ struct Part {
 impl System {
     /// The system of output `k` at `point`. `None` if it is not finite or cannot be factorised.
     pub(super) fn new(setting: &Setting, point: &Point, k: usize, mu: f64) -> Option<System> {
-        let signs = setting.signs();
-        let blocks = &point.blocks[k * signs..(k + 1) * signs];
+        let blocks = &point.blocks[k * SIGNS..(k + 1) * SIGNS];
         let order = blocks[0].g.nrows();
         let size = packed(order);
         let has_bias = setting.biases != Biases::Absent;
-        let total = signs * size + usize::from(has_bias);
+        let total = SIGNS * size + usize::from(has_bias);
         let mut matrix = Mat::<f64>::zeros(total, total);
         let (mut descent, mut pull) = (vec![0.0; total], vec![0.0; total]);
         let mut border = vec![0.0; total];
@@ -76,22 +75,13 @@ impl System {
                     matrix[(first + at(order, i, i), first + at(order, j, j))] += trace(i) * trace(j) * spare * spare;
                 });
             }
-            match setting.charge {
-                Charge::Penalty(_) => {
-                    descent[first] -= price / mu;
-                    pull[first] -= price / mu;
-                }
-                Charge::Ball => {
-                    let room = (1.0 - block.t()).recip();
-                    descent[first] -= room;
-                    matrix[(first, first)] += room * room;
-                }
-            }
+            descent[first] -= price / mu;
+            pull[first] -= price / mu;
         }
-        if setting.outputs > 1 && setting.charge != Charge::Ball {
+        if setting.outputs > 1 {
             // β‖T‖ ≤ β(‖T‖²/‖T₀‖ + ‖T₀‖)/2 for T = (t_k⁺ + t_k⁻)_k: the curvature of the right side, β/‖T₀‖ = β_k/T_k.
             let sum: f64 = blocks.iter().map(Block::t).sum();
-            for b in 0..signs {
+            for b in 0..SIGNS {
                 (0..=b).for_each(|a| matrix[(b * size, a * size)] += price / (sum * mu));
             }
         }
@@ -124,8 +114,8 @@ pub(super) fn slack_steps(
     step: &[f64],
     share: f64,
 ) -> Vec<Vec<f64>> {
-    let (signs, rows) = (setting.signs(), &setting.rows);
-    let blocks = &point.blocks[k * signs..(k + 1) * signs];
+    let rows = &setting.rows;
+    let blocks = &point.blocks[k * SIGNS..(k + 1) * SIGNS];
     let (d, size) = (rows.unit.nrows(), packed(rows.unit.nrows() + 1));
     let bias = if setting.biases == Biases::Absent { 0.0 } else { step.last().copied().unwrap_or(0.0) };
     let parts = blocks.iter().zip(step.chunks(size)).map(|(block, step)| {
@@ -143,7 +133,7 @@ pub(super) fn slack_steps(
         forms.collect::<Vec<_>>()
     });
     let parts: Vec<Vec<(f64, f64, f64)>> = parts.collect();
-    let mut steps = vec![vec![0.0; rows.len()]; signs];
+    let mut steps = vec![vec![0.0; rows.len()]; SIGNS];
     for i in 0..rows.len() {
         let entry = rows.point[i] * setting.outputs + k;
         let (weight, curvature) = (point.sloped.weights[entry] / mu, point.sloped.curvature[entry] / mu);
@@ -195,8 +185,8 @@ fn rows(
     pull: &mut [f64],
     border: &mut [f64],
 ) {
-    let (signs, rows) = (setting.signs(), &setting.rows);
-    let blocks = &point.blocks[k * signs..(k + 1) * signs];
+    let rows = &setting.rows;
+    let blocks = &point.blocks[k * SIGNS..(k + 1) * SIGNS];
     let (d, size) = (rows.unit.nrows(), packed(rows.unit.nrows() + 1));
     let last = border.len() - 1;
     let has_bias = setting.biases != Biases::Absent;
@@ -213,16 +203,16 @@ fn rows(
         }
     }
     // Weighted sums over the rows: that of u's outer products, and that of ‖dUx‖².
-    let mut products = vec![Mat::<f64>::zeros(d, d); signs];
-    let mut squares = vec![Mat::<f64>::zeros(d, d); signs];
-    let mut plain = vec![Mat::<f64>::zeros(size, 2 * CHUNK); signs];
-    let mut images = vec![Mat::<f64>::zeros(size, 2 * CHUNK); signs];
-    let mut forms = vec![Mat::<f64>::zeros(size, CHUNK); signs];
+    let mut products = vec![Mat::<f64>::zeros(d, d); SIGNS];
+    let mut squares = vec![Mat::<f64>::zeros(d, d); SIGNS];
+    let mut plain = vec![Mat::<f64>::zeros(size, 2 * CHUNK); SIGNS];
+    let mut images = vec![Mat::<f64>::zeros(size, 2 * CHUNK); SIGNS];
+    let mut forms = vec![Mat::<f64>::zeros(size, CHUNK); SIGNS];
     let mut weighted = Mat::<f64>::zeros(size, CHUNK);
     let mut scaled = Mat::<f64>::zeros(d, CHUNK);
     for first in (0..rows.len()).step_by(CHUNK) {
         let count = CHUNK.min(rows.len() - first);
-        let (mut balls, mut lines) = (vec![[0.0; CHUNK]; signs], vec![[0.0; CHUNK]; signs]);
+        let (mut balls, mut lines) = (vec![[0.0; CHUNK]; SIGNS], vec![[0.0; CHUNK]; SIGNS]);
         let (mut curvatures, mut pulls) = ([0.0; CHUNK], [0.0; CHUNK]);
         for local in 0..count {
             let i = first + local;
@@ -272,7 +262,7 @@ fn rows(
                 );
             }
         }
-        for b in 0..signs {
+        for b in 0..SIGNS {
             let offset = b * size;
             let (left, right) = (plain[b].subcols(0, 2 * count), images[b].subcols(0, 2 * count));
             let (first_of_u, rest) = (d + 1, size - d - 1);
@@ -304,17 +294,15 @@ fn rows(
             border[last] += curvatures[..count].iter().sum::<f64>();
             pull[last] += pulls[..count].iter().sum::<f64>();
         }
-        if signs == 2 {
-            for local in 0..count {
-                let (source, weight) = (forms[1].col_as_slice(local), curvatures[local]);
-                weighted.col_as_slice_mut(local).iter_mut().zip(source).for_each(|(w, f)| *w = weight * f);
-            }
-            let target = matrix.submatrix_mut(size, 0, size, size);
-            let (left, right) = (weighted.subcols(0, count), forms[0].subcols(0, count));
-            matmul(target, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
+        for local in 0..count {
+            let (source, weight) = (forms[1].col_as_slice(local), curvatures[local]);
+            weighted.col_as_slice_mut(local).iter_mut().zip(source).for_each(|(w, f)| *w = weight * f);
         }
+        let target = matrix.submatrix_mut(size, 0, size, size);
+        let (left, right) = (weighted.subcols(0, count), forms[0].subcols(0, count));
+        matmul(target, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
     }
-    for b in 0..signs {
+    for b in 0..SIGNS {
         let full = Mat::from_fn(d, d, |i, j| products[b][(i.max(j), i.min(j))]);
         add_product(matrix, b * size, &full);
         for j in 0..d {
