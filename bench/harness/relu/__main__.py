@@ -45,7 +45,7 @@ def ours(binary, instance, threads):
     with tempfile.TemporaryDirectory(prefix="infimum-bench-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None) as folder:
         command = [str(binary), "fit", str(instance.file), "--target", "y", "--task", task, "--loss", instance.loss,
                    "--hidden", str(4 * WIDTH), "--hidden-bias", "none", "--output-bias", "none",
-                   "--l2", repr(instance.beta / rows), "--gap", repr(instance.gap), "--threads", str(threads),
+                   "--l2", repr(float(instance.beta / rows)), "--gap", repr(instance.gap), "--threads", str(threads),
                    "--json", "--quiet", "--out", str(Path(folder, "run"))]
         if instance.limit:
             command += ["--time-limit", f"{instance.limit}s"]

@@ -64,6 +64,8 @@ fn header() -> Header {
         loss: "logistic".into(),
         penalty: "C 1 (λ2 = 1)".into(),
         intercept: "free".into(),
+        network: None,
+        promise: "rung 1, convex: the optimum to any gap asked for, with a certificate".into(),
         notes: vec!["the first line names the columns".into()],
         threads: 2,
     }
