@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use infimum_check::{check_loading, check_loading_problem};
 use infimum_data::{LoadedLoading, LoadingRequest, load_loading};
 use infimum_problem::{
-    Circuit, Ending, LoadingCertificate, LoadingClaim, Network, Neuron, ProofStep, Scope, Term,
+    Circuit, Ending, HullPoints, LoadingCertificate, LoadingClaim, MarginClaim, Network, Neuron, ProofStep, Scope, Term,
 };
 
 const XOR: &str = "builtin:xor";
@@ -56,6 +56,11 @@ fn made(numbers: &mut Numbers, loaded: &LoadedLoading) -> LoadingCertificate {
         lower: u64::from(numbers.next() % 5),
         upper: (numbers.next() % 2 == 1).then(|| u64::from(numbers.next() % 5)),
         ending: endings[usize::from(numbers.next() % 4)],
+        margins: numbers.list(2, |numbers| MarginClaim {
+            unit: u32::from(numbers.next() % 3),
+            lower: f64::from(numbers.next()) / 16.0,
+            upper: f64::from(numbers.next()) / 16.0,
+        }),
     };
     let neurons = claim.upper.is_some().then(|| {
         numbers.list(4, |numbers| Neuron {
@@ -72,7 +77,10 @@ fn made(numbers: &mut Numbers, loaded: &LoadedLoading) -> LoadingCertificate {
         clause: numbers.list(5, |numbers| i32::from(numbers.next() as i8)),
         hints: numbers.list(15, |numbers| u64::from(numbers.next())),
     });
-    LoadingCertificate { claim, neurons, circuits, proof }
+    let hulls = (claim.margins.iter())
+        .map(|_| HullPoints { left: numbers.list(3, Numbers::term), right: numbers.list(3, Numbers::term) })
+        .collect();
+    LoadingCertificate { claim, neurons, circuits, proof, hulls }
 }
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -37,6 +37,8 @@ pub enum Step {
     Ending,
     /// The weights fit the network and no weighted sum is 0 (rungs 2 and 3).
     Weights,
+    /// The margins are as claimed (rung 2).
+    Margins,
     /// The circuits are circuits (rungs 2 and 3).
     Circuits,
     /// The proof refutes what it has to (rungs 2 and 3).
@@ -83,6 +85,7 @@ impl fmt::Display for Step {
             Step::Upper => "upper",
             Step::Ending => "ending",
             Step::Weights => "weights",
+            Step::Margins => "margins",
             Step::Circuits => "circuits",
             Step::Proof => "proof",
         })

@@ -9,7 +9,7 @@ use infimum::{
     Neuron, Question, Term, Unit, decide, load_problem,
 };
 use infimum_report::{
-    LoadingClosing, LoadingHeader, Log, Proof, TermLine, loading_answer, loading_closing, loading_header,
+    LoadingClosing, LoadingHeader, Log, MarginLine, Proof, TermLine, loading_answer, loading_closing, loading_header,
 };
 use serde_json::{Value, json};
 
@@ -120,6 +120,13 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
         allowed,
         proof,
         weights: outcome.neurons.as_ref().map_or_else(Vec::new, |neurons| unit_lines(&loading.loaded.problem, neurons)),
+        margins: (outcome.margins.iter())
+            .map(|margin| MarginLine {
+                unit: loading.loaded.problem.network.units[margin.claim.unit as usize].name.clone(),
+                reached: margin.claim.lower,
+                bound: margin.claim.upper,
+            })
+            .collect(),
         contradiction: contradiction(&loading),
         conflict: conflict(&loading),
         hidden: loading.loaded.problem.network.units.len() > loading.loaded.problem.network.outputs.len(),
@@ -296,6 +303,6 @@ fn result(asked: &Asked, loading: &Loading, header: &LoadingHeader, closing: &Lo
         "model": closing.folder.as_ref().and(loading.outcome.upper).map(|_| "model.json"),
         "certificate": closing.folder.as_ref().map(|_| CERTIFICATE),
         "explored": { "conflicts": loading.outcome.conflicts, "circuits": closing.size[0], "steps": closing.size[1], "bytes": closing.size[2] },
-        "weights": closing.weights, "contradiction": closing.contradiction, "message": loading_answer(closing),
+        "weights": closing.weights, "margins": closing.margins, "contradiction": closing.contradiction, "message": loading_answer(closing),
     })
 }

@@ -100,10 +100,10 @@ pub enum CertificateError {
 }
 
 /// SHA-256 over the claim and then the arrays.
-pub(crate) fn digest_of(claim: &[u8], arrays: [&[u8]; 3]) -> [u8; 32] {
+pub(crate) fn digest_of<'a>(claim: &[u8], arrays: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(claim);
-    arrays.iter().for_each(|bytes| hasher.update(bytes));
+    arrays.into_iter().for_each(|bytes| hasher.update(bytes));
     hasher.finalize().into()
 }
 
@@ -128,7 +128,7 @@ impl Certificate {
         let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
         let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
         let arrays = [&self.model.weights, &self.model.intercepts, &self.dual].map(|values| to_bytes(values));
-        let digest = digest_of(claim.as_bytes(), [&arrays[0], &arrays[1], &arrays[2]]);
+        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
         let shapes = [
             vec![self.model.outputs, self.model.columns],
             vec![self.model.outputs],

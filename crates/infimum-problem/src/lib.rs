@@ -36,7 +36,8 @@ pub use certificate::{CERTIFICATE_VERSION, Certificate, CertificateError, Claim,
 pub use dataset::{Dataset, Problem, Target};
 pub use kernel::{Gamma, Kernel, KernelRequest};
 pub use loading::{
-    Circuit, LoadingCertificate, LoadingClaim, LoadingProblem, LoadingRecipe, Neuron, ProofStep, Scope, Term,
+    Circuit, HullPoints, LoadingCertificate, LoadingClaim, LoadingProblem, LoadingRecipe, MarginClaim, Neuron,
+    ProofStep, Scope, Term,
 };
 pub use loading_certificate::kind_of;
 pub use matrix::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage};

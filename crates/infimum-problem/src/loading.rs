@@ -78,6 +78,32 @@ pub struct LoadingClaim {
     pub upper: Option<u64>,
     /// How the run ended: `Satisfiable` claims upper ≤ allowed, `Infeasible` lower > allowed, `Optimal` lower = upper.
     pub ending: Ending,
+    /// Margins of the recorded weights, with `upper` = 0, by increasing unit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub margins: Vec<MarginClaim>,
+}
+
+/// How wide the gap between the two classes of one output unit is (docs/loading.md, theorem 5). The *margin* of weights that are right on all rows is the Euclidean
+/// distance of the nearest row with a known target from the hyperplane, in the units of the file's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarginClaim {
+    /// The unit: free, reads columns alone, is an output.
+    pub unit: u32,
+    /// The margin of the recorded weights is at least this.
+    pub lower: f64,
+    /// No weights that are right on all rows have a margin above this.
+    pub upper: f64,
+}
+
+/// A point of the convex hull of the rows wanted 1 and one of the hull of those wanted 0: of either side each row by its multiplier over the sum of the side's. Half
+/// their distance bounds every margin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HullPoints {
+    /// Rows that want the unit to be 1, strictly increasing, without inputs.
+    pub left: Vec<Term>,
+    /// Rows that want it to be 0.
+    pub right: Vec<Term>,
 }
 
 /// Weights of one unit: its output is 1 iff `Σ weights·inputs + bias > 0`, over the columns' integers and the units' values.
@@ -142,4 +168,6 @@ pub struct LoadingCertificate {
     pub circuits: Vec<Circuit>,
     /// Refutation of "at most `lower` − 1 rows wrong"; empty if `lower` is 0.
     pub proof: Vec<ProofStep>,
+    /// For every claimed margin what bounds it.
+    pub hulls: Vec<HullPoints>,
 }

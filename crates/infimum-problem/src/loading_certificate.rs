@@ -1,5 +1,5 @@
 //! The container of loading certificates: a safetensors file like that of rung 1. Metadata key `claim` holds the claim as JSON; the
-//! tensors are bytes (U8): `weights`, `circuits`, `proof`, and `digest`, SHA-256 over the claim's bytes and then the three others'.
+//! tensors are bytes (U8): `weights`, `circuits`, `proof`, if margins are claimed `hulls`, and `digest`, SHA-256 over the claim's bytes and then the others' in this order.
 //!
 //! Numbers in them are written as `bytes.rs` says.
 //!
@@ -8,6 +8,7 @@
 //!   as it is, then the difference to the one before, signed), the multiplier (large), and for a unit's circuit how many inputs and a byte for each.
 //! * `proof`: how many steps, and for each: how many literals and the literals (signed), how many hints and for each how far back from
 //!   the step it lies. The number of clauses before the first step is the first number of all.
+//! * `hulls`: how many, and for each the two sides as a group's circuit has them.
 
 use std::collections::HashMap;
 
@@ -16,10 +17,12 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use crate::bytes::{Reader, Writer};
 use crate::certificate::{digest_of, tensor_of};
 use crate::{
-    CERTIFICATE_VERSION, CertificateError, Circuit, LoadingCertificate, LoadingClaim, Neuron, ProofStep, Scope, Term,
+    CERTIFICATE_VERSION, CertificateError, Circuit, HullPoints, LoadingCertificate, LoadingClaim, Neuron, ProofStep,
+    Scope, Term,
 };
 
-const TENSORS: [&str; 3] = ["weights", "circuits", "proof"];
+/// The last is there only if margins are claimed.
+const TENSORS: [&str; 4] = ["weights", "circuits", "proof", "hulls"];
 
 /// The kind named by a certificate's claim, e.g. `convex` or `loading`.
 pub fn kind_of(bytes: &[u8]) -> Result<String, CertificateError> {
@@ -46,9 +49,12 @@ impl LoadingCertificate {
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
         let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
         let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
-        let arrays = [self.weight_bytes(), self.circuit_bytes(), self.proof_bytes()];
-        let digest = digest_of(claim.as_bytes(), [&arrays[0], &arrays[1], &arrays[2]]);
-        let mut tensors = Vec::with_capacity(4);
+        let mut arrays = vec![self.weight_bytes(), self.circuit_bytes(), self.proof_bytes()];
+        if !self.claim.margins.is_empty() {
+            arrays.push(self.hull_bytes());
+        }
+        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
+        let mut tensors = Vec::with_capacity(5);
         for (name, bytes) in TENSORS.into_iter().zip(&arrays) {
             tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes).map_err(container)?));
         }
@@ -67,19 +73,23 @@ impl LoadingCertificate {
         }
         let tensors =
             SafeTensors::deserialize(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
-        let mut arrays: [&[u8]; 3] = [&[]; 3];
-        for (slot, name) in TENSORS.into_iter().enumerate() {
+        let mut arrays: Vec<&[u8]> = Vec::with_capacity(4);
+        for name in &TENSORS[..if claim.margins.is_empty() { 3 } else { 4 }] {
             let length = tensors.tensor(name).map_or(0, |view| view.data().len());
-            arrays[slot] = tensor_of(&tensors, name, Dtype::U8, &[length])?;
+            arrays.push(tensor_of(&tensors, name, Dtype::U8, &[length])?);
         }
-        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(text.as_bytes(), arrays) {
+        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(text.as_bytes(), arrays.iter().copied()) {
             return Err(CertificateError::Digest);
         }
         let damaged = |name| move || CertificateError::Container(format!("tensor `{name}` ends early or is malformed"));
         let neurons = read_weights(arrays[0]).ok_or_else(damaged(TENSORS[0]))?;
         let circuits = read_circuits(arrays[1]).ok_or_else(damaged(TENSORS[1]))?;
         let proof = read_proof(arrays[2]).ok_or_else(damaged(TENSORS[2]))?;
-        Ok(LoadingCertificate { claim, neurons, circuits, proof })
+        let hulls = match arrays.get(3) {
+            Some(bytes) => read_hulls(bytes).ok_or_else(damaged(TENSORS[3]))?,
+            None => Vec::new(),
+        };
+        Ok(LoadingCertificate { claim, neurons, circuits, proof, hulls })
     }
 
     fn weight_bytes(&self) -> Vec<u8> {
@@ -103,19 +113,16 @@ impl LoadingCertificate {
                 Scope::Unit(unit) => (true, 2 * u64::from(unit) + 1),
             };
             writer.put(scope);
-            for side in [&circuit.left, &circuit.right] {
-                writer.put(side.len() as u64);
-                let mut before = 0;
-                for term in side {
-                    writer.signed(i64::from(term.row) - before);
-                    before = i64::from(term.row);
-                    writer.magnitude(&term.multiplier);
-                    if of_unit {
-                        writer.put(term.inputs.len() as u64);
-                        writer.bytes.extend(term.inputs.iter().map(|&input| u8::from(input)));
-                    }
-                }
-            }
+            [&circuit.left, &circuit.right].into_iter().for_each(|side| write_side(&mut writer, side, of_unit));
+        }
+        writer.bytes
+    }
+
+    fn hull_bytes(&self) -> Vec<u8> {
+        let mut writer = Writer::default();
+        writer.put(self.hulls.len() as u64);
+        for hulls in &self.hulls {
+            [&hulls.left, &hulls.right].into_iter().for_each(|side| write_side(&mut writer, side, false));
         }
         writer.bytes
     }
@@ -137,6 +144,20 @@ impl LoadingCertificate {
             step.hints.iter().for_each(|&hint| writer.put(first + place as u64 - hint));
         }
         writer.bytes
+    }
+}
+
+fn write_side(writer: &mut Writer, side: &[Term], of_unit: bool) {
+    writer.put(side.len() as u64);
+    let mut before = 0;
+    for term in side {
+        writer.signed(i64::from(term.row) - before);
+        before = i64::from(term.row);
+        writer.magnitude(&term.multiplier);
+        if of_unit {
+            writer.put(term.inputs.len() as u64);
+            writer.bytes.extend(term.inputs.iter().map(|&input| u8::from(input)));
+        }
     }
 }
 
@@ -166,6 +187,15 @@ fn read_circuits(bytes: &[u8]) -> Option<Vec<Circuit>> {
         circuits.push(Circuit { scope, left, right });
     }
     reader.end(circuits)
+}
+
+fn read_hulls(bytes: &[u8]) -> Option<Vec<HullPoints>> {
+    let mut reader = Reader::new(bytes);
+    let count = reader.count()?;
+    let hulls = (0..count)
+        .map(|_| Some(HullPoints { left: read_side(&mut reader, false)?, right: read_side(&mut reader, false)? }))
+        .collect::<Option<Vec<HullPoints>>>()?;
+    reader.end(hulls)
 }
 
 fn read_side(reader: &mut Reader, of_unit: bool) -> Option<Vec<Term>> {
@@ -234,6 +264,7 @@ mod tests {
                 lower: 1,
                 upper: Some(2),
                 ending: Ending::TimeLimit,
+                margins: vec![crate::MarginClaim { unit: 0, lower: 0.1, upper: 0.3 }],
             },
             neurons: Some(vec![Neuron { weights: vec![huge, 0.into()], bias: (-1).into() }]),
             circuits: vec![
@@ -248,6 +279,7 @@ mod tests {
                 ProofStep { clause: vec![1, -70_000], hints: vec![12, 3] },
                 ProofStep { clause: vec![], hints: vec![13, 1] },
             ],
+            hulls: vec![HullPoints { left: vec![term(2, 3)], right: vec![term(0, 1), term(400, 1 << 50)] }],
         }
     }
 
@@ -257,7 +289,9 @@ mod tests {
         let bytes = certificate.to_bytes().unwrap();
         assert_eq!(kind_of(&bytes).unwrap(), "loading");
         assert_eq!(LoadingCertificate::from_bytes(&bytes).unwrap(), certificate);
-        let without = LoadingCertificate { neurons: None, circuits: vec![], proof: vec![], ..certificate };
+        let mut without =
+            LoadingCertificate { neurons: None, circuits: vec![], proof: vec![], hulls: vec![], ..certificate };
+        without.claim.margins.clear();
         assert_eq!(LoadingCertificate::from_bytes(&without.to_bytes().unwrap()).unwrap(), without);
     }
 

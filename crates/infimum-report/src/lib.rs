@@ -15,7 +15,9 @@ mod points;
 pub mod print;
 
 pub use info::{Closing, Header, Proof, Row};
-pub use loading::{LoadingClosing, LoadingHeader, TermLine, loading_answer, loading_closing, loading_header};
+pub use loading::{
+    LoadingClosing, LoadingHeader, MarginLine, TermLine, loading_answer, loading_closing, loading_header,
+};
 pub use log::Log;
 pub use plot::{Line, curve_svg};
 pub use points::{Point, SeriesClosing, point, points_csv, points_head, series_closing};

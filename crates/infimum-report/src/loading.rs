@@ -43,6 +43,17 @@ pub struct TermLine {
     pub values: String,
 }
 
+/// The margin of a separable unit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MarginLine {
+    /// The unit's name.
+    pub unit: String,
+    /// The nearest row is at least so far from the hyperplane, in the units of the columns.
+    pub reached: f64,
+    /// No hyperplane that is right on all rows does better.
+    pub bound: f64,
+}
+
 /// What is known at the end.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LoadingClosing {
@@ -62,6 +73,8 @@ pub struct LoadingClosing {
     pub proof: Proof,
     /// Units with their weights, a line each.
     pub weights: Vec<String>,
+    /// Margins of the units that have one.
+    pub margins: Vec<MarginLine>,
     /// A contradiction of few rows, if the proof rests on one alone.
     pub contradiction: Vec<TermLine>,
     /// Two rows (from 1) with equal values that want different outputs, if they are the contradiction.
@@ -196,6 +209,10 @@ pub fn loading_closing(out: &mut dyn Write, closing: &LoadingClosing) -> io::Res
     }
     if closing.weights.len() > LINES {
         writeln!(out, "unit       … {} more in model.json", closing.weights.len() - LINES)?;
+    }
+    for line in closing.margins.iter().take(LINES) {
+        let (unit, reached, bound) = (one_line(&line.unit), line.reached, line.bound);
+        writeln!(out, "margin     {unit}: nearest row at {reached:.6e}; none can exceed {bound:.6e}  ({proven})")?;
     }
     let [circuits, steps, bytes] = closing.size;
     writeln!(

@@ -2,7 +2,7 @@
 //!
 //! Few of the rows decide: a unit is separated on some of its rows, the hyperplane is tried on all, the rows that it gets most wrong join, until none is wrong or
 //! some contradict each other. Invariant: what is not separable on some of the rows is not separable on all. The first rows are those that a perceptron over
-//! all of them found hardest.
+//! all of them found hardest. If all units are separated, each is given a maximal margin (`margin`).
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use infimum_problem::{Circuit, LoadingProblem, Neuron, ProofStep, Scope};
 use rayon::prelude::*;
 
 use crate::exact_simplex::{Exact, separate};
+use crate::margin::{Margin, Separated, widest};
 use crate::points::GroupPoints;
 use crate::propagator::circuit;
 use crate::separation::crash::Start;
@@ -23,14 +24,22 @@ const JOIN: usize = 2;
 
 /// What becomes of one unit.
 enum Unit {
-    Weights(Neuron),
+    Separated(Plane),
     Contradiction(Terms),
     Stopped,
 }
 
+/// A separating hyperplane: over scaled coordinates, over the integers, and the points that led to it.
+struct Plane {
+    scaled: Vec<f64>,
+    neuron: Neuron,
+    chosen: Vec<u32>,
+}
+
 /// The answer to "all rows right?".
 pub(crate) enum Flat {
-    Weights(Vec<Neuron>),
+    /// Weights, and the margins of the units that have one.
+    Weights(Vec<Neuron>, Vec<Margin>),
     /// A circuit and the refutation by it.
     Contradiction(Circuit, Vec<ProofStep>),
     Stopped,
@@ -39,14 +48,14 @@ pub(crate) enum Flat {
 /// Decides whether all rows can be right.
 pub(crate) fn decide(problem: &LoadingProblem, stop: &(dyn Fn() -> bool + Sync)) -> Flat {
     let network = &problem.network;
-    let mut neurons: Vec<Option<Neuron>> = vec![None; network.units.len()];
+    let mut planes: Vec<Option<(Arc<GroupPoints>, Plane)>> = network.units.iter().map(|_| None).collect();
     for (group, (columns, units)) in network.groups().into_iter().enumerate() {
-        let points = GroupPoints::new(problem, &columns);
+        let points = Arc::new(GroupPoints::new(problem, &columns));
         let solved: Vec<(u32, Unit)> =
             units.par_iter().map(|&unit| (unit, separate_unit(problem, &points, unit, stop))).collect();
         for (unit, found) in solved {
             match found {
-                Unit::Weights(neuron) => neurons[unit as usize] = Some(neuron),
+                Unit::Separated(plane) => planes[unit as usize] = Some((points.clone(), plane)),
                 Unit::Contradiction(terms) => {
                     let rows = wanted(problem, &points, unit).rows;
                     let row = |point: u32, left: bool| rows[point as usize][usize::from(left)].unwrap_or_default();
@@ -59,8 +68,17 @@ pub(crate) fn decide(problem: &LoadingProblem, stop: &(dyn Fn() -> bool + Sync))
             }
         }
     }
-    match neurons.into_iter().collect() {
-        Some(neurons) => Flat::Weights(neurons),
+    let wide = planes.into_par_iter().enumerate().map(|(unit, plane)| {
+        let (points, Plane { scaled, neuron, chosen }) = plane?;
+        let sides = wanted(problem, &points, unit as u32).sides;
+        let asked = Separated { problem, points: &points, unit: unit as u32, sides: &sides, chosen, scaled: &scaled };
+        Some(widest(asked, neuron, stop))
+    });
+    match wide.collect::<Option<Vec<(Neuron, Option<Margin>)>>>() {
+        Some(units) => {
+            let (neurons, margins): (Vec<Neuron>, Vec<Option<Margin>>) = units.into_iter().unzip();
+            Flat::Weights(neurons, margins.into_iter().flatten().collect())
+        }
         None => Flat::Stopped,
     }
 }
@@ -101,9 +119,9 @@ fn separate_unit(problem: &LoadingProblem, points: &GroupPoints, unit: u32, stop
         if violators.is_empty() {
             let wanted: Vec<(u32, i8)> = all.iter().map(|&p| (p, sides[p as usize])).collect();
             return match weights::integers(points, &scaled, &wanted, stop) {
-                Some(neuron) => Unit::Weights(neuron),
+                Some(neuron) => Unit::Separated(Plane { scaled, neuron, chosen }),
                 None if stop() => Unit::Stopped,
-                None => exactly(points, &sides, &all, stop),
+                None => exactly(points, &sides, &all, chosen, stop),
             };
         }
         let before = chosen.len();
@@ -115,12 +133,12 @@ fn separate_unit(problem: &LoadingProblem, points: &GroupPoints, unit: u32, stop
         }
         if chosen.len() == before {
             // All that is wrong is there already: the arithmetic of f64 is at its end.
-            return exactly(points, &sides, &all, stop);
+            return exactly(points, &sides, &all, chosen, stop);
         }
         match on_some(points, &sides, &chosen) {
             Ok(found) => scaled = found,
             Err(Some(terms)) => return Unit::Contradiction(terms),
-            Err(None) => return exactly(points, &sides, &all, stop),
+            Err(None) => return exactly(points, &sides, &all, chosen, stop),
         }
     }
 }
@@ -141,10 +159,13 @@ fn on_some(points: &GroupPoints, sides: &[i8], chosen: &[u32]) -> Result<Vec<f64
     }
 }
 
-fn exactly(points: &GroupPoints, sides: &[i8], all: &[u32], stop: &dyn Fn() -> bool) -> Unit {
+fn exactly(points: &GroupPoints, sides: &[i8], all: &[u32], chosen: Vec<u32>, stop: &dyn Fn() -> bool) -> Unit {
     let wanted: Vec<(u32, i8)> = all.iter().map(|&p| (p, sides[p as usize])).collect();
     match separate(&points.exact, &wanted, stop) {
-        Exact::Separated(weights) => Unit::Weights(weights::neuron(weights)),
+        Exact::Separated(weights) => {
+            let scaled = vec![0.0; points.scaled.coordinates];
+            Unit::Separated(Plane { scaled, neuron: weights::neuron(weights), chosen })
+        }
         Exact::Conflict(terms) => Unit::Contradiction(terms),
         Exact::Stopped => Unit::Stopped,
     }

@@ -11,6 +11,7 @@
 mod exact_simplex;
 mod flat;
 mod formula;
+mod margin;
 mod mixed;
 mod points;
 mod propagator;
@@ -21,6 +22,8 @@ mod weights;
 
 use dashu_int::IBig;
 use infimum_problem::{Circuit, Ending, Event, LoadingProblem, Monitor, Neuron, ProofStep, Stop};
+
+pub use crate::margin::Margin;
 
 use crate::flat::Flat;
 use crate::refute::{Refutation, refute};
@@ -58,6 +61,8 @@ pub struct Outcome {
     pub circuits: Vec<Circuit>,
     /// Its steps; empty if `lower` is 0.
     pub proof: Vec<ProofStep>,
+    /// Margins of the weights, if no unit reads another and all rows are right; of units whose rows do not all want the same.
+    pub margins: Vec<Margin>,
     /// How it ended.
     pub ending: Ending,
     /// Conflicts of the search with the points.
@@ -74,6 +79,7 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
         neurons: None,
         circuits: Vec::new(),
         proof: Vec::new(),
+        margins: Vec::new(),
         ending: Ending::Stalled,
         conflicts: 0,
         message: String::new(),
@@ -108,9 +114,9 @@ fn separate_all(problem: &LoadingProblem, options: &Options, monitor: &dyn Monit
         Err(_) => flat::decide(problem, &stop),
     };
     match found {
-        Flat::Weights(neurons) => {
+        Flat::Weights(neurons, margins) => {
             let Some(wrong) = weights::wrong_rows(problem, &neurons) else { return false };
-            (outcome.upper, outcome.neurons) = (Some(wrong), Some(neurons));
+            (outcome.upper, outcome.neurons, outcome.margins) = (Some(wrong), Some(neurons), margins);
             outcome.ending = if options.allowed.is_some() { Ending::Satisfiable } else { Ending::Optimal };
             wrong == 0
         }

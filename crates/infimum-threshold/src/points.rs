@@ -74,8 +74,13 @@ impl Scaled {
         indices.iter().zip(values).for_each(|(&j, &x)| weights[j as usize] += step * x);
     }
 
-    /// Weights and bias over the integers, as `f64` with a power of two each: `value·2^power`; the last is the bias, given exactly as
-    /// terms because the shifts are integers.
+    /// The binary logarithm of the change of column j's integers that is 1 over scaled coordinates, about; `None` if they are all the same.
+    pub(crate) fn reach(&self, j: usize) -> Option<f64> {
+        let (power, gain) = self.gains[j];
+        (gain > 0.0).then(|| power as f64 - gain.log2())
+    }
+
+    /// Weights over the integers, as `f64` with a power of two each: `value·2^power`.
     pub(crate) fn unscaled(&self, weights: &[f64]) -> Vec<(f64, i64)> {
         self.gains.iter().zip(weights).map(|(&(power, gain), &w)| (w * gain, -power)).collect()
     }

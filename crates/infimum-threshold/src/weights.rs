@@ -4,17 +4,19 @@
 //! rounded; the first that has the wanted sign on every row, by exact sums, is taken. If none has, the exact simplex is asked. So small weights come first: a person can check
 //! them. Tables become weights by the perceptron in integers, which ends, as a table that satisfies the formula is a threshold function.
 
-use dashu_int::{IBig, UBig};
+use std::collections::HashSet;
+
+use dashu_int::{IBig, UBig, ops::BitTest};
 use infimum_problem::{Columns, Function, LoadingProblem, Neuron, Points, UnitKind};
+use rayon::prelude::*;
 
 use crate::exact_simplex::{Exact, separate};
 use crate::points::GroupPoints;
 use crate::propagator::Hyperplane;
 use crate::separation::circuit::common_divisor;
 
-/// Largest magnitudes of weights that are tried, as powers of two after the small numbers.
+/// Largest magnitudes of weights that are tried before powers of two.
 const SMALL: [u64; 14] = [1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 20, 24, 32];
-const POWERS: std::ops::RangeInclusive<u32> = 6..=60;
 /// Updates of a table's perceptron.
 const TABLE_UPDATES: usize = 10_000_000;
 
@@ -46,68 +48,125 @@ pub(crate) fn neuron(mut weights: Vec<IBig>) -> Neuron {
 }
 
 fn rounded(points: &GroupPoints, scaled: &[f64], wanted: &[(u32, i8)]) -> Option<Neuron> {
-    let d = points.exact.columns();
-    let unscaled = points.scaled.unscaled(&scaled[..d]);
-    // w_j = value·2^power; the largest magnitude decides the scale.
-    let top = unscaled.iter().filter(|entry| entry.0 != 0.0).map(|&(value, power)| exponent(value) + power).max();
-    let sizes = SMALL.iter().map(|&size| (size as f64, 0)).chain(POWERS.map(|power| (1.0, i64::from(power))));
-    for (size, more) in sizes {
-        let weights: Vec<IBig> = match top {
-            None => vec![IBig::ZERO; d],
-            Some(top) => unscaled.iter().map(|&(value, power)| whole(value * size, power - top + more)).collect(),
-        };
-        let mut neuron = Neuron { weights, bias: IBig::ZERO };
-        if let Some(bias) = middle(points, &neuron, wanted) {
-            neuron.bias = bias;
-            return Some(neuron);
-        }
-    }
-    None
+    let direction = direction(points, &scaled[..points.exact.columns()]);
+    let open = open(points, wanted);
+    sizes(&direction).find_map(|size| with_middle(points, &along(&direction, Some(&size)), wanted, &open))
 }
 
-/// The exponent of a double that is not 0: `1 ≤ |value|·2^−exponent < 2`.
-fn exponent(value: f64) -> i64 {
-    value.abs().log2().floor() as i64
+/// The points of which nothing is wanted.
+pub(crate) fn open(points: &GroupPoints, wanted: &[(u32, i8)]) -> Vec<u32> {
+    let mut open = vec![true; points.len()];
+    wanted.iter().for_each(|entry| open[entry.0 as usize] = false);
+    (0..points.len() as u32).filter(|&p| open[p as usize]).collect()
 }
 
-/// `value·2^power`, rounded.
-fn whole(value: f64, power: i64) -> IBig {
-    let scale = power.clamp(-1_200, 60) as f64;
-    let near = value * scale.exp2();
-    if near.abs() < 1e18 {
-        return IBig::from(near.round() as i64);
-    }
-    let mantissa = (value * (52.0 - exponent(value) as f64).exp2()).round() as i64;
-    let shift = power + exponent(value) - 52;
-    if shift >= 0 { IBig::from(mantissa) << shift as usize } else { IBig::from(mantissa) >> (-shift) as usize }
+/// Weights over scaled coordinates as integers of the same direction over the columns' integers, exactly.
+pub(crate) fn direction(points: &GroupPoints, scaled: &[f64]) -> Vec<IBig> {
+    let parts: Vec<(i64, i64)> = points
+        .scaled
+        .unscaled(scaled)
+        .into_iter()
+        .map(|(value, power)| {
+            let bits = value.to_bits();
+            let (exponent, fraction) = ((bits >> 52 & 0x7ff) as i64, (bits & ((1 << 52) - 1)) as i64);
+            let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+            (if value < 0.0 { -mantissa } else { mantissa }, exponent.max(1) - 1_075 + power)
+        })
+        .collect();
+    let least = parts.iter().filter(|part| part.0 != 0).map(|part| part.1).min().unwrap_or(0);
+    let whole = |&(mantissa, power): &(i64, i64)| IBig::from(mantissa) << usize::try_from(power - least).unwrap_or(0);
+    parts.iter().map(whole).collect()
 }
 
-/// A bias between the sums of the points wanted positive and those wanted negative: the integer nearest the middle; `None` if there is none.
-fn middle(points: &GroupPoints, neuron: &Neuron, wanted: &[(u32, i8)]) -> Option<IBig> {
-    let (mut lowest, mut highest): (Option<IBig>, Option<IBig>) = (None, None);
-    for &(p, side) in wanted {
-        let sum = dot(&points.exact, p as usize, &neuron.weights);
-        let slot = if side > 0 { &mut lowest } else { &mut highest };
-        let better = slot.as_ref().is_none_or(|best| if side > 0 { sum < *best } else { sum > *best });
-        if better {
-            *slot = Some(sum);
-            if let (Some(lowest), Some(highest)) = (&lowest, &highest)
-                && *lowest <= highest + IBig::ONE
-            {
-                // Between them must lie an integer −bias with highest < −bias < lowest.
-                return None;
-            }
-        }
+/// Largest magnitudes of weights along a direction that are worth a try.
+pub(crate) fn sizes(direction: &[IBig]) -> impl Iterator<Item = UBig> + use<> {
+    let bits = direction.iter().map(BitTest::bit_len).max().unwrap_or(0) as u32;
+    let next = |power: &u32| Some(if *power < 60 { power + 1 } else { power + power / 4 });
+    let powers = std::iter::successors(Some(6), next).take_while(move |&power| power <= bits.max(60));
+    SMALL.into_iter().map(UBig::from).chain(powers.map(|power| UBig::ONE << power as usize))
+}
+
+/// The direction as integers of which the largest is `size`, rounded; without a size 2^13 times the direction, so that the middle is an integer and
+/// to be off it costs little.
+pub(crate) fn along(direction: &[IBig], size: Option<&UBig>) -> Vec<IBig> {
+    let magnitudes = || direction.iter().map(|value| value.clone().into_parts().1);
+    let most = magnitudes().max().unwrap_or_default();
+    match size {
+        Some(size) if !most.is_zero() => (direction.iter())
+            .map(|value| {
+                let (sign, magnitude) = value.clone().into_parts();
+                IBig::from_parts(sign, (magnitude * size * 2u32 + &most) / (&most * 2u32))
+            })
+            .collect(),
+        _ => direction.iter().map(|value| value << 13).collect(),
     }
-    Some(match (lowest, highest) {
+}
+
+/// These weights with a bias between the sums of the points wanted positive and those wanted negative, and not opposite to that of a point of `open`, so that no sum is 0: of
+/// such integers the one nearest the middle; `None` if there is none.
+pub(crate) fn with_middle(
+    points: &GroupPoints,
+    weights: &[IBig],
+    wanted: &[(u32, i8)],
+    open: &[u32],
+) -> Option<Neuron> {
+    let (lowest, highest) = extremes(points, weights, wanted);
+    let middle = match (&lowest, &highest) {
+        // Between them must lie an integer −bias with highest < −bias < lowest.
+        (Some(lowest), Some(highest)) if *lowest <= highest + IBig::ONE => return None,
         (Some(lowest), Some(highest)) => -((lowest + highest) >> 1),
         (Some(lowest), None) => IBig::ONE - lowest,
         (None, Some(highest)) => -IBig::ONE - highest,
         (None, None) => -IBig::ONE,
-    })
+    };
+    let taken: HashSet<IBig> = open.iter().map(|&p| -dot(&points.exact, p as usize, weights)).collect();
+    let fits = |bias: &IBig| {
+        lowest.as_ref().is_none_or(|lowest| lowest + bias > IBig::ZERO)
+            && highest.as_ref().is_none_or(|highest| highest + bias < IBig::ZERO)
+            && !taken.contains(bias)
+    };
+    let offsets = (0..=taken.len() as i64).flat_map(|offset| [offset, -offset]);
+    let bias = offsets.map(|offset| &middle + IBig::from(offset)).find(fits)?;
+    Some(Neuron { weights: weights.to_vec(), bias })
 }
 
-fn dot(points: &Points, p: usize, weights: &[IBig]) -> IBig {
+/// The lowest weighted sum of the points wanted positive, and the highest of those wanted negative.
+pub(crate) fn extremes(points: &GroupPoints, weights: &[IBig], wanted: &[(u32, i8)]) -> (Option<IBig>, Option<IBig>) {
+    let narrow: Option<Vec<i64>> = weights.iter().map(|weight| i64::try_from(weight).ok()).collect();
+    let sum = |p: u32| narrow.as_ref().and_then(|weights| narrow_dot(&points.exact, p as usize, weights));
+    let outer = |one: [Option<IBig>; 2], other: [Option<IBig>; 2]| {
+        let ([low, high], [other_low, other_high]) = (one, other);
+        [low.into_iter().chain(other_low).min(), high.into_iter().chain(other_high).max()]
+    };
+    let of_some = |some: &[(u32, i8)]| {
+        let (mut low, mut high) = (i128::MAX, i128::MIN);
+        let mut wide = [None, None];
+        for &(p, side) in some {
+            match sum(p) {
+                Some(sum) if side > 0 => low = low.min(sum),
+                Some(sum) => high = high.max(sum),
+                None => {
+                    let sum = Some(dot(&points.exact, p as usize, weights));
+                    wide = outer(wide, if side > 0 { [sum, None] } else { [None, sum] });
+                }
+            }
+        }
+        let narrow = [(low < i128::MAX).then(|| low.into()), (high > i128::MIN).then(|| high.into())];
+        outer(wide, narrow)
+    };
+    let [lowest, highest] = wanted.par_chunks(4_096).map(of_some).reduce(|| [None, None], outer);
+    (lowest, highest)
+}
+
+fn narrow_dot(points: &Points, p: usize, weights: &[i64]) -> Option<i128> {
+    let Points::Narrow(matrix) = points else { return None };
+    let (indices, values) = matrix.row(p);
+    let mut products =
+        indices.iter().zip(values).map(|(&j, &value)| i128::from(weights[j as usize]) * i128::from(value));
+    products.try_fold(0i128, i128::checked_add)
+}
+
+pub(crate) fn dot(points: &Points, p: usize, weights: &[IBig]) -> IBig {
     points.row(p).into_iter().map(|(j, value)| &weights[j as usize] * &*value).sum()
 }
 

@@ -62,10 +62,12 @@ fn answer(path: &std::path::Path, hidden: usize, allowed: Option<u64>) -> (Endin
             lower: outcome.lower,
             upper: outcome.upper,
             ending: outcome.ending,
+            margins: outcome.margins.iter().map(|margin| margin.claim).collect(),
         },
         neurons: outcome.neurons,
         circuits: outcome.circuits,
         proof: outcome.proof,
+        hulls: outcome.margins.into_iter().map(|margin| margin.hulls).collect(),
     };
     let verdict = check_loading_problem(problem, &certificate);
     assert!(verdict.is_ok(), "{name} k={hidden}: {:?}", verdict.err());

@@ -97,10 +97,12 @@ fn certificate(problem: &LoadingProblem, options: &Options, outcome: &Outcome) -
             lower: outcome.lower,
             upper: outcome.upper,
             ending: outcome.ending,
+            margins: outcome.margins.iter().map(|margin| margin.claim).collect(),
         },
         neurons: outcome.neurons.clone(),
         circuits: outcome.circuits.clone(),
         proof: outcome.proof.clone(),
+        hulls: outcome.margins.iter().map(|margin| margin.hulls.clone()).collect(),
     }
 }
 

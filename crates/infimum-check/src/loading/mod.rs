@@ -3,6 +3,7 @@
 
 mod circuits;
 mod formula;
+mod margins;
 mod proof;
 mod steps;
 mod symmetry;

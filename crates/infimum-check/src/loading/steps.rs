@@ -5,6 +5,7 @@ use infimum_problem::{CERTIFICATE_VERSION, Ending, LoadingCertificate, LoadingPr
 
 use super::circuits::Lemmas;
 use super::formula::Formula;
+use super::margins;
 use super::proof::refutes;
 use super::weights::wrong_rows;
 use super::words;
@@ -56,6 +57,7 @@ pub fn check_loading_problem(
 ) -> Result<LoadingVerdict, Refusal> {
     problem_step(problem, certificate)?;
     upper_step(problem, certificate)?;
+    margins::check(problem, certificate).map_err(|reason| Refusal::new(Step::Margins, reason))?;
     lower_step(problem, certificate)?;
     ending_step(certificate)?;
     let claim = &certificate.claim;

@@ -34,8 +34,7 @@ pub(crate) fn wrong_rows(problem: &LoadingProblem, neurons: &[Neuron]) -> Result
                     let got = neuron.weights.len();
                     return Err(format!("unit `{}`: expected {expected} weights, got {got}", unit.name));
                 }
-                let narrow: Option<Vec<i64>> = neuron.weights.iter().map(|weight| i64::try_from(weight).ok()).collect();
-                Ready::Free { weights: neuron, narrow: narrow.zip(i64::try_from(&neuron.bias).ok()) }
+                Ready::Free { weights: neuron, narrow: narrowed(neuron) }
             }
         });
     }
@@ -51,6 +50,12 @@ pub(crate) fn wrong_rows(problem: &LoadingProblem, neurons: &[Neuron]) -> Result
         Ok(wrong)
     });
     counts.into_iter().sum()
+}
+
+/// Weights and bias as small numbers, if they are.
+pub(super) fn narrowed(neuron: &Neuron) -> Option<(Vec<i64>, i64)> {
+    let weights: Option<Vec<i64>> = neuron.weights.iter().map(|weight| i64::try_from(weight).ok()).collect();
+    weights.zip(i64::try_from(&neuron.bias).ok())
 }
 
 /// Number of columns among a unit's inputs.
@@ -71,7 +76,8 @@ fn evaluate(problem: &LoadingProblem, ready: &[Ready], row: usize, values: &mut 
             Ready::Free { weights, narrow } => {
                 let narrow =
                     narrow.as_ref().and_then(|(weights, bias)| narrow_sum(problem, unit, weights, *bias, row, values));
-                match narrow.unwrap_or_else(|| wide_sum(problem, unit, weights, row, values)) {
+                let sign = narrow.map(|sum| sum.cmp(&0));
+                match sign.unwrap_or_else(|| wide_sum(problem, unit, weights, row, values).cmp(&IBig::ZERO)) {
                     Ordering::Less => false,
                     Ordering::Greater => true,
                     Ordering::Equal => {
@@ -85,7 +91,7 @@ fn evaluate(problem: &LoadingProblem, ready: &[Ready], row: usize, values: &mut 
 }
 
 /// The place of a column among a unit's inputs.
-fn place_of(unit: &Unit, column: u32) -> Option<usize> {
+pub(super) fn place_of(unit: &Unit, column: u32) -> Option<usize> {
     match &unit.columns {
         Columns::None => None,
         Columns::All => Some(column as usize),
@@ -99,15 +105,15 @@ fn held<'a, T>(unit: &'a Unit, weights: &'a [T], values: &'a [bool]) -> impl Ite
     unit.units.iter().zip(weights).filter(|(input, _)| values[**input as usize]).map(|(_, weight)| weight)
 }
 
-/// How the weighted sum compares with 0, if the numbers are small enough.
-fn narrow_sum(
+/// The weighted sum, if the numbers are small enough.
+pub(super) fn narrow_sum(
     problem: &LoadingProblem,
     unit: &Unit,
     weights: &[i64],
     bias: i64,
     row: usize,
     values: &[bool],
-) -> Option<Ordering> {
+) -> Option<i128> {
     let Points::Narrow(matrix) = &problem.points else { return None };
     let mut sum = i128::from(bias);
     let (columns, entries) = matrix.row(row);
@@ -121,11 +127,11 @@ fn narrow_sum(
     for &weight in held(unit, weights, values) {
         sum = sum.checked_add(weight.into())?;
     }
-    Some(sum.cmp(&0))
+    Some(sum)
 }
 
-/// How the weighted sum compares with 0.
-fn wide_sum(problem: &LoadingProblem, unit: &Unit, neuron: &Neuron, row: usize, values: &[bool]) -> Ordering {
+/// The weighted sum.
+pub(super) fn wide_sum(problem: &LoadingProblem, unit: &Unit, neuron: &Neuron, row: usize, values: &[bool]) -> IBig {
     let mut sum = neuron.bias.clone();
     for (column, entry) in problem.points.row(row) {
         if let Some(place) = place_of(unit, column) {
@@ -133,5 +139,5 @@ fn wide_sum(problem: &LoadingProblem, unit: &Unit, neuron: &Neuron, row: usize, 
         }
     }
     held(unit, &neuron.weights, values).for_each(|weight| sum += weight);
-    sum.cmp(&IBig::ZERO)
+    sum
 }

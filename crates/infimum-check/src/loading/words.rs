@@ -57,6 +57,14 @@ pub(crate) fn bounds(claim: &LoadingClaim) -> String {
         Some(upper) => text.push_str(&format!(" The recorded weights are wrong on exactly {upper} of {rows}.")),
         None => text.push_str(" No weights are recorded."),
     }
+    for margin in &claim.margins {
+        let name = claim.network.units.get(margin.unit as usize).map_or("", |unit| &unit.name);
+        text.push_str(&format!(
+            " Unit `{name}`: the nearest row is at least {:e} from the recorded hyperplane; no weights that are right on all rows do better than \
+             {:e}.",
+            margin.lower, margin.upper
+        ));
+    }
     text
 }
 

@@ -7,6 +7,7 @@ use dashu_int::IBig;
 use infimum_data::{LoadingRequest, load_loading};
 use infimum_problem::{Ending, LoadingCertificate, LoadingProblem, Network};
 
+use super::margins::gap;
 use super::mutations::{xor_optimal, xor_with_one_hidden, xor_with_two_hidden, xor_without_hidden, zigzag_with_skip};
 use super::{all_circuits, refuted};
 
@@ -52,6 +53,7 @@ fn open() -> LoadingCertificate {
 
 fn valid() -> Vec<(&'static str, LoadingCertificate)> {
     vec![
+        ("loading-margin", about("gap.csv", gap())),
         ("loading-no-hidden", about("builtin:xor", xor_without_hidden())),
         ("loading-one-hidden", about("builtin:xor", xor_with_one_hidden())),
         ("loading-open-targets", open()),
@@ -64,7 +66,7 @@ fn valid() -> Vec<(&'static str, LoadingCertificate)> {
 type Change = fn(&mut LoadingCertificate);
 
 /// The step that refuses, the valid certificate, and what is changed.
-const CHANGES: [(&str, &str, Change); 20] = [
+const CHANGES: [(&str, &str, Change); 25] = [
     ("data--loading-no-column", "loading-skip", |c| c.claim.recipe.targets = vec!["z".into()]),
     ("data--loading-outputs", "loading-skip", |c| c.claim.network = Network::layered(&[1], 2)),
     ("problem--loading-other-order", "loading-open-targets", |c| c.claim.recipe.targets.reverse()),
@@ -78,6 +80,11 @@ const CHANGES: [(&str, &str, Change); 20] = [
         c.neurons.iter_mut().flatten().for_each(|neuron| neuron.weights.truncate(1));
     }),
     ("upper--loading-claimed-too-low", "loading-optimal", |c| c.claim.upper = Some(0)),
+    ("margins--loading-too-wide", "loading-margin", |c| c.claim.margins[0].lower = 0.8),
+    ("margins--loading-bound-too-low", "loading-margin", |c| c.claim.margins[0].upper = 0.79),
+    ("margins--loading-other-row", "loading-margin", |c| c.hulls[0].right[0].row = 4),
+    ("margins--loading-empty-side", "loading-margin", |c| c.hulls[0].left.clear()),
+    ("margins--loading-other-unit", "loading-margin", |c| c.claim.margins[0].unit = 7),
     ("circuits--loading-multiplier", "loading-no-hidden", |c| c.circuits[0].left[0].multiplier += 1u32),
     ("circuits--loading-empty-side", "loading-no-hidden", |c| c.circuits[0].left.clear()),
     ("circuits--loading-other-row", "loading-open-targets", |c| c.circuits[0].left[0].row = 3),
@@ -119,7 +126,7 @@ fn golden_certificates_are_those_made_here() {
         assert_ne!(&changed, certificate, "{name}");
         same("invalid_certificates", name, changed.to_bytes().expect("bytes"));
     }
-    let mut flipped = valid[0].1.to_bytes().expect("bytes");
+    let mut flipped = valid[1].1.to_bytes().expect("bytes");
     let last = flipped.len() - 40;
     flipped[last] ^= 1;
     same("invalid_certificates", "container--loading-flipped-bit", flipped);

@@ -3,6 +3,7 @@
 mod bytes;
 mod formula;
 mod golden;
+mod margins;
 mod mutations;
 #[path = "../../../tests/loading_oracle/mod.rs"]
 mod oracle;
@@ -105,6 +106,7 @@ fn claim(problem: &LoadingProblem, lower: u64, symmetry: bool) -> LoadingClaim {
         lower,
         upper: None,
         ending: Ending::TimeLimit,
+        margins: vec![],
     }
 }
 
@@ -176,7 +178,7 @@ fn refuted(problem: &LoadingProblem, circuits: &[Circuit], errors: u64, symmetry
         Answer::Satisfiable => None,
         Answer::Unsatisfiable(proof) => {
             let (claim, circuits) = (claim(problem, errors + 1, symmetry), circuits.to_vec());
-            Some(LoadingCertificate { claim, neurons: None, circuits, proof })
+            Some(LoadingCertificate { claim, neurons: None, circuits, proof, hulls: vec![] })
         }
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn xor_without_hidden() -> (LoadingProblem, LoadingCertificate) {
     let proof = vec![ProofStep { clause: vec![], hints: vec![1, 2, 3, 4, 5] }];
     let mut claim = claim(&problem, 1, true);
     (claim.allowed, claim.ending) = (Some(0), Ending::Infeasible);
-    (problem, LoadingCertificate { claim, neurons: None, circuits: vec![circuit], proof })
+    (problem, LoadingCertificate { claim, neurons: None, circuits: vec![circuit], proof, hulls: vec![] })
 }
 
 /// The same with the best weights: wrong on one row, and none are better.
@@ -62,7 +62,7 @@ pub(super) fn xor_with_two_hidden() -> (LoadingProblem, LoadingCertificate) {
     let mut claim = claim(&problem, 0, true);
     (claim.allowed, claim.upper, claim.ending) = (Some(0), Some(0), Ending::Satisfiable);
     let neurons = vec![neuron(&[2, 2], -1), neuron(&[2, 2], -3), neuron(&[2, -2], -1)];
-    (problem, LoadingCertificate { claim, neurons: Some(neurons), circuits: vec![], proof: vec![] })
+    (problem, LoadingCertificate { claim, neurons: Some(neurons), circuits: vec![], proof: vec![], hulls: vec![] })
 }
 
 /// A skip connection: the output reads the first column and a hidden unit. 0 1 0 1 along a line is impossible, also with one row wrong.
@@ -493,8 +493,13 @@ fn sums_that_leave_128_bits_are_computed_all_the_same() {
     let mut claim = claim(&problem, 0, false);
     (claim.upper, claim.ending) = (Some(0), Ending::Optimal);
     let weights = [i64::MAX, i64::MAX, i64::MIN + 1, i64::MIN + 1, 1];
-    let certificate =
-        LoadingCertificate { claim, neurons: Some(vec![neuron(&weights, 0)]), circuits: vec![], proof: vec![] };
+    let certificate = LoadingCertificate {
+        claim,
+        neurons: Some(vec![neuron(&weights, 0)]),
+        circuits: vec![],
+        proof: vec![],
+        hulls: vec![],
+    };
     assert_eq!(step_of(&problem, &certificate), None);
     // Six of them are more than 2^127, and stay positive.
     let rows = [vec![big; 6], vec![-big; 6]];
@@ -511,8 +516,13 @@ fn sums_that_leave_128_bits_are_computed_all_the_same() {
         right: vec![term(1, &(UBig::ONE << 127))],
     };
     let proof = vec![ProofStep { clause: vec![], hints: vec![1, 2, 3, 4] }];
-    let certificate =
-        LoadingCertificate { claim: super::claim(&problem, 1, false), neurons: None, circuits: vec![circuit], proof };
+    let certificate = LoadingCertificate {
+        claim: super::claim(&problem, 1, false),
+        neurons: None,
+        circuits: vec![circuit],
+        proof,
+        hulls: vec![],
+    };
     assert_eq!(step_of(&problem, &certificate), None);
     let mut wrong = certificate.clone();
     wrong.circuits[0].right[0].multiplier -= 1u32;
@@ -540,6 +550,6 @@ fn fixed_units_with_a_sum_of_0_are_0() {
     let mut claim = claim(&problem, 0, true);
     (claim.upper, claim.ending) = (Some(0), Ending::Optimal);
     let neurons = Some(vec![neuron(&[2], -1), neuron(&[-2], 3)]);
-    let certificate = LoadingCertificate { claim, neurons, circuits: vec![], proof: vec![] };
+    let certificate = LoadingCertificate { claim, neurons, circuits: vec![], proof: vec![], hulls: vec![] };
     assert_eq!(step_of(&problem, &certificate), None);
 }
