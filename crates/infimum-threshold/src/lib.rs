@@ -11,6 +11,7 @@
 mod exact_simplex;
 mod flat;
 mod formula;
+mod hitting;
 mod margin;
 mod mixed;
 mod points;
@@ -18,6 +19,7 @@ mod propagator;
 mod refute;
 mod search;
 mod separation;
+mod training;
 mod weights;
 
 use dashu_int::IBig;
@@ -28,6 +30,7 @@ pub use crate::margin::Margin;
 use crate::flat::Flat;
 use crate::refute::{Refutation, refute};
 use crate::search::{Answer, Search};
+use crate::training::Training;
 
 /// What is asked for.
 #[derive(Debug, Clone)]
@@ -241,21 +244,52 @@ impl State<'_> {
         }
     }
 
-    /// First looks for an incumbent by halving the distance between bound and incumbent with a small budget. Then raises the bound one by one; where the budget is
-    /// spent, asks in the middle and just below the incumbent, and then with twice the budget.
+    /// Without hidden units: weights with few wrong rows, and circuits, from hitting sets.
+    fn few_errors(&mut self) {
+        let (monitor, shared, seed) = (self.monitor, self.search.shared(), self.search.seed);
+        let mut take = |neurons| {
+            self.take(neurons, "hitting set");
+        };
+        self.known = search::few_errors(&shared, seed, &|| monitor.stop().is_some(), &mut take);
+    }
+
+    /// Trainings of the smooth network.
+    fn train(&mut self, training: &mut Option<Training>, times: usize) {
+        let monitor = self.monitor;
+        let Some(training) = training else { return };
+        for _ in 0..times {
+            if self.open().is_none() || monitor.stop().is_some() {
+                return;
+            }
+            for neurons in training.run(&|| monitor.stop().is_some()) {
+                self.take(neurons, "training");
+            }
+        }
+    }
+
+    /// First looks for an incumbent: by hitting sets or by training, and by halving the distance between bound and incumbent with a small budget. Then raises the bound one by
+    /// one, or by half of what is left where hitting sets found the incumbent, as it then is near the best; where the budget is spent, asks elsewhere in between, trains again,
+    /// and goes on with twice the budget.
     fn minimise(&mut self) {
         self.take(constant(self.search.problem()), "constant");
+        self.few_errors();
+        let hit = !self.known.is_empty();
+        let shared = self.search.shared();
+        let mut training = (!hit).then(|| Training::new(&shared.problem, self.search.seed));
+        self.train(&mut training, 1);
         while let Some((lower, upper)) = self.open() {
             if self.ask(lower + (upper - lower) / 2, Some(QUICK_BUDGET)).is_none() {
                 break;
             }
         }
+        self.train(&mut training, TRAININGS);
         let mut budget = FIRST_BUDGET;
         while let Some((lower, upper)) = self.open() {
             if self.monitor.stop().is_some() {
                 return self.stopped();
             }
-            let asked = [lower, lower + (upper - lower) / 2, upper - 1];
+            let middle = lower + (upper - lower) / 2;
+            let asked = if hit { [middle, lower, upper - 1] } else { [lower, middle, upper - 1] };
             let decided = (0..asked.len())
                 .any(|place| !asked[..place].contains(&asked[place]) && self.ask(asked[place], Some(budget)).is_some());
             if !decided && budget == i32::MAX {
@@ -263,6 +297,7 @@ impl State<'_> {
             }
             if !decided {
                 budget = budget.saturating_mul(2);
+                self.train(&mut training, TRAININGS);
             }
         }
         self.outcome.ending = Ending::Optimal;
@@ -277,6 +312,8 @@ impl State<'_> {
 
 /// Circuits of earlier questions without an answer that a question begins with, besides those of the last one.
 const KNOWN_UP_TO: usize = 2_000;
+/// Trainings of the smooth network at once.
+const TRAININGS: usize = 4;
 /// Conflicts of the SAT search that the first look for an incumbent may take.
 const QUICK_BUDGET: i32 = 300;
 /// Conflicts that the first questions may take.

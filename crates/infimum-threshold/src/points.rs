@@ -80,6 +80,11 @@ impl Scaled {
         (gain > 0.0).then(|| power as f64 - gain.log2())
     }
 
+    /// What is subtracted from column j's integers before they are scaled.
+    pub(crate) fn shift(&self, j: usize) -> &IBig {
+        &self.shifts[j]
+    }
+
     /// Weights over the integers, as `f64` with a power of two each: `value·2^power`.
     pub(crate) fn unscaled(&self, weights: &[f64]) -> Vec<(f64, i64)> {
         self.gains.iter().zip(weights).map(|(&(power, gain), &w)| (w * gain, -power)).collect()

@@ -13,6 +13,7 @@ use dashu_int::UBig;
 use infimum_problem::{Circuit, LoadingProblem, Neuron, ProofStep, Scope, Stop, Term};
 
 use crate::formula::Formula;
+use crate::hitting;
 use crate::points::GroupPoints;
 use crate::propagator::{Propagator, Record, Shared, circuit as circuit_of, clauses};
 use crate::refute::{Trace, Tracer, Until, trim};
@@ -86,6 +87,10 @@ impl Search {
     /// See [`complete`].
     pub(crate) fn complete(&self, circuits: &mut [Circuit]) -> Option<()> {
         complete(&self.shared, circuits)
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        self.shared.clone()
     }
 
     /// The rows that a search looks at: all, or, if no row may be wrong, the first of every kind and those that an order speaks of.
@@ -167,6 +172,21 @@ impl Search {
             }
             (answer, effort)
         })
+    }
+}
+
+/// Without hidden units and with the same inputs for all, weights with few wrong rows go to `take`, and circuits are returned; else none.
+pub(crate) fn few_errors(
+    shared: &Shared,
+    seed: u64,
+    stop: &dyn Fn() -> bool,
+    take: &mut dyn FnMut(Vec<Neuron>),
+) -> Vec<Circuit> {
+    match &shared.groups[..] {
+        [(points, start, _)] if shared.problem.network.is_flat() => {
+            hitting::few_errors(&shared.problem, points, start, seed, stop, take)
+        }
+        _ => Vec::new(),
     }
 }
 

@@ -62,20 +62,21 @@ pub(crate) fn open(points: &GroupPoints, wanted: &[(u32, i8)]) -> Vec<u32> {
 
 /// Weights over scaled coordinates as integers of the same direction over the columns' integers, exactly.
 pub(crate) fn direction(points: &GroupPoints, scaled: &[f64]) -> Vec<IBig> {
-    let parts: Vec<(i64, i64)> = points
-        .scaled
-        .unscaled(scaled)
-        .into_iter()
-        .map(|(value, power)| {
-            let bits = value.to_bits();
-            let (exponent, fraction) = ((bits >> 52 & 0x7ff) as i64, (bits & ((1 << 52) - 1)) as i64);
-            let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
-            (if value < 0.0 { -mantissa } else { mantissa }, exponent.max(1) - 1_075 + power)
-        })
-        .collect();
+    whole(&points.scaled.unscaled(scaled))
+}
+
+/// Numbers `value·2^power` times a common power of two, exactly.
+pub(crate) fn whole(numbers: &[(f64, i64)]) -> Vec<IBig> {
+    let dyadic = |&(value, power): &(f64, i64)| {
+        let bits = value.to_bits();
+        let (exponent, fraction) = ((bits >> 52 & 0x7ff) as i64, (bits & ((1 << 52) - 1)) as i64);
+        let mantissa = if exponent == 0 { fraction } else { fraction | 1 << 52 };
+        (if value < 0.0 { -mantissa } else { mantissa }, exponent.max(1) - 1_075 + power)
+    };
+    let parts: Vec<(i64, i64)> = numbers.iter().map(dyadic).collect();
     let least = parts.iter().filter(|part| part.0 != 0).map(|part| part.1).min().unwrap_or(0);
-    let whole = |&(mantissa, power): &(i64, i64)| IBig::from(mantissa) << usize::try_from(power - least).unwrap_or(0);
-    parts.iter().map(whole).collect()
+    let shifted = |&(mantissa, power): &(i64, i64)| IBig::from(mantissa) << usize::try_from(power - least).unwrap_or(0);
+    parts.iter().map(shifted).collect()
 }
 
 /// Largest magnitudes of weights along a direction that are worth a try.

@@ -16,7 +16,7 @@ const GAIN: u32 = 10_000;
 /// Multiplications of machine words that it may take, about.
 const WORK: f64 = 2e10;
 
-/// Where it ended.
+/// A normal and the hull points that it is of.
 pub(crate) struct Found {
     /// The normal over the columns' integers.
     pub(crate) direction: Vec<IBig>,
@@ -127,7 +127,7 @@ impl Hulls<'_> {
     }
 
     fn reduce(&mut self) {
-        let divisor = UBig::from(common_divisor(&self.lambda)).gcd(self.denominator.clone().into_parts().1);
+        let divisor = common_divisor(&self.lambda).gcd(self.denominator.clone().into_parts().1);
         if divisor > UBig::ONE {
             let divisor = IBig::from(divisor);
             self.lambda.iter_mut().for_each(|value| *value = &*value / &divisor);

@@ -124,7 +124,7 @@ impl Metric {
             (total, sums)
         });
         let difference = |j: usize| (&ones.1[j] * &zeros.0 - &zeros.1[j] * &ones.0) * &self.stretch[j];
-        let square: IBig = (0..self.scales.len()).map(|j| difference(j)).map(|entry| &entry * &entry).sum();
+        let square: IBig = (0..self.scales.len()).map(difference).map(|entry| &entry * &entry).sum();
         let totals = ones.0 * zeros.0 * IBig::from(2);
         rooted(square, &totals * &totals, self.least)
     }

@@ -14,6 +14,7 @@ use rayon::prelude::*;
 
 use crate::points::GroupPoints;
 use crate::weights;
+use exact::Found;
 use hulls::{Nearest, Rows};
 use measure::{Metric, Root};
 
@@ -60,7 +61,7 @@ pub(crate) fn widest(asked: Separated, neuron: Neuron, stop: &(dyn Fn() -> bool 
     let open = weights::open(points, &all);
     let mut best = Best { points, metric: &metric, all: &all, open: &open, neuron, margin: None, bound: None };
     best.margin = best.measured(&best.neuron);
-    let Some((direction, support)) = nearest(asked, &all, &metric, stop) else { return (best.neuron, None) };
+    let Some(Found { direction, support }) = nearest(asked, &all, &metric, stop) else { return (best.neuron, None) };
     best.bound_by(&support);
     best.round(&direction);
     if !best.reaches(ROUNDED) && !stop() {
@@ -186,12 +187,7 @@ impl Best<'_> {
 }
 
 /// The normal over the columns' integers, and the support with its multipliers, in `f64` as long as that lasts.
-fn nearest(
-    asked: Separated,
-    all: &[(u32, i8)],
-    metric: &Metric,
-    stop: &(dyn Fn() -> bool + Sync),
-) -> Option<(Vec<IBig>, Vec<(u32, UBig)>)> {
+fn nearest(asked: Separated, all: &[(u32, i8)], metric: &Metric, stop: &(dyn Fn() -> bool + Sync)) -> Option<Found> {
     let Separated { points, sides, mut chosen, scaled, .. } = asked;
     let d = points.columns.len();
     // Over scaled coordinates a column counts for so much, the largest for 1.
@@ -251,7 +247,7 @@ fn nearest(
         }
     }
     let support = found.support.iter().zip(&found.lambda).map(|(&i, &lambda)| (chosen[i], share(lambda))).collect();
-    Some((weights::direction(points, &plane[..d]), support))
+    Some(Found { direction: weights::direction(points, &plane[..d]), support })
 }
 
 /// `lambda·2^60`, rounded.
