@@ -52,6 +52,7 @@ fn made(numbers: &mut Numbers, loaded: &LoadedLoading) -> LoadingCertificate {
         columns: 2,
         network: loaded.problem.network.clone(),
         symmetry: numbers.next() % 2 == 1,
+        stride: u64::from(numbers.next() % 5),
         allowed: (numbers.next() % 2 == 1).then(|| u64::from(numbers.next() % 5)),
         lower: u64::from(numbers.next() % 5),
         upper: (numbers.next() % 2 == 1).then(|| u64::from(numbers.next() % 5)),

@@ -70,6 +70,9 @@ pub struct LoadingClaim {
     pub network: Network,
     /// Whether the proof may use the clauses that break symmetries (docs/loading.md, section 4).
     pub symmetry: bool,
+    /// The errors are counted in the order of rows 0, stride, 2·stride, … modulo m (docs/loading.md, clauses D); coprime to m.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub stride: u64,
     /// Errors that were allowed in the question, if it was one of yes or no.
     pub allowed: Option<u64>,
     /// No weights are wrong on fewer rows.
@@ -81,6 +84,14 @@ pub struct LoadingClaim {
     /// Margins of the recorded weights, with `upper` = 0, by increasing unit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub margins: Vec<MarginClaim>,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn is_one(stride: &u64) -> bool {
+    *stride == 1
 }
 
 /// How wide the gap between the two classes of one output unit is (docs/loading.md, theorem 5). The *margin* of weights that are right on all rows is the Euclidean

@@ -260,6 +260,7 @@ mod tests {
                 columns: 2,
                 network: Network::layered(&[2], 1),
                 symmetry: true,
+                stride: 3,
                 allowed: Some(0),
                 lower: 1,
                 upper: Some(2),

@@ -66,6 +66,8 @@ pub struct Outcome {
     pub proof: Vec<ProofStep>,
     /// Margins of the weights, if no unit reads another and all rows are right; of units whose rows do not all want the same.
     pub margins: Vec<Margin>,
+    /// The step in which the refutation counts errors.
+    pub stride: u64,
     /// How it ended.
     pub ending: Ending,
     /// Conflicts of the search with the points.
@@ -83,6 +85,7 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
         circuits: Vec::new(),
         proof: Vec::new(),
         margins: Vec::new(),
+        stride: formula::stride(problem.rows()),
         ending: Ending::Stalled,
         conflicts: 0,
         message: String::new(),

@@ -58,6 +58,7 @@ fn answer(path: &std::path::Path, hidden: usize, allowed: Option<u64>) -> (Endin
             columns: problem.points.columns(),
             network: problem.network.clone(),
             symmetry: options.symmetry,
+            stride: outcome.stride,
             allowed,
             lower: outcome.lower,
             upper: outcome.upper,

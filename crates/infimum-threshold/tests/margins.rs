@@ -50,6 +50,7 @@ fn solved(problem: &LoadingProblem, threads: usize) -> Outcome {
             columns: problem.points.columns(),
             network: problem.network.clone(),
             symmetry: options.symmetry,
+            stride: outcome.stride,
             allowed: options.allowed,
             lower: outcome.lower,
             upper: outcome.upper,

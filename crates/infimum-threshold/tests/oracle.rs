@@ -93,6 +93,7 @@ fn certificate(problem: &LoadingProblem, options: &Options, outcome: &Outcome) -
             columns: problem.points.columns(),
             network: problem.network.clone(),
             symmetry: options.symmetry,
+            stride: outcome.stride,
             allowed: options.allowed,
             lower: outcome.lower,
             upper: outcome.upper,

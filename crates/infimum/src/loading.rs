@@ -107,6 +107,7 @@ impl Loading {
                 columns: problem.points.columns(),
                 network: problem.network.clone(),
                 symmetry: self.symmetry,
+                stride: outcome.stride,
                 allowed: self.allowed,
                 lower: outcome.lower,
                 upper: outcome.upper,

@@ -65,11 +65,24 @@ pub(crate) fn equal_sums(inputs: usize) -> Vec<[u8; 4]> {
     found
 }
 
+/// The greatest common divisor (Euclid).
+fn divisor(a: u64, b: u64) -> u64 {
+    if b == 0 { a } else { divisor(b, a % b) }
+}
+
 impl<'a> Formula<'a> {
-    /// "At most `errors` rows are wrong", `errors` < m. The error says what is too large.
-    pub(crate) fn new(problem: &'a LoadingProblem, errors: u64, symmetry: bool) -> Result<Formula<'a>, String> {
+    /// "At most `errors` rows are wrong", `errors` < m, counted in steps of `stride`. The error says what is too large or does not fit.
+    pub(crate) fn new(
+        problem: &'a LoadingProblem,
+        errors: u64,
+        symmetry: bool,
+        stride: u64,
+    ) -> Result<Formula<'a>, String> {
         let network = &problem.network;
         let rows = problem.rows() as u64;
+        if !(1..=rows).contains(&stride) || divisor(stride, rows) != 1 {
+            return Err(format!("the stride {stride} does not reach each of {rows} rows once"));
+        }
         let too_large = || format!("the formula needs more than {} variables", i32::MAX);
         let within = |variables: Option<u64>| variables.filter(|&last| last < i32::MAX as u64).ok_or_else(too_large);
         let mut next_variable = within((network.units.len() as u64).checked_mul(rows))? + 1;
@@ -93,7 +106,7 @@ impl<'a> Formula<'a> {
         }
         let first_error = (errors > 0).then_some(next_variable);
         next_variable = within(Some(next_variable + if errors > 0 { rows } else { 0 }))?;
-        let totalizer = first_error.map(|first| Totalizer::new(problem.rows(), errors, first, next_variable));
+        let totalizer = first_error.map(|first| Totalizer::new(problem.rows(), errors, stride, first, next_variable));
         next_variable = within(Some(totalizer.as_ref().map_or(next_variable, Totalizer::next_variable)))?;
         let mut clauses = Vec::new();
         if symmetry {

@@ -120,7 +120,7 @@ fn lower_step(problem: &LoadingProblem, certificate: &LoadingCertificate) -> Res
         return if empty { Ok(()) } else { refuse(Step::Proof, "at least 0 wrong rows need no circuits and no proof") };
     };
     let lemmas = Lemmas::new(problem, &certificate.circuits).map_err(|reason| Refusal::new(Step::Circuits, reason))?;
-    Formula::new(problem, errors, claim.symmetry)
+    Formula::new(problem, errors, claim.symmetry, claim.stride)
         .and_then(|formula| refutes(&formula, &lemmas, &certificate.proof))
         .map_err(|reason| Refusal::new(Step::Proof, reason))
 }

@@ -33,26 +33,32 @@ pub(crate) struct Totalizer {
     /// Children before their parents, the order of the clauses.
     nodes: Vec<Node>,
     root: Counter,
+    first_error: u64,
+    rows: u64,
+    stride: u64,
     cut: u64,
     next_variable: u64,
     clauses: u64,
 }
 
 impl Totalizer {
-    /// At most `errors` of `rows` > `errors` variables that begin at `first_error`; new variables begin at `next_variable`.
-    pub(crate) fn new(rows: usize, errors: u64, first_error: u64, next_variable: u64) -> Totalizer {
+    /// At most `errors` of `rows` > `errors` variables that begin at `first_error`, in the order of multiples of `stride` modulo `rows`, of which 1 ≤ stride ≤ rows is coprime
+    /// to `rows`; new variables begin at `next_variable`.
+    pub(crate) fn new(rows: usize, errors: u64, stride: u64, first_error: u64, next_variable: u64) -> Totalizer {
         let root = Counter { first: first_error, count: 1 };
         let nodes = Vec::with_capacity(rows);
-        let mut totalizer = Totalizer { nodes, root, cut: errors + 1, next_variable, clauses: 0 };
-        totalizer.root = totalizer.node(first_error, rows as u64);
+        let (rows, cut) = (rows as u64, errors + 1);
+        let mut totalizer = Totalizer { nodes, root, first_error, rows, stride, cut, next_variable, clauses: 0 };
+        totalizer.root = totalizer.node(0, rows);
         totalizer.clauses += 1;
         totalizer
     }
 
-    /// The counter of the `count` ≥ 1 error variables from `first` on.
+    /// The counter of `count` ≥ 1 error variables from the place `first` of the order on.
     fn node(&mut self, first: u64, count: u64) -> Counter {
         if count == 1 {
-            return Counter { first, count };
+            // Both are below 2^32.
+            return Counter { first: self.first_error + first * self.stride % self.rows, count };
         }
         // ⌊(lo + hi)/2⌋ = lo + ⌊(hi − lo)/2⌋.
         let half = count / 2;

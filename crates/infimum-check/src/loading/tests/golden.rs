@@ -9,7 +9,7 @@ use infimum_problem::{Ending, LoadingCertificate, LoadingProblem, Network};
 
 use super::margins::gap;
 use super::mutations::{xor_optimal, xor_with_one_hidden, xor_with_two_hidden, xor_without_hidden, zigzag_with_skip};
-use super::{all_circuits, refuted};
+use super::{all_circuits, refuted, refuted_in_steps};
 
 fn tests() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))
@@ -51,6 +51,15 @@ fn open() -> LoadingCertificate {
     certificate
 }
 
+/// The same refutation with errors counted in steps of 3.
+fn zigzag_in_steps() -> (LoadingProblem, LoadingCertificate) {
+    let (problem, certificate) = zigzag_with_skip();
+    let (errors, allowed) = (certificate.claim.lower - 1, certificate.claim.allowed);
+    let mut other = refuted_in_steps(&problem, &all_circuits(&problem), errors, true, 3).expect("impossible");
+    (other.claim.allowed, other.claim.ending) = (allowed, Ending::Infeasible);
+    (problem, other)
+}
+
 fn valid() -> Vec<(&'static str, LoadingCertificate)> {
     vec![
         ("loading-margin", about("gap.csv", gap())),
@@ -59,6 +68,7 @@ fn valid() -> Vec<(&'static str, LoadingCertificate)> {
         ("loading-open-targets", open()),
         ("loading-optimal", about("builtin:xor", xor_optimal())),
         ("loading-skip", about("zigzag.csv", zigzag_with_skip())),
+        ("loading-stride", about("zigzag.csv", zigzag_in_steps())),
         ("loading-two-hidden", about("builtin:xor", xor_with_two_hidden())),
     ]
 }
@@ -66,7 +76,7 @@ fn valid() -> Vec<(&'static str, LoadingCertificate)> {
 type Change = fn(&mut LoadingCertificate);
 
 /// The step that refuses, the valid certificate, and what is changed.
-const CHANGES: [(&str, &str, Change); 25] = [
+const CHANGES: [(&str, &str, Change); 27] = [
     ("data--loading-no-column", "loading-skip", |c| c.claim.recipe.targets = vec!["z".into()]),
     ("data--loading-outputs", "loading-skip", |c| c.claim.network = Network::layered(&[1], 2)),
     ("problem--loading-other-order", "loading-open-targets", |c| c.claim.recipe.targets.reverse()),
@@ -98,6 +108,8 @@ const CHANGES: [(&str, &str, Change); 25] = [
     }),
     ("proof--loading-no-empty-clause", "loading-skip", |c| drop(c.proof.pop())),
     ("proof--loading-other-symmetry", "loading-one-hidden", |c| c.claim.symmetry = false),
+    ("proof--loading-other-stride", "loading-stride", |c| c.claim.stride = 1),
+    ("proof--loading-stride-of-all", "loading-stride", |c| c.claim.stride = 7),
     ("proof--loading-lower-too-high", "loading-skip", |c| c.claim.lower += 1),
     ("lower--loading-above-upper", "loading-optimal", |c| c.claim.lower = 2),
     ("ending--loading-infeasible", "loading-skip", |c| {

@@ -102,6 +102,7 @@ fn claim(problem: &LoadingProblem, lower: u64, symmetry: bool) -> LoadingClaim {
         columns: problem.points.columns(),
         network: problem.network.clone(),
         symmetry,
+        stride: 1,
         allowed: None,
         lower,
         upper: None,
@@ -171,13 +172,25 @@ fn all_clauses(formula: &Formula, lemmas: &Lemmas) -> (Vec<Vec<i32>>, usize) {
 
 /// A certificate that every network is wrong on more than `errors` rows, from these circuits, if that follows from them.
 fn refuted(problem: &LoadingProblem, circuits: &[Circuit], errors: u64, symmetry: bool) -> Option<LoadingCertificate> {
+    refuted_in_steps(problem, circuits, errors, symmetry, 1)
+}
+
+/// The same with errors counted in steps of `stride`.
+fn refuted_in_steps(
+    problem: &LoadingProblem,
+    circuits: &[Circuit],
+    errors: u64,
+    symmetry: bool,
+    stride: u64,
+) -> Option<LoadingCertificate> {
     let lemmas = Lemmas::new(problem, circuits).expect("circuits");
-    let formula = Formula::new(problem, errors, symmetry).expect("small");
+    let formula = Formula::new(problem, errors, symmetry, stride).expect("small");
     let (clauses, variables) = all_clauses(&formula, &lemmas);
     match decide(&clauses, variables) {
         Answer::Satisfiable => None,
         Answer::Unsatisfiable(proof) => {
-            let (claim, circuits) = (claim(problem, errors + 1, symmetry), circuits.to_vec());
+            let claim = LoadingClaim { stride, ..claim(problem, errors + 1, symmetry) };
+            let circuits = circuits.to_vec();
             Some(LoadingCertificate { claim, neurons: None, circuits, proof, hulls: vec![] })
         }
     }

@@ -186,6 +186,16 @@ fn changed_claims_are_refused() {
 }
 
 #[test]
+fn errors_are_counted_once() {
+    for valid in &refutations() {
+        let rows = valid.1.claim.rows as u64;
+        for stride in [0, rows, rows + 1, u64::MAX] {
+            refused(valid, &[Step::Proof], |c| c.claim.stride = stride);
+        }
+    }
+}
+
+#[test]
 fn symmetry_is_part_of_the_claim() {
     // Clauses E change the numbers of the lemmas, where they are not empty.
     for valid in [&xor_with_one_hidden(), &zigzag_with_skip(), &two_outputs()] {
