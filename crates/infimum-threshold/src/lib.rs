@@ -66,7 +66,7 @@ pub struct Outcome {
     pub proof: Vec<ProofStep>,
     /// Margins of the weights, if no unit reads another and all rows are right; of units whose rows do not all want the same.
     pub margins: Vec<Margin>,
-    /// The step in which the refutation counts errors.
+    /// The step in which the refutation counts errors; 1 if it has none to count.
     pub stride: u64,
     /// How it ended.
     pub ending: Ending,
@@ -85,7 +85,7 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
         circuits: Vec::new(),
         proof: Vec::new(),
         margins: Vec::new(),
-        stride: formula::stride(problem.rows()),
+        stride: 1,
         ending: Ending::Stalled,
         conflicts: 0,
         message: String::new(),
@@ -234,6 +234,7 @@ impl State<'_> {
         // What a proof rests on is what the next question needs.
         self.known = circuits.clone();
         self.outcome.lower = allowed + 1;
+        self.outcome.stride = if allowed > 0 { formula::stride(self.search.problem().rows()) } else { 1 };
         (self.outcome.circuits, self.outcome.proof) = (circuits, steps);
         self.progress("proof");
         true
