@@ -79,7 +79,7 @@ fn spoiled_margins_are_refused() {
     (without.neurons, without.claim.upper, without.claim.ending) = (None, None, Ending::TimeLimit);
     assert_eq!(step_of(&problem, &without), Some(Step::Margins));
     let mut wrong = valid.clone();
-    wrong.neurons.iter_mut().flatten().for_each(|neuron| neuron.bias += 60);
+    wrong.neurons.iter_mut().flatten().for_each(|neuron| neuron.bias += 1_000);
     (wrong.claim.upper, wrong.claim.ending) = (Some(2), Ending::TimeLimit);
     assert_eq!(step_of(&problem, &wrong), Some(Step::Margins));
     // In other units the distances are others, larger ones and smaller ones.
