@@ -64,9 +64,14 @@ pub(crate) fn claim(instance: &Instance, alpha: &[f64], witnesses: &[Witness]) -
     let mut alpha = scaled(t);
     settle(instance, &mut alpha);
     let witnesses = witnesses.iter().map(|witness| times(witness, t)).collect();
-    let cost = bias_cost(instance, &alpha);
-    let lower = instance.losses.gain(&alpha) - cost - MARGIN * (instance.losses.gain_magnitude(&alpha) + cost);
+    let lower = value_of(instance, &alpha);
     (lower > 0.0).then_some(Claim { alpha, witnesses, lower })
+}
+
+/// A number that the dual value of a feasible α is not below.
+pub(crate) fn value_of(instance: &Instance, alpha: &[f64]) -> f64 {
+    let cost = bias_cost(instance, alpha);
+    instance.losses.gain(alpha) - cost - MARGIN * (instance.losses.gain_magnitude(alpha) + cost)
 }
 
 /// A number that `U(net)` does not exceed, in plain `f64` with the rounding of the outputs bounded: each is a sum of width·(D + 2) products
@@ -120,6 +125,10 @@ pub(crate) fn bias_cost(instance: &Instance, alpha: &[f64]) -> f64 {
         return 0.0;
     }
     let sum = |k: usize| alpha.iter().skip(k).step_by(instance.outputs).sum::<f64>();
+    if instance.beta == 0.0 {
+        // Only α that add up to exactly 0 are claimed without decay.
+        return 0.0;
+    }
     (0..instance.outputs).map(|k| sum(k).powi(2)).sum::<f64>() / (2.0 * instance.beta)
 }
 

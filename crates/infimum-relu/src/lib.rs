@@ -10,12 +10,14 @@
 //! `lower ≤ U(θ)` for every network θ of any width. `docs/relu.md` has the theorems.
 //!
 //! * `instance.rs`: distinct rows and losses.
+//! * `conflicts.rs`: the bound of equal rows with different targets.
 //! * `incumbent/`: networks.
 //! * `moments/`: the joint moment bound, any dimension.
 //! * `cones/`: branch and bound over cones, exact in low dimension.
 
 mod claim;
 mod cones;
+mod conflicts;
 mod incumbent;
 mod instance;
 mod moments;

@@ -18,7 +18,7 @@ pub fn promise(problem: &Problem, hidden_bias: HiddenBias) -> String {
     let (rank, share) = (rank(&instance.points), share_of_largest(&instance));
     let rung = "rung 4, two-layer ReLU: a bound over networks of every width";
     let expected = if problem.objective.lambda2 == 0.0 {
-        "without decay no bound above 0 is known".to_string()
+        "without decay only equal rows with different targets give a bound".to_string()
     } else if instance.outputs > 1 {
         format!("several outputs and rank {rank}: a gap of 10 to 80 % is likely")
     } else {
@@ -58,8 +58,13 @@ pub(crate) fn rank(points: &Points) -> usize {
     }
 }
 
-/// β over the largest value that the dual of the constant network has among some directions.
+/// β over [`largest_decay`].
 fn share_of_largest(instance: &Instance) -> f64 {
+    instance.beta / largest_decay(instance)
+}
+
+/// The largest value that the dual of the zero network has among some directions: with less decay than this a constant is not optimal.
+pub(crate) fn largest_decay(instance: &Instance) -> f64 {
     let (n, outputs) = (instance.rows(), instance.outputs);
     let (mut alpha, mut curvature) = (vec![0.0; n * outputs], vec![0.0; n * outputs]);
     instance.losses.derivatives(&vec![0.0; n * outputs], &mut alpha, &mut curvature);
@@ -77,7 +82,7 @@ fn share_of_largest(instance: &Instance) -> f64 {
         };
         if length > 0.0 { sum(1.0).max(sum(-1.0)) / length } else { 0.0 }
     });
-    instance.beta / largest.fold(f64::MIN_POSITIVE, f64::max)
+    largest.fold(f64::MIN_POSITIVE, f64::max)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -5,13 +5,16 @@
 //! (the network is optimal over every width) or name one, which is added. Where the cones cannot be exhausted, the moment bound chooses
 //! another α and the cones sharpen its bound.
 
+use std::time::Instant;
+
 use infimum_problem::{BoundProof, Ending, Event, HiddenBias, Matrix, Monitor, Problem, Stop, Witness, gap_reached};
 
 use crate::claim::{Claim, claim, norms, nothing, settle, upper};
 use crate::cones::{ConeEnding, Request, bound_over_cones};
+use crate::conflicts::conflicts;
 use crate::incumbent::{Round, Search};
 use crate::moments;
-use crate::promise::{EXACT_RANK, rank};
+use crate::promise::{EXACT_RANK, largest_decay, rank};
 use crate::{Error, Instance, Net, Options, Outcome};
 
 /// Name of the solver in logs.
@@ -31,6 +34,10 @@ const SLOW: f64 = 1e-2;
 const EARLY_ROUNDS: u64 = 6;
 /// Units named by the cones, one after the other, that lowered nothing.
 const MOST_FUTILE: u32 = 20;
+/// Share of the largest sensible decay that stands for none.
+const FREE: f64 = 1e-7;
+/// Seconds of column generation after which the moments get their turn in any case.
+const PATIENCE: f64 = 1.0;
 /// Nodes of the first attempt of the cones; each later one has four times as many.
 const FIRST_NODES: u64 = 20_000;
 /// Nodes beyond which a tree is not kept.
@@ -38,6 +45,10 @@ const MOST_NODES: u64 = 20_000_000;
 
 /// Why an exact search leaves a gap.
 const NOT_EXACT: &str = "no hidden unit lowers the objective, but the dual point is not exact enough for the gap asked for; ask for a larger --gap";
+
+/// Why there is no bound without decay.
+const WITHOUT_DECAY: &str =
+    "without decay no bound above 0 is known for networks of every width; ask for some, e.g. --l2 1e-4";
 
 /// What the cones found at an α.
 enum Found {
@@ -51,6 +62,8 @@ enum Found {
 
 struct Run<'a> {
     instance: &'a Instance<'a>,
+    /// The same, with a price where there is no decay: what networks are trained for.
+    trained: &'a Instance<'a>,
     options: &'a Options,
     monitor: &'a dyn Monitor,
     rank: usize,
@@ -86,7 +99,11 @@ pub fn solve(
     monitor.report(Event::Solver { name: SOLVER, reason });
     Ok(pool.install(|| {
         let instance = Instance::new(problem, hidden_bias);
+        // Column generation needs a price of hidden units: without decay they have next to none.
+        let priced = (instance.beta == 0.0)
+            .then(|| Instance { beta: FREE * largest_decay(&instance), ..Instance::new(problem, hidden_bias) });
         let run = Run {
+            trained: priced.as_ref().unwrap_or(&instance),
             rank: rank(&instance.points),
             net: Net { hidden: Vec::new(), output: Vec::new(), biases: vec![0.0; instance.outputs] },
             upper: f64::INFINITY,
@@ -147,22 +164,29 @@ impl Run<'_> {
 
     fn run(mut self) -> Outcome {
         let threads = self.options.threads;
-        let mut search = Search::new(self.instance, self.options.width, self.options.seed, threads);
+        let mut search = Search::new(self.trained, self.options.width, self.options.seed, threads);
         search.tolerate(0.5 * self.excess());
         if let Some(net) = &self.options.start {
             search.start(&self.instance.private(net));
         }
         self.keep(&search);
         self.report("start");
+        if let Some(claim) = conflicts(self.instance) {
+            self.best = claim;
+            self.bound = "conflicts";
+            self.report("conflicts");
+        }
         let mut message = self.columns(&mut search);
-        if self.capped {
+        if self.capped && self.instance.beta == 0.0 {
+            message = WITHOUT_DECAY.into();
+        } else if self.capped {
             // The bound is over every width, so its α has to be that of a network of any width.
-            let mut free = Search::new(self.instance, None, self.options.seed, threads);
+            let mut free = Search::new(self.trained, None, self.options.seed, threads);
             free.tolerate(0.5 * self.excess());
             free.start(search.net());
             message = self.columns(&mut free);
         }
-        if self.best.lower <= 0.0 && self.instance.beta > 0.0 {
+        if matches!(self.bound, "norms" | "conflicts") && self.instance.beta > 0.0 {
             let alpha = search.alpha();
             let witnesses = norms(self.instance, &alpha);
             self.offer(&alpha, &witnesses, "norms");
@@ -212,7 +236,7 @@ impl Run<'_> {
         let monitor = self.monitor;
         let stop = move || monitor.stop().is_some();
         let mut nodes = if self.rank <= EASY_RANK { MOST_NODES } else { FIRST_NODES };
-        let mut relaxed = None;
+        let (begin, mut relaxed) = (Instant::now(), None);
         // Units that the cones name but that lower nothing: α is as exact as it gets.
         let (mut futile, mut last) = (0, f64::INFINITY);
         loop {
@@ -224,8 +248,10 @@ impl Run<'_> {
                 Round::Improved => {
                     self.report("columns");
                     // Where no exact answer is in sight the moments have the last word; they need not wait for the last hidden unit.
-                    let slow = before - self.upper <= SLOW * self.upper.abs() || self.rounds >= EARLY_ROUNDS;
-                    if self.is_relaxed() && slow && relaxed.is_none() {
+                    let slow = before - self.upper <= SLOW * self.upper.abs()
+                        || self.rounds >= EARLY_ROUNDS
+                        || begin.elapsed().as_secs_f64() > PATIENCE;
+                    if self.is_relaxed() && slow && relaxed.is_none() && self.instance.beta > 0.0 {
                         relaxed = Some(self.moments(&search.alpha()));
                     }
                     if self.done() {
@@ -242,7 +268,7 @@ impl Run<'_> {
                 Round::NoneViolated | Round::Exhausted => self.report("polish"),
             }
             if self.instance.beta == 0.0 {
-                return "without decay no bound above 0 is known for networks of every width; add --l2".into();
+                return WITHOUT_DECAY.into();
             }
             if self.is_relaxed() && relaxed.is_some() {
                 return self.weak();
