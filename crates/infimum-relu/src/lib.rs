@@ -24,6 +24,8 @@ mod moments;
 mod outcome;
 mod promise;
 mod solve;
+#[cfg(test)]
+mod test_problems;
 
 pub use outcome::{Options, Outcome};
 pub use promise::promise;

@@ -19,8 +19,6 @@ mod path;
 mod point;
 mod system;
 #[cfg(test)]
-mod test_problems;
-#[cfg(test)]
 mod tests;
 mod trust_region;
 

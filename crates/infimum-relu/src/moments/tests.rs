@@ -3,8 +3,8 @@
 use infimum_problem::{BoundProof, HiddenBias, Intercept, Loss, Moments, Target, Witness};
 use infimum_rigor::Interval;
 
-use super::test_problems::{Random, classes, problem};
 use super::{DualPoint, joint};
+use crate::test_problems::{Random, classes, problem};
 use crate::{Instance, Net, Points};
 
 fn never() -> bool {

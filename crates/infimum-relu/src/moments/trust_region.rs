@@ -93,7 +93,7 @@ impl Ball {
 #[cfg(test)]
 mod tests {
     use super::Ball;
-    use crate::moments::test_problems::Random;
+    use crate::test_problems::Random;
     use faer::{Mat, Side};
 
     #[test]
