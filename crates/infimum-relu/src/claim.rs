@@ -2,16 +2,13 @@
 
 use infimum_problem::{BoundProof, ConeNode, Intercept, Witness};
 
+use crate::ray::{best_scale, charge, room, total};
 use crate::{Instance, Net};
 
 /// Room left below β, relative: the checker adds the bounds' squares with outward rounding.
 const ROOM: f64 = 1e-13;
 /// Rounding margin of a claim relative to the magnitudes that are added up; the checker's enclosures are narrower.
 const MARGIN: f64 = 2e-14;
-/// Longest scale that is looked at.
-const LONGEST: f64 = 16.0;
-/// Steps of the search for the best scale; each shortens the interval by 0.62.
-const STEPS: usize = 60;
 
 /// A dual point as a certificate holds it.
 #[derive(Debug, Clone)]
@@ -31,37 +28,22 @@ pub(crate) fn nothing(instance: &Instance) -> Claim {
     Claim { alpha, witnesses: vec![witness; 2 * instance.outputs], lower: 0.0 }
 }
 
-/// `B = sqrt(Σ_k max(M_k⁺, M_k⁻)²)`.
-pub(crate) fn joint_bound(witnesses: &[Witness]) -> f64 {
-    witnesses.chunks_exact(2).map(|pair| pair[0].bound.max(pair[1].bound).powi(2)).sum::<f64>().sqrt()
-}
-
 /// The claim of `t·alpha` for the best t with `t·B ≤ β`. Everything in a witness but τ is proportional to α; moments, whose g are rounded to
 /// single precision, come at their scale already.
 pub(crate) fn claim(instance: &Instance, alpha: &[f64], witnesses: &[Witness]) -> Option<Claim> {
-    let longest = instance.beta * (1.0 - ROOM) / joint_bound(witnesses);
+    let longest = instance.beta * (1.0 - ROOM) / total(witnesses);
     if !(longest > 0.0) {
         return None;
     }
-    let scaled = |t: f64| -> Vec<f64> { alpha.iter().map(|a| t * a).collect() };
     let t = if witnesses.iter().any(|witness| matches!(witness.proof, BoundProof::Moments(_))) {
         if longest < 1.0 {
             return None;
         }
         1.0
     } else {
-        let value = |t: f64| {
-            let moved = scaled(t);
-            let mut inside = moved.clone();
-            instance.losses.clip(&mut inside);
-            if inside.iter().zip(&moved).any(|(a, b)| (a - b).abs() > 1e-12 * b.abs()) {
-                return f64::NEG_INFINITY;
-            }
-            instance.losses.gain(&inside) - bias_cost(instance, &inside)
-        };
-        best_scale(value, longest.min(LONGEST))
+        best_scale(instance, alpha, longest.min(room(instance, alpha)))
     };
-    let mut alpha = scaled(t);
+    let mut alpha: Vec<f64> = alpha.iter().map(|a| t * a).collect();
     settle(instance, &mut alpha);
     let witnesses = witnesses.iter().map(|witness| times(witness, t)).collect();
     let lower = value_of(instance, &alpha);
@@ -70,7 +52,7 @@ pub(crate) fn claim(instance: &Instance, alpha: &[f64], witnesses: &[Witness]) -
 
 /// A number that the dual value of a feasible α is not below.
 pub(crate) fn value_of(instance: &Instance, alpha: &[f64]) -> f64 {
-    let cost = bias_cost(instance, alpha);
+    let cost = charge(instance, alpha);
     instance.losses.gain(alpha) - cost - MARGIN * (instance.losses.gain_magnitude(alpha) + cost)
 }
 
@@ -117,41 +99,6 @@ pub(crate) fn norms(instance: &Instance, alpha: &[f64]) -> Vec<Witness> {
 /// α on a dyadic grid inside the losses' domain, with sums of exactly 0 where the output bias demands it.
 pub(crate) fn settle(instance: &Instance, alpha: &mut [f64]) {
     instance.losses.settle(alpha, instance.output_bias == Intercept::Free);
-}
-
-/// `Σ_k (Σ_i α_ik)²/(2β)` with a penalised output bias, else 0.
-pub(crate) fn bias_cost(instance: &Instance, alpha: &[f64]) -> f64 {
-    if instance.output_bias != Intercept::Penalized {
-        return 0.0;
-    }
-    let sum = |k: usize| alpha.iter().skip(k).step_by(instance.outputs).sum::<f64>();
-    if instance.beta == 0.0 {
-        // Only α that add up to exactly 0 are claimed without decay.
-        return 0.0;
-    }
-    (0..instance.outputs).map(|k| sum(k).powi(2)).sum::<f64>() / (2.0 * instance.beta)
-}
-
-/// The maximiser of a concave function on [0, longest], −∞ from somewhere on: golden section; the end where nothing is better.
-fn best_scale(value: impl Fn(f64) -> f64, longest: f64) -> f64 {
-    let ratio = 0.5 * (5f64.sqrt() - 1.0);
-    let (mut low, mut high) = (0.0, longest);
-    let (mut left, mut right) = (high - ratio * (high - low), low + ratio * (high - low));
-    let (mut at_left, mut at_right) = (value(left), value(right));
-    for _ in 0..STEPS {
-        if at_left >= at_right {
-            (high, right, at_right) = (right, left, at_left);
-            left = high - ratio * (high - low);
-            at_left = value(left);
-        } else {
-            (low, left, at_left) = (left, right, at_right);
-            right = low + ratio * (high - low);
-            at_right = value(right);
-        }
-    }
-    let candidates = [0.5 * (low + high), low, high, longest, longest.min(1.0)];
-    let best = |a: f64, b: f64| if value(b) > value(a) { b } else { a };
-    candidates.into_iter().fold(low, best)
 }
 
 /// The witness of `t·w`.

@@ -10,6 +10,7 @@
 //! `lower ≤ U(θ)` for every network θ of any width. `docs/relu.md` has the theorems.
 //!
 //! * `instance.rs`: distinct rows and losses.
+//! * `solve.rs`: the order of work; `claim.rs`, `ray.rs`: from a dual direction to a claim.
 //! * `conflicts.rs`: the bound of equal rows with different targets.
 //! * `incumbent/`: networks.
 //! * `moments/`: the joint moment bound, any dimension.
@@ -23,6 +24,7 @@ mod instance;
 mod moments;
 mod outcome;
 mod promise;
+mod ray;
 mod solve;
 #[cfg(test)]
 mod test_problems;

@@ -6,12 +6,11 @@ use infimum_problem::{BoundProof, Intercept, Moments, Witness};
 
 use super::DualPoint;
 use super::trust_region::Ball;
+use crate::ray::{best_scale, charge, room, total};
 use crate::{Instance, Points};
 
 /// Relative slack of a bound, for the rounding of the search and of the checker.
 const SLACK: f64 = 1e-10;
-/// Steps of the search for the best scale of a dual point.
-const SCALES: usize = 60;
 
 /// Free numbers of theorem 3 for one w: whatever they are, a bound comes out.
 #[derive(Debug, Clone, Default)]
@@ -27,15 +26,20 @@ pub(super) struct Multipliers {
 impl Multipliers {
     /// The witness for `scale·w` with g and σ scaled likewise: g is rounded to `f32` first, then c, Q, q, λ and s follow from what
     /// is recorded. The bound is computed with slack for rounding. Where numbers overflow, that of theorem 2.
-    pub(super) fn witness(&self, points: &Points, w: &[f64], scale: f64) -> Witness {
-        self.moments(points, w, scale).unwrap_or_else(|| norms(points, w, scale))
+    /// The proof holds for all weights that differ from `scale·w_p` by at most `scale·errors_p`; none: 0.
+    pub(super) fn witness(&self, points: &Points, w: &[f64], errors: &[f64], scale: f64) -> Witness {
+        self.moments(points, w, errors, scale).unwrap_or_else(|| {
+            let mut witness = norms(points, w, scale);
+            witness.bound += scale * points.norm_sum(errors);
+            witness
+        })
     }
 
-    fn moments(&self, points: &Points, w: &[f64], scale: f64) -> Option<Witness> {
+    fn moments(&self, points: &Points, w: &[f64], errors: &[f64], scale: f64) -> Option<Witness> {
         let (d, m) = (points.dimension, points.len());
         let g: Vec<f32> = self.g.iter().map(|&g| (scale * g) as f32).collect();
         let (mut tau, mut sigma) = (Vec::with_capacity(m), Vec::with_capacity(m));
-        let (mut constant, mut magnitude) = (0.0, 0.0);
+        let (mut constant, mut magnitude, mut wrong) = (0.0, 0.0, 0.0);
         let mut linear = vec![0.0; d];
         let mut weights = vec![0.0; m];
         for p in 0..m {
@@ -47,6 +51,9 @@ impl Multipliers {
             let norm = x.iter().map(|x| x * x).sum::<f64>().sqrt();
             // A row of zeros has the term 0: any tiny τ will do.
             let t = if norm == 0.0 { 1e-200 } else { self.tau[p].clamp(1e-12 * norm, 1e6 * norm) };
+            // An error e of w changes the term by e|t|/2 in q and by e(t²/τ + τ)/4 in the rest, |t| ≤ ‖x‖.
+            let error = scale * errors.get(p).copied().unwrap_or(0.0);
+            wrong += if norm == 0.0 { error * t } else { error * (norm + norm * norm / t + t) };
             constant += 0.5 * c * t;
             weights[p] = 0.5 * c / t;
             magnitude += weights[p] * norm * norm + (r + 0.5 * w.abs() + s.abs()) * norm;
@@ -58,9 +65,9 @@ impl Multipliers {
         let ball = Ball::new(&matrix, &linear)?;
         let (lambda, s) = ball.multipliers(0.0)?;
         let largest = (0..d).fold(s, |top, j| top.max(lambda - matrix[(j, j)]));
-        let slack = SLACK * (lambda + s + constant) + rounding(m, d, largest, magnitude);
+        let slack = SLACK * (lambda + s + constant) + rounding(m, d, largest, magnitude) + wrong;
         let (lambda, s) = ball.multipliers(slack)?;
-        let bound = (lambda + s + constant) * (1.0 + 1e-12);
+        let bound = (lambda + s + constant) * (1.0 + 1e-12) + wrong;
         bound.is_finite().then_some(Witness { bound, proof: BoundProof::Moments(Moments { tau, g, sigma, lambda, s }) })
     }
 }
@@ -104,31 +111,6 @@ pub(super) fn norms(points: &Points, w: &[f64], scale: f64) -> Witness {
     Witness { bound: sum * (1.0 + 1e-12), proof: BoundProof::Norms }
 }
 
-/// `sqrt(Σ_k max(M_k⁺, M_k⁻)²)`.
-pub(super) fn total(witnesses: &[Witness]) -> f64 {
-    let largest = witnesses.chunks(2).map(|pair| pair.iter().fold(0.0f64, |top, witness| top.max(witness.bound)));
-    let (mut sum, mut count, mut last) = (0.0, 0, 0.0);
-    for bound in largest {
-        (sum, count, last) = (sum + bound * bound, count + 1, bound);
-    }
-    if count == 1 { last } else { sum.sqrt() * (1.0 + 1e-15) }
-}
-
-/// `g(scale·α) − R(scale·α)`.
-fn value(instance: &Instance, alpha: &[f64], scale: f64) -> f64 {
-    let scaled: Vec<f64> = alpha.iter().map(|a| scale * a).collect();
-    instance.losses.gain(&scaled) - charge(instance, &scaled)
-}
-
-/// R of theorem 1.
-pub(super) fn charge(instance: &Instance, alpha: &[f64]) -> f64 {
-    if instance.output_bias != Intercept::Penalized {
-        return 0.0;
-    }
-    let sum = |k: usize| alpha.iter().skip(k).step_by(instance.outputs).sum::<f64>();
-    (0..instance.outputs).map(|k| sum(k) * sum(k)).sum::<f64>() / (2.0 * instance.beta)
-}
-
 /// The best multiple of a dual point with its witnesses. `alpha` may be a little outside of its domain; `multipliers` are for w = α_k and
 /// w = −α_k, for every output k. All bounds scale with α, so the value along the ray is the concave `t ↦ g(tα) − t²R`, up to the t
 /// where a bound or the domain ends.
@@ -139,9 +121,10 @@ pub(super) fn certified(instance: &Instance, mut alpha: Vec<f64>, multipliers: &
     }
     instance.losses.clip(&mut alpha);
     let weights: Vec<Vec<f64>> = (0..multipliers.len()).map(|b| signed(instance, &alpha, b)).collect();
+    let errors: Vec<Vec<f64>> = (0..instance.outputs).map(|k| instance.merging_errors(&alpha, k)).collect();
     let witnesses = |scale: f64| -> Vec<Witness> {
-        let parts = multipliers.iter().zip(&weights);
-        parts.map(|(multipliers, w)| multipliers.witness(&instance.points, w, scale)).collect()
+        let parts = multipliers.iter().zip(&weights).enumerate();
+        parts.map(|(b, (part, w))| part.witness(&instance.points, w, &errors[b / 2], scale)).collect()
     };
     let bound = total(&witnesses(1.0));
     let limit = if bound > 0.0 { instance.beta / bound } else { f64::INFINITY };
@@ -169,43 +152,4 @@ pub(super) fn signed(instance: &Instance, alpha: &[f64], b: usize) -> Vec<f64> {
         w.iter_mut().for_each(|w| *w = -*w);
     }
     w
-}
-
-/// The largest t ≥ 1 for which tα is in the domain.
-fn room(instance: &Instance, alpha: &[f64]) -> f64 {
-    let outputs = instance.outputs;
-    let mut room = f64::INFINITY;
-    for (entry, &a) in alpha.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
-        let (low, high) = instance.losses.domain(entry / outputs, entry % outputs);
-        room = room.min(if a > 0.0 { high / a } else { low / a });
-    }
-    room.max(1.0)
-}
-
-/// The maximiser of the concave value along the ray in [0, limit], by golden sections.
-fn best_scale(instance: &Instance, alpha: &[f64], limit: f64) -> f64 {
-    let along = |t: f64| value(instance, alpha, t);
-    let mut high = 1.0;
-    while high < limit && along(2.0 * high) > along(high) && high < 1e12 {
-        high *= 2.0;
-    }
-    let mut high = (2.0 * high).min(limit);
-    if along(high) >= along(high * (1.0 - 1e-6)) {
-        return high;
-    }
-    let (mut low, ratio) = (0.0, 0.5 * (5f64.sqrt() - 1.0));
-    let (mut a, mut b) = (high - ratio * (high - low), low + ratio * (high - low));
-    let (mut at_a, mut at_b) = (along(a), along(b));
-    for _ in 0..SCALES {
-        if at_a < at_b {
-            (low, a, at_a) = (a, b, at_b);
-            b = low + ratio * (high - low);
-            at_b = along(b);
-        } else {
-            (high, b, at_b) = (b, a, at_a);
-            a = high - ratio * (high - low);
-            at_a = along(a);
-        }
-    }
-    0.5 * (low + high)
 }

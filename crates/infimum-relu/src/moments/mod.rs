@@ -134,7 +134,7 @@ fn tightest(points: &Points, w: &[f64], steps: usize, stop: &(dyn Fn() -> bool +
         (bound::norms(points, w, 1.0), Multipliers { tau: vec![1.0; m], g: Vec::new(), sigma: vec![0.0; m] });
     let mut least = f64::INFINITY;
     first_order::multipliers(points, w, steps, stop, &mut |multipliers| {
-        let witness = multipliers.witness(points, w, 1.0);
+        let witness = multipliers.witness(points, w, &[], 1.0);
         if witness.bound < least {
             least = witness.bound;
             best.1 = multipliers.clone();

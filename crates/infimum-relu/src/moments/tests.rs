@@ -288,7 +288,7 @@ fn the_zero_network_is_proven_at_once_where_it_is_optimal() {
                 let w = super::bound::signed(&instance, &alpha, b);
                 super::tightest(&instance.points, &w, 60, &never).0
             });
-            super::bound::total(&bounds.collect::<Vec<_>>())
+            crate::ray::total(&bounds.collect::<Vec<_>>())
         };
         problem.objective.lambda2 = 2.0 * witness;
         let instance = Instance::new(&problem, HiddenBias::Penalized);
