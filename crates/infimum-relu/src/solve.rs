@@ -47,8 +47,12 @@ const MOST_NODES: u64 = 20_000_000;
 const NOT_EXACT: &str = "no hidden unit lowers the objective, but the dual point is not exact enough for the gap asked for; ask for a larger --gap";
 
 /// Why there is no bound without decay.
-const WITHOUT_DECAY: &str =
-    "without decay no bound above 0 is known for networks of every width; ask for some, e.g. --l2 1e-4";
+const WITHOUT_DECAY: &str = "without decay no bound is known for networks of every width but that of equal rows with different targets; \
+     ask for some, e.g. --l2 1e-4";
+
+/// What a limit on the width has to do with a gap.
+const TOO_NARROW: &str = "more hidden units than --hidden allows would lower the objective, and the bound, which is over networks of every width, \
+     need not be attainable with so few";
 
 /// What the cones found at an α.
 enum Found {
@@ -150,15 +154,11 @@ impl Run<'_> {
     }
 
     /// Keeps a claim that is better than the best.
-    fn offer(&mut self, alpha: &[f64], witnesses: &[Witness], source: &'static str) -> bool {
-        match claim(self.instance, alpha, witnesses) {
-            Some(claim) if claim.lower > self.best.lower => {
-                self.best = claim;
-                self.bound = source;
-                self.report(source);
-                true
-            }
-            _ => false,
+    fn offer(&mut self, alpha: &[f64], witnesses: &[Witness], source: &'static str) {
+        if let Some(claim) = claim(self.instance, alpha, witnesses).filter(|claim| claim.lower > self.best.lower) {
+            self.best = claim;
+            self.bound = source;
+            self.report(source);
         }
     }
 
@@ -177,14 +177,15 @@ impl Run<'_> {
             self.report("conflicts");
         }
         let mut message = self.columns(&mut search);
-        if self.capped && self.instance.beta == 0.0 {
-            message = WITHOUT_DECAY.into();
-        } else if self.capped {
-            // The bound is over every width, so its α has to be that of a network of any width.
+        if self.capped && self.instance.beta > 0.0 && !self.is_relaxed() && !self.done() {
+            // The bound is over every width, so its α has to be that of a network of any width; moments choose their own.
             let mut free = Search::new(self.trained, None, self.options.seed, threads);
             free.tolerate(0.5 * self.excess());
             free.start(search.net());
             message = self.columns(&mut free);
+        }
+        if self.capped && message.is_empty() {
+            message = TOO_NARROW.into();
         }
         if matches!(self.bound, "norms" | "conflicts") && self.instance.beta > 0.0 {
             let alpha = search.alpha();
@@ -198,7 +199,7 @@ impl Run<'_> {
             (false, Some(Stop::TimeLimit)) => Ending::TimeLimit,
             (false, None) => Ending::Stalled,
         };
-        let message = if ending == Ending::Optimal { self.width_remark() } else { message };
+        let message = if ending == Ending::Optimal { String::new() } else { message };
         Outcome {
             net: self.instance.public(&self.net),
             dual: self.best.alpha,
@@ -237,8 +238,8 @@ impl Run<'_> {
         let stop = move || monitor.stop().is_some();
         let mut nodes = if self.rank <= EASY_RANK { MOST_NODES } else { FIRST_NODES };
         let (begin, mut relaxed) = (Instant::now(), None);
-        // Units that the cones name but that lower nothing: α is as exact as it gets.
-        let (mut futile, mut last) = (0, f64::INFINITY);
+        // Units that the cones name but that lower nothing: α is as exact as it gets. Whether cones were exhausted at a network's α.
+        let (mut futile, mut last, mut exact) = (0, f64::INFINITY, false);
         loop {
             let before = self.upper;
             let round = search.round(&stop);
@@ -259,16 +260,19 @@ impl Run<'_> {
                     }
                     continue;
                 }
-                Round::Exhausted if !self.capped => {
-                    self.report("columns");
+                Round::Exhausted => {
                     self.capped = true;
-                    return String::new();
+                    self.report("columns");
+                    self.monitor.report(Event::Note(TOO_NARROW.into()));
                 }
                 Round::Stopped => return String::new(),
-                Round::NoneViolated | Round::Exhausted => self.report("polish"),
+                Round::NoneViolated => self.report("polish"),
             }
             if self.instance.beta == 0.0 {
                 return WITHOUT_DECAY.into();
+            }
+            if round == Round::Exhausted && !self.is_relaxed() {
+                return String::new();
             }
             if self.is_relaxed() && relaxed.is_some() {
                 return self.weak();
@@ -284,11 +288,10 @@ impl Run<'_> {
                     last = self.upper;
                     continue;
                 }
-                Found::Violated(_) | Found::Proven => {
-                    if relaxed.is_some() {
-                        return NOT_EXACT.into();
-                    }
-                }
+                // The bound is that of the optimum over every width: what is left is the price of the width asked for.
+                Found::Proven if self.capped && !self.is_relaxed() => return String::new(),
+                Found::Violated(_) | Found::Proven if relaxed.is_some() => return NOT_EXACT.into(),
+                Found::Violated(_) | Found::Proven => exact = true,
                 Found::Open => {}
             }
             let alpha = match relaxed.take() {
@@ -307,6 +310,9 @@ impl Run<'_> {
             self.bound_at(&alpha, nodes, false);
             if self.done() || stop() {
                 return String::new();
+            }
+            if nodes >= MOST_NODES && exact {
+                return NOT_EXACT.into();
             }
             if nodes >= MOST_NODES {
                 return "the cones of the bound do not fit in memory; a stronger --l2 makes them fewer".into();
@@ -400,10 +406,5 @@ impl Run<'_> {
             "the rows have rank {rank}, above {EXACT_RANK} only moments bound; the gap may be the bound's weakness as well as a better network. \
              A stronger --l2 closes it"
         )
-    }
-
-    /// What a narrower network than the bound speaks of may mean.
-    fn width_remark(&self) -> String {
-        String::new()
     }
 }

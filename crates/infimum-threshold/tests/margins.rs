@@ -1,25 +1,14 @@
 //! Maximal margins of separable units against the distance of the hulls by enumeration of their faces; every certificate checked.
 
+mod certified;
+
 use dashu_int::IBig;
-use infimum_check::check_loading_problem;
 use infimum_problem::{
-    CERTIFICATE_VERSION, ColumnNames, ColumnScale, Columns, Ending, Format, Function, IntegerMatrix,
-    LoadingCertificate, LoadingClaim, LoadingProblem, LoadingRecipe, Network, Points, Silent, Source, Unit,
+    ColumnNames, ColumnScale, Columns, Ending, Function, IntegerMatrix, LoadingProblem, Network, Points, Unit,
 };
-use infimum_threshold::{Options, Outcome, solve};
+use infimum_threshold::{Options, Outcome};
 
-/// splitmix64 (Steele, Lea and Flood 2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound as u64) as usize
-    }
-}
+use certified::Random;
 
 fn problem(rows: &[Vec<IBig>], scales: &[ColumnScale], targets: Vec<Option<bool>>, network: Network) -> LoadingProblem {
     let mut matrix = IntegerMatrix::new(scales.len());
@@ -35,37 +24,8 @@ fn problem(rows: &[Vec<IBig>], scales: &[ColumnScale], targets: Vec<Option<bool>
     }
 }
 
-/// Solves, and has the certificate written, read and checked.
 fn solved(problem: &LoadingProblem, threads: usize) -> Outcome {
-    let options = Options { threads, ..Options::default() };
-    let outcome = solve(problem, &options, &Silent);
-    let certificate = LoadingCertificate {
-        claim: LoadingClaim {
-            version: CERTIFICATE_VERSION,
-            kind: "loading".into(),
-            source: Source { path: String::new(), sha256: String::new() },
-            recipe: LoadingRecipe { format: Format::Csv, header: false, targets: Vec::new() },
-            problem_sha256: String::new(),
-            rows: problem.rows(),
-            columns: problem.points.columns(),
-            network: problem.network.clone(),
-            symmetry: options.symmetry,
-            stride: outcome.stride,
-            allowed: options.allowed,
-            lower: outcome.lower,
-            upper: outcome.upper,
-            ending: outcome.ending,
-            margins: outcome.margins.iter().map(|margin| margin.claim).collect(),
-        },
-        neurons: outcome.neurons.clone(),
-        circuits: outcome.circuits.clone(),
-        proof: outcome.proof.clone(),
-        hulls: outcome.margins.iter().map(|margin| margin.hulls.clone()).collect(),
-    };
-    let read = LoadingCertificate::from_bytes(&certificate.to_bytes().expect("a certificate")).expect("as written");
-    assert_eq!(read, certificate);
-    check_loading_problem(problem, &read).unwrap_or_else(|refusal| panic!("{refusal}\n{problem:?}"));
-    outcome
+    certified::solved(problem, &Options { threads, ..Options::default() })
 }
 
 /// Solves `matrix·x = right` by elimination with row exchanges; `None` if it is singular, about.

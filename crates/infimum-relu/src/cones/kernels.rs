@@ -10,18 +10,11 @@ pub(super) fn sum_of_relu(values: &[f64]) -> f64 {
     vectorized(
         #[inline(always)]
         || {
-            let mut lanes = [0.0; LANES];
-            let chunks = values.chunks_exact(LANES);
-            let mut rest = 0.0;
-            for &value in chunks.remainder() {
-                rest += value.max(0.0);
-            }
-            for chunk in chunks {
-                for lane in 0..LANES {
-                    lanes[lane] += chunk[lane].max(0.0);
-                }
-            }
-            total(&lanes) + rest
+            sum_of(
+                values,
+                #[inline(always)]
+                |value| value.max(0.0),
+            )
         },
     )
 }
@@ -30,21 +23,22 @@ pub(super) fn sum_of_relu(values: &[f64]) -> f64 {
 pub(super) fn sum_of_magnitudes(values: &[f64]) -> f64 {
     vectorized(
         #[inline(always)]
-        || {
-            let mut lanes = [0.0; LANES];
-            let chunks = values.chunks_exact(LANES);
-            let mut rest = 0.0;
-            for &value in chunks.remainder() {
-                rest += value.abs();
-            }
-            for chunk in chunks {
-                for lane in 0..LANES {
-                    lanes[lane] += chunk[lane].abs();
-                }
-            }
-            total(&lanes) + rest
-        },
+        || sum_of(values, f64::abs),
     )
+}
+
+/// `Σ term(values)` in lanes.
+#[inline(always)]
+fn sum_of(values: &[f64], term: impl Fn(f64) -> f64) -> f64 {
+    let mut lanes = [0.0; LANES];
+    let chunks = values.chunks_exact(LANES);
+    let rest: f64 = chunks.remainder().iter().map(|&value| term(value)).sum();
+    for chunk in chunks {
+        for lane in 0..LANES {
+            lanes[lane] += term(chunk[lane]);
+        }
+    }
+    total(&lanes) + rest
 }
 
 /// `Σ a·b`.

@@ -241,28 +241,6 @@ fn dual_optima_are_proven() {
     }
 }
 
-/// Columns `x1, …, y` of a file of `$INFIMUM_DATA/instances/relu`.
-fn instance(name: &str) -> Option<(Points, Vec<f64>)> {
-    let folder = std::env::var("INFIMUM_DATA").ok()?;
-    let text = std::fs::read_to_string(format!("{folder}/instances/relu/{name}.csv")).ok()?;
-    let mut lines = text.lines();
-    let dimension = lines.next()?.split(',').count() - 1;
-    let (mut points, mut targets) = (Points { values: Vec::new(), dimension }, Vec::<f64>::new());
-    for line in lines {
-        let numbers: Vec<f64> = line.split(',').map(|field| field.parse().expect("a number")).collect();
-        let row = &numbers[..dimension];
-        // Distinct rows only; targets of equal rows are averaged away here: the sets serve as sources of points.
-        match (0..points.len()).find(|&p| points.point(p) == row) {
-            Some(_) => {}
-            None => {
-                points.values.extend_from_slice(row);
-                targets.push(numbers[dimension]);
-            }
-        }
-    }
-    Some((points, targets))
-}
-
 fn gaussian(m: usize, dimension: usize, seed: u64) -> (Points, Vec<f64>) {
     let mut random = Random(seed);
     let values = (0..m).flat_map(|_| {
@@ -271,72 +249,4 @@ fn gaussian(m: usize, dimension: usize, seed: u64) -> (Points, Vec<f64>) {
     let points = Points { values: values.collect(), dimension };
     let y = (0..m).map(|_| random.normal().signum()).collect();
     (points, y)
-}
-
-/// Prints cones and time of what `CONES_CASE` names: `file:fraction of the largest β:epsilon`, separated by commas.
-#[test]
-#[ignore = "prints measurements"]
-fn measure() {
-    let cases = std::env::var("CONES_CASE").unwrap_or_else(|_| "bc2:0.1:1e-6,iris4:0.1:1e-6".into());
-    let limit: f64 = std::env::var("CONES_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10.0);
-    let threads: usize = std::env::var("CONES_THREADS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    for case in cases.split(',') {
-        let mut parts = case.split(':');
-        let name = parts.next().expect("a name");
-        let fraction: f64 = parts.next().expect("a fraction").parse().expect("a number");
-        let epsilon: f64 = parts.next().expect("an epsilon").parse().expect("a number");
-        let (points, y) = match name.strip_prefix("gauss") {
-            Some(sizes) => {
-                let (d, m) = sizes.split_once('x').expect("gauss5x200");
-                gaussian(m.parse().expect("m"), d.parse().expect("d"), 7)
-            }
-            None => instance(name).expect("INFIMUM_DATA"),
-        };
-        let top = [1.0, -1.0]
-            .iter()
-            .map(|sign| {
-                let w: Vec<f64> = y.iter().map(|y| sign * y).collect();
-                let request = Request { nodes: 20_000, ..request(&points, &w, f64::NEG_INFINITY) };
-                bound_over_cones(&request).expect("an answer").best.1
-            })
-            .fold(0.0, f64::max);
-        // A fraction above 1 is β itself.
-        let beta = if fraction >= 1.0 { fraction } else { fraction * top };
-        let started = std::time::Instant::now();
-        let (nu, objective) = train::dual_point(&points, &y, beta, 150, 100);
-        let trained = started.elapsed();
-        for sign in [1.0, -1.0] {
-            let w: Vec<f64> = nu.iter().map(|nu| sign * nu).collect();
-            let started = std::time::Instant::now();
-            let stop = || started.elapsed().as_secs_f64() > limit;
-            let request = Request {
-                threads,
-                nodes: u64::MAX,
-                stop: &stop,
-                refute: beta * (1.0 + epsilon),
-                ..request(&points, &w, beta * (1.0 + epsilon))
-            };
-            let cpu = cpu_seconds();
-            let answer = bound_over_cones(&request).expect("an answer");
-            let (elapsed, cpu) = (started.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-            if answer.cones.nodes.len() < 2_000 {
-                verify::verify(&points, &w, &answer.cones, answer.bound);
-            }
-            println!(
-                "{case:<24} sign {sign:>2} objective {objective:.6} trained {:.1} s bound/beta {:.9} best/beta {:.9} {:?} nodes {} cpu {cpu:.3} wall {elapsed:.3} s",
-                trained.as_secs_f64(),
-                answer.bound / beta,
-                answer.best.1 / beta,
-                answer.ending,
-                answer.nodes
-            );
-        }
-    }
-}
-
-/// User time of this process.
-fn cpu_seconds() -> f64 {
-    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = text.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    fields.get(11).and_then(|ticks| ticks.parse::<f64>().ok()).unwrap_or(0.0) / 100.0
 }
