@@ -15,6 +15,7 @@
 mod bytes;
 mod certificate;
 mod dataset;
+pub mod deep;
 mod kernel;
 mod loading;
 mod loading_certificate;

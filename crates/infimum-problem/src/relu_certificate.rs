@@ -115,7 +115,7 @@ fn write_doubles(writer: &mut Writer, values: &[f64]) {
     values.iter().for_each(|&value| writer.double(value));
 }
 
-fn write_witness(writer: &mut Writer, witness: &Witness) {
+pub(crate) fn write_witness(writer: &mut Writer, witness: &Witness) {
     writer.double(witness.bound);
     match &witness.proof {
         BoundProof::Norms => writer.bytes.push(0),
@@ -174,7 +174,7 @@ fn read_doubles(reader: &mut Reader) -> Option<Vec<f64>> {
     (0..count).map(|_| reader.double()).collect()
 }
 
-fn read_witness(reader: &mut Reader) -> Option<Witness> {
+pub(crate) fn read_witness(reader: &mut Reader) -> Option<Witness> {
     let bound = reader.double()?;
     let proof = match reader.byte()? {
         0 => BoundProof::Norms,
