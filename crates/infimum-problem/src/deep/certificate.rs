@@ -4,8 +4,8 @@
 //! `dual` (F32, planes × rows × outputs), `planes` (U8) and `digest` (U8, 32): SHA-256 over the claim's bytes and then the others' in this order.
 //!
 //! `planes` holds, in the number format of `bytes.rs`, for each plane: how many scales, the scales (singles), how many outputs have witnesses (all or 0),
-//! and for each of them, for w = α and then for w = −α: the slope (double), the witness of the whole, and 0 or 1 and the witness of the rest,
-//! both as in rung 4.
+//! and for each of them, for w = α and then for w = −α: how many slopes, the slopes (singles), the witness of the whole, and 0 or 1 and the witness of
+//! the rest, both as in rung 4.
 
 use std::collections::HashMap;
 
@@ -89,15 +89,16 @@ pub struct Plane {
     pub outputs: Vec<[OutputWitness; 2]>,
 }
 
-/// Why `Σ_p w_p f(x̂_p) ≤ max(whole.bound, slope·rest.bound)` for one output and one sign. p counts the distinct rows in the order in which they first appear,
+/// Why `Σ_p w_p f(x̂_p) ≤ max(whole.bound, rest.bound)` for one output and one sign. p counts the distinct rows in the order in which they first appear,
 /// with a constant 1 behind each where the network has biases, w_p is the sum of ±α over the rows equal to row p, `w⁺ = max(w, 0)`, `w⁻ = max(−w, 0)`.
+/// (f ∈ conv{±relu(g)}, relu(t) ≥ a_p t on the rows with w_p < 0, and what is left is convex in g ∈ conv{±relu(g')}, …: docs/deep.md.)
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutputWitness {
-    /// `a` in [0, 1]; 1 for networks with one hidden layer.
-    pub slope: f64,
-    /// `Σ_p (w_p⁺ − a w_p⁻) relu(x̂_p·u) ≤ bound` for ‖u‖ ≤ 1.
+    /// `a_p` in [0, 1], one for each distinct row (those of rows with w_p ≥ 0 mean nothing); none: all 1, as for networks with one hidden layer.
+    pub slopes: Vec<f32>,
+    /// `Σ_p (w_p⁺ − a_p w_p⁻) relu(x̂_p·u) ≤ bound` for ‖u‖ ≤ 1.
     pub whole: Witness,
-    /// `Σ_p w_p⁻ relu(x̂_p·u) ≤ bound` for ‖u‖ ≤ 1; not needed (None) with one hidden layer, or where a = 0.
+    /// `Σ_p a_p w_p⁻ relu(x̂_p·u) ≤ bound` for ‖u‖ ≤ 1; None with one hidden layer, which does not need it.
     pub rest: Option<Witness>,
 }
 
@@ -207,7 +208,8 @@ fn write_plane(writer: &mut Writer, plane: &Plane) {
     plane.scales.iter().for_each(|&scale| writer.single(scale));
     writer.put(plane.outputs.len() as u64);
     for witness in plane.outputs.iter().flatten() {
-        writer.double(witness.slope);
+        writer.put(witness.slopes.len() as u64);
+        witness.slopes.iter().for_each(|&slope| writer.single(slope));
         write_witness(writer, &witness.whole);
         writer.bytes.push(u8::from(witness.rest.is_some()));
         if let Some(rest) = &witness.rest {
@@ -227,13 +229,15 @@ fn read_plane(reader: &mut Reader, dual: Vec<f32>) -> Option<Plane> {
 }
 
 fn read_output(reader: &mut Reader) -> Option<OutputWitness> {
-    let (slope, whole) = (reader.double()?, read_witness(reader)?);
+    let count = reader.count()?;
+    let slopes = (0..count).map(|_| reader.single()).collect::<Option<Vec<f32>>>()?;
+    let whole = read_witness(reader)?;
     let rest = match reader.byte()? {
         0 => None,
         1 => Some(read_witness(reader)?),
         _ => return None,
     };
-    Some(OutputWitness { slope, whole, rest })
+    Some(OutputWitness { slopes, whole, rest })
 }
 
 #[cfg(test)]
@@ -261,11 +265,11 @@ mod tests {
         let moments = Moments { tau: vec![1.0, 0.5], g: vec![0.25; 4], sigma: vec![-1.0, 0.0], lambda: 2.0, s: 0.1 };
         let moments = Witness { bound: 1.5, proof: BoundProof::Moments(moments) };
         let norms = Witness { bound: 3.0, proof: BoundProof::Norms };
-        let witness = OutputWitness { slope: 0.6, whole: moments, rest: Some(norms.clone()) };
+        let witness = OutputWitness { slopes: vec![0.5, 0.25], whole: moments, rest: Some(norms.clone()) };
         let plane = Plane {
             dual: vec![0.5, -0.5],
             scales: vec![0.5, 2.0],
-            outputs: vec![[witness, OutputWitness { slope: 1.0, whole: norms, rest: None }]],
+            outputs: vec![[witness, OutputWitness { slopes: vec![], whole: norms, rest: None }]],
         };
         let conflicts = Plane { dual: vec![0.0, 1.0], scales: vec![1.0], outputs: vec![] };
         let mut architecture = Architecture::dense(1, &[2, 1], 1, Activation::Relu, true, true);
