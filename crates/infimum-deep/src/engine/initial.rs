@@ -3,7 +3,7 @@
 use infimum_problem::deep::{Activation, Architecture, Layer, Parameter, ParameterKind};
 
 use super::Real;
-use super::random::{bits, normal};
+use crate::random::{bits, normal};
 
 pub(super) fn numbers<R: Real>(
     architecture: &Architecture,

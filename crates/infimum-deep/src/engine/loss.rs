@@ -159,7 +159,13 @@ mod tests {
             Loss::Squared => 0.5 * r * r,
             Loss::Epsilon(e) => f64::max(0.0, r.abs() - e),
             Loss::SquaredEpsilon(e) => f64::max(0.0, r.abs() - e).powi(2),
-            Loss::Huber(d) => if r.abs() <= d { 0.5 * r * r } else { d * r.abs() - 0.5 * d * d },
+            Loss::Huber(d) => {
+                if r.abs() <= d {
+                    0.5 * r * r
+                } else {
+                    d * r.abs() - 0.5 * d * d
+                }
+            }
             Loss::Quantile(t) => t * f64::max(0.0, -r) + (1.0 - t) * f64::max(0.0, r),
             Loss::Poisson => z.exp() - y * z + y * y.ln() - y,
             Loss::Softmax => unreachable!("softmax has its own test"),

@@ -14,7 +14,6 @@ mod pass;
 mod plan;
 mod pool;
 mod product;
-mod random;
 mod real;
 mod slopes;
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::ops::Range;
 use infimum_problem::deep::{Architecture, Layer, output_shape, parameters};
 
 use super::operations::{
-    Attention, BatchNormalization, Convolution, Dense, Dropout, Embedding, Function, GlobalAverage,
-    LayerNormalization, Operation, Pooling, Sum,
+    Attention, BatchNormalization, Convolution, Dense, Dropout, Embedding, Function, GlobalAverage, LayerNormalization,
+    Operation, Pooling, Sum,
 };
 
 /// Steps in the order of computation. Every value (array per example) is made by one step, or by several that change it in place one after another.
@@ -188,12 +188,8 @@ impl Builder {
             Layer::Flatten => source,
             Layer::Activation { function } => self.function(Function(*function), source),
             Layer::BatchNormalization { epsilon, momentum } => {
-                let normalization = BatchNormalization {
-                    channels: last,
-                    rows: size / last,
-                    epsilon: *epsilon,
-                    momentum: *momentum,
-                };
+                let normalization =
+                    BatchNormalization { channels: last, rows: size / last, epsilon: *epsilon, momentum: *momentum };
                 self.make(Operation::BatchNormalization(normalization), source, output, 2 * last, Need::Nothing)
             }
             Layer::LayerNormalization { epsilon } => {

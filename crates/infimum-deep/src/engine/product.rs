@@ -164,6 +164,15 @@ mod tests {
     #[test]
     #[should_panic(expected = "the left matrix is too short")]
     fn what_is_too_short_is_refused() {
-        multiply(&mut [0.0f64; 4], 2, false, 1.0, Matrix::rows(&[1.0; 3], 2), Matrix::rows(&[1.0; 4], 2), [2, 2, 2], Threads::One);
+        multiply(
+            &mut [0.0f64; 4],
+            2,
+            false,
+            1.0,
+            Matrix::rows(&[1.0; 3], 2),
+            Matrix::rows(&[1.0; 4], 2),
+            [2, 2, 2],
+            Threads::One,
+        );
     }
 }

@@ -105,7 +105,8 @@ fn moments<R: Real>(source: &[R], mean: &mut [R], variance: &mut [R], pool: &Poo
     let channels = mean.len();
     let rows = source.len() / channels;
     let share = R::from_f64(1.0 / (rows as f64).max(1.0));
-    let block = |rows: std::ops::Range<usize>| source[rows.start * channels..rows.end * channels].chunks_exact(channels);
+    let block =
+        |rows: std::ops::Range<usize>| source[rows.start * channels..rows.end * channels].chunks_exact(channels);
     sum_over_rows(mean, rows, pool, |rows, sums| {
         for x in block(rows) {
             for c in 0..channels {

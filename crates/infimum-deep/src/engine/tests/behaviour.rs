@@ -33,7 +33,18 @@ fn large() -> Vec<(Architecture, usize)> {
     let pool = || Layer::MaxPooling { size: 2, stride: 0 };
     let batch = || Layer::BatchNormalization { epsilon: 1e-5, momentum: 0.1 };
     let halve = Layer::Convolution { channels: 24, kernel: [3, 3], stride: 2, padding: Padding::Same, bias: false };
-    let image = vec![convolution(8, 3), relu(), pool(), convolution(16, 3), relu(), pool(), Layer::Flatten, dense(64), relu(), dense(10)];
+    let image = vec![
+        convolution(8, 3),
+        relu(),
+        pool(),
+        convolution(16, 3),
+        relu(),
+        pool(),
+        Layer::Flatten,
+        dense(64),
+        relu(),
+        dense(10),
+    ];
     let block = vec![convolution(16, 3), batch(), relu(), convolution(16, 3), batch()];
     let residual = vec![
         convolution(16, 3),
@@ -100,7 +111,8 @@ fn a_pass_serves_batches_of_all_sizes_and_none() {
         let before = buffers.clone();
         let mut used = Pass::new();
         for examples in [3, 7, 0, 2] {
-            let inputs: Vec<f64> = numbers(examples as u64, examples * network.inputs()).iter().map(|x| x.abs().round()).collect();
+            let inputs: Vec<f64> =
+                numbers(examples as u64, examples * network.inputs()).iter().map(|x| x.abs().round()).collect();
             let mut results = Vec::new();
             for pass in [&mut used, &mut Pass::new()] {
                 let mut gradient = vec![f64::NAN; parameters.len()];

@@ -34,16 +34,15 @@ fn check(architecture: &Architecture, examples: usize, mode: Mode) {
     network.backward(&mut pass, &parameters, &slopes, &mut gradient);
     let scale = gradient.iter().fold(0.0f64, |largest, slope| largest.max(slope.abs())).max(1e-3);
     for place in (0..count).step_by((count / 60).max(1)) {
-        let mut at = |step: f64| {
+        let at = |step: f64| {
             let mut moved = parameters.clone();
             moved[place] += step;
             objective(&network, &moved, &inputs, examples, mode)
         };
-        // Richardson's extrapolation of two central differences.
-        let mut central = |step: f64| (at(step) - at(-step)) / (2.0 * step);
-        let difference = (4.0 * central(1e-4) - central(2e-4)) / 3.0;
-        let error = (gradient[place] - difference).abs();
-        assert!(error <= 1e-6 * scale, "{architecture:?}\nslope {place}: {}, difference {difference}", gradient[place]);
+        // A kink of relu may lie between the steps of one difference; a wrong slope agrees with none.
+        let differences = [1e-4, 1e-5, 1e-6].map(|step| (at(step) - at(-step)) / (2.0 * step));
+        let is_right = differences.iter().any(|difference| (gradient[place] - difference).abs() <= 1e-6 * scale);
+        assert!(is_right, "{architecture:?}\nslope {place}: {}, differences {differences:?}", gradient[place]);
     }
 }
 
@@ -104,7 +103,6 @@ proptest! {
         ];
         let architecture = network(&[sides.0, sides.1, 2], layers);
         prop_assume!(Network::new(&architecture).is_ok());
-        // Kinks of relu lie between the steps of a difference with probability 1e-3 or so: the seeds of the numbers are fixed, so what passes always passes.
         check(&architecture, examples, TRAINING);
     }
 }

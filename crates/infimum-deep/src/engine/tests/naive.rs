@@ -144,12 +144,20 @@ fn activation(function: Activation, t: f64) -> f64 {
     let normal = || {
         let density = |s: f64| (-0.5 * s * s).exp() / std::f64::consts::TAU.sqrt();
         let h = t / 2000.0;
-        let sum: f64 = (0..=2000).map(|i| density(i as f64 * h) * [1.0, 4.0, 2.0][if i % 2000 == 0 { 0 } else { 2 - i % 2 }]).sum();
+        let sum: f64 = (0..=2000)
+            .map(|i| density(i as f64 * h) * [1.0, 4.0, 2.0][if i % 2000 == 0 { 0 } else { 2 - i % 2 }])
+            .sum();
         0.5 + sum * h / 3.0
     };
     match function {
         Activation::Relu => t.max(0.0),
-        Activation::LeakyRelu => if t > 0.0 { t } else { t / 100.0 },
+        Activation::LeakyRelu => {
+            if t > 0.0 {
+                t
+            } else {
+                t / 100.0
+            }
+        }
         Activation::Tanh => t.sinh() / t.cosh(),
         Activation::Sigmoid => 1.0 / (1.0 + (-t).exp()),
         Activation::Gelu => t * normal(),
@@ -175,7 +183,10 @@ fn check(architecture: &Architecture, examples: usize) {
     }
     assert_eq!(pass.outputs().len(), expected.len());
     for (output, expected) in pass.outputs().iter().zip(&expected) {
-        assert!((output - expected).abs() < 1e-11 * (1.0 + expected.abs()), "{architecture:?}: {output}, expected {expected}");
+        assert!(
+            (output - expected).abs() < 1e-11 * (1.0 + expected.abs()),
+            "{architecture:?}: {output}, expected {expected}"
+        );
     }
     // The same in singles.
     let single = |numbers: &[f64]| numbers.iter().map(|&number| number as f32).collect::<Vec<f32>>();
@@ -183,7 +194,10 @@ fn check(architecture: &Architecture, examples: usize) {
     network.forward(&mut pass, &single(&parameters), &single(&running), &single(&inputs), examples, Mode::Prediction);
     let largest = expected.iter().fold(1.0f64, |largest, value| largest.max(value.abs()));
     for (&output, expected) in pass.outputs().iter().zip(&expected) {
-        assert!((f64::from(output) - expected).abs() < 2e-5 * largest, "{architecture:?}: {output}, expected {expected}");
+        assert!(
+            (f64::from(output) - expected).abs() < 2e-5 * largest,
+            "{architecture:?}: {output}, expected {expected}"
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use infimum_problem::deep::{Activation, Architecture, Layer, Padding};
 
-use crate::engine::random::bits;
+use crate::random::bits;
 
 pub(in crate::engine) fn network(input: &[usize], layers: Vec<Layer>) -> Architecture {
     Architecture { input: input.to_vec(), scaling: Default::default(), layers }
@@ -34,7 +34,10 @@ pub(super) fn one_layer() -> Vec<(Vec<usize>, Layer)> {
         (vec![4], dense(5)),
         (vec![3, 4], Layer::Dense { units: 2, bias: false }),
         (vec![5, 4, 2], convolution(3, 3)),
-        (vec![5, 4, 2], Layer::Convolution { channels: 3, kernel: [2, 3], stride: 2, padding: Padding::Valid, bias: false }),
+        (
+            vec![5, 4, 2],
+            Layer::Convolution { channels: 3, kernel: [2, 3], stride: 2, padding: Padding::Valid, bias: false },
+        ),
         (vec![5, 6, 2], Layer::MaxPooling { size: 2, stride: 0 }),
         (vec![5, 6, 2], Layer::MaxPooling { size: 3, stride: 2 }),
         (vec![5, 6, 2], Layer::AveragePooling { size: 2, stride: 1 }),
@@ -55,13 +58,16 @@ pub(super) fn one_layer() -> Vec<(Vec<usize>, Layer)> {
 
 /// Networks in which values are shared, changed in place, and nested.
 pub(super) fn nested() -> Vec<Architecture> {
-    let residual = |body: &[Layer], shortcut: &[Layer]| Layer::Residual { body: body.to_vec(), shortcut: shortcut.to_vec() };
+    let residual =
+        |body: &[Layer], shortcut: &[Layer]| Layer::Residual { body: body.to_vec(), shortcut: shortcut.to_vec() };
     let relu = function(Activation::Relu);
     let tanh = function(Activation::Tanh);
     let gelu = function(Activation::Gelu);
     let drop = Layer::Dropout { rate: 0.25 };
-    let down = |channels| Layer::Convolution { channels, kernel: [1, 1], stride: 2, padding: Padding::Valid, bias: false };
-    let halve = |channels| Layer::Convolution { channels, kernel: [3, 3], stride: 2, padding: Padding::Same, bias: false };
+    let down =
+        |channels| Layer::Convolution { channels, kernel: [1, 1], stride: 2, padding: Padding::Valid, bias: false };
+    let halve =
+        |channels| Layer::Convolution { channels, kernel: [3, 3], stride: 2, padding: Padding::Same, bias: false };
     let mixer = residual(&[ROWS, Layer::Attention { heads: 2, causal: true }, drop.clone()], &[]);
     let thinker = residual(&[ROWS, dense(8), gelu.clone(), drop.clone(), dense(4)], &[]);
     vec![

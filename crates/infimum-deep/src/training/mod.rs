@@ -1,0 +1,22 @@
+//! Training: gradient descent for as long as the budget lasts, from checkpoints if need be.
+
+mod again;
+mod augment;
+mod batches;
+mod descent;
+mod evaluate;
+mod finder;
+mod lbfgs;
+mod optimizer;
+mod options;
+mod rows;
+mod schedule;
+mod state;
+mod train;
+
+pub use again::train_again;
+pub use evaluate::{objective, objective_of_outputs, outputs};
+pub use options::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};
+pub use rows::{Rows, scaled};
+pub use state::{CheckpointError, Incumbent, Mark};
+pub use train::{Setup, Start, TrainingError, TrainingOutcome, train};
