@@ -15,11 +15,14 @@
 //! circuit `Σ λ_a (x_a, 1) = Σ μ_b (x_b, 1)` is summed exactly, and a proof by unit propagation refutes both together
 //! ([`LoadingVerdict`], `docs/loading.md`).
 //!
-//! Of a two-layer ReLU network it verifies `upper ≥ U(network)` and `lower ≤ U` of every network of any width ([`check_relu`], `docs/relu.md`).
+//! Of a two-layer ReLU network it verifies `upper ≥ U(network)` and `lower ≤ U` of every network of any width ([`check_relu`], `docs/relu.md`);
+//! of a deep network the same, where its layers can be enclosed, and else the bound and what the recorded network's objective is in plain arithmetic
+//! ([`check_deep`], `docs/deep.md`).
 #![forbid(unsafe_code)]
 
 mod chunks;
 mod command;
+mod deep;
 mod kernel;
 mod loading;
 mod losses;
@@ -30,6 +33,7 @@ mod upper;
 mod words;
 
 pub use command::{Options, SERIES, certificates, run};
+pub use deep::{check_deep, check_deep_problem, deep_lower, deep_upper};
 pub use loading::{LoadingVerdict, check_loading, check_loading_problem};
 pub use relu::{check_relu, check_relu_problem};
 pub use steps::{Checker, Refusal, Step, Verdict, check, check_problem};

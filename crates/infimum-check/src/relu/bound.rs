@@ -54,7 +54,7 @@ fn within(bounds: &[f64], beta: f64) -> bool {
 }
 
 /// Whether `Σ_p w_p relu(x_p·u) ≤ bound` for ‖u‖ ≤ 1 is proven; the error says what is missing.
-fn proves(points: &Points, w: &[f64], witness: &Witness) -> Result<(), String> {
+pub(crate) fn proves(points: &Points, w: &[f64], witness: &Witness) -> Result<(), String> {
     let bound = witness.bound;
     if !(bound >= 0.0 && bound.is_finite()) {
         return Err(format!("the bound is {bound}, expected a finite number ≥ 0"));

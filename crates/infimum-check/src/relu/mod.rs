@@ -6,11 +6,11 @@
 //! * `moments.rs`: theorem 3. `cones/`: theorem 4.
 //! * `network.rs`: the recorded network's objective.
 
-mod bound;
+pub(crate) mod bound;
 mod cones;
 mod moments;
 mod network;
-mod points;
+pub(crate) mod points;
 mod steps;
 mod words;
 

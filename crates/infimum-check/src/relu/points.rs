@@ -8,7 +8,7 @@ use infimum_rigor::{ExactSum, Interval, Sum};
 use rayon::prelude::*;
 
 /// Distinct rows of a matrix in memory; where hidden biases are penalised, each with a 1 behind it.
-pub(super) struct Points<'a> {
+pub(crate) struct Points<'a> {
     matrix: &'a Matrix,
     /// The first training row that is distinct row p.
     first: Vec<usize>,
@@ -19,7 +19,7 @@ pub(super) struct Points<'a> {
 
 impl<'a> Points<'a> {
     /// Groups equal rows; 0 and −0 are the same number. The error names a row that has something else than finite numbers.
-    pub(super) fn new(matrix: &'a Matrix, constant: bool) -> Result<Points<'a>, String> {
+    pub(crate) fn new(matrix: &'a Matrix, constant: bool) -> Result<Points<'a>, String> {
         let state = RandomState::new();
         let hashes: Vec<u64> = (0..matrix.rows())
             .into_par_iter()
@@ -49,17 +49,17 @@ impl<'a> Points<'a> {
     }
 
     /// M.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.first.len()
     }
 
     /// D.
-    pub(super) fn dimension(&self) -> usize {
+    pub(crate) fn dimension(&self) -> usize {
         self.matrix.columns() + usize::from(self.constant)
     }
 
     /// Writes row p into `out`, D numbers.
-    pub(super) fn fill(&self, p: usize, out: &mut [f64]) {
+    pub(crate) fn fill(&self, p: usize, out: &mut [f64]) {
         out.fill(0.0);
         self.matrix.row(self.first[p]).for_each(|j, x| out[j] = x);
         if self.constant {
@@ -68,7 +68,7 @@ impl<'a> Points<'a> {
     }
 
     /// A number that ‖x_p‖ does not exceed.
-    pub(super) fn norm(&self, p: usize) -> f64 {
+    pub(crate) fn norm(&self, p: usize) -> f64 {
         let mut squares = Sum::new();
         self.matrix.row(self.first[p]).for_each(|_, x| squares.add_product(x, x));
         let square = squares.enclose() + Interval::point(if self.constant { 1.0 } else { 0.0 });
@@ -77,7 +77,7 @@ impl<'a> Points<'a> {
 
     /// For output k of K the least numbers known that are at least `w_p = Σ ±α_ik` over the rows i that are row p, first with the sign +, then with −:
     /// exact where one row or the sum 0 is meant. Larger w only weaken the bounds (docs/relu.md).
-    pub(super) fn weights(&self, alpha: &[f64], outputs: usize, k: usize) -> [Vec<f64>; 2] {
+    pub(crate) fn weights(&self, alpha: &[f64], outputs: usize, k: usize) -> [Vec<f64>; 2] {
         let mut rows_of = vec![0u32; self.len()];
         self.point_of.iter().for_each(|&p| rows_of[p as usize] += 1);
         let mut sums = vec![Sum::new(); self.len()];
@@ -97,6 +97,23 @@ impl<'a> Points<'a> {
         };
         let enclosures: Vec<Interval> = (0..self.len()).map(enclosure).collect();
         [enclosures.iter().map(|w| w.upper).collect(), enclosures.iter().map(|w| -w.lower).collect()]
+    }
+
+    /// Whether the α of the rows of every distinct row add up to exactly 0 for each output; the error is a distinct row and an output of which they do not.
+    pub(crate) fn cancel(&self, alpha: &[f64], outputs: usize) -> Result<(), (usize, usize)> {
+        for k in 0..outputs {
+            let mut sums: HashMap<u32, ExactSum> = HashMap::new();
+            for (i, &p) in self.point_of.iter().enumerate() {
+                let own = alpha[i * outputs + k];
+                if own != 0.0 {
+                    sums.entry(p).or_default().add(own);
+                }
+            }
+            if let Some(p) = sums.iter().filter(|entry| !entry.1.is_zero()).map(|entry| *entry.0).min() {
+                return Err((p as usize, k));
+            }
+        }
+        Ok(())
     }
 }
 
