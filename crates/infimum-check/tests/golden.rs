@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use infimum_problem::deep::DeepCertificate;
 use infimum_problem::{
     Certificate, ClassWeight, Ending, Kernel, LoadingCertificate, Loss, ReluCertificate, Subset, Task,
 };
@@ -41,7 +42,8 @@ fn data_of(path: &Path) -> Vec<String> {
     let bytes = std::fs::read(path).expect("bytes");
     let readable = Certificate::from_bytes(&bytes).is_ok()
         || LoadingCertificate::from_bytes(&bytes).is_ok()
-        || ReluCertificate::from_bytes(&bytes).is_ok();
+        || ReluCertificate::from_bytes(&bytes).is_ok()
+        || DeepCertificate::from_bytes(&bytes).is_ok();
     if readable { Vec::new() } else { vec!["--data".into(), "two.csv".into()] }
 }
 
@@ -90,7 +92,7 @@ fn loading_verdicts_count_rows() {
 
 #[test]
 fn a_limit_on_memory_is_not_kept_silently() {
-    for name in ["loading-optimal", "relu-constant"] {
+    for name in ["loading-optimal", "relu-constant", "deep-optimal"] {
         let certificate = folder("valid_certificates").join(format!("{name}.safetensors"));
         let mut command = Command::new(env!("CARGO_BIN_EXE_infimum-check"));
         let output = command.arg(certificate).arg("--memory=1GiB").output().expect("started");

@@ -10,6 +10,8 @@ mod linear;
 mod pooling;
 mod product;
 mod size;
+#[cfg(test)]
+mod tests;
 mod transformer;
 
 use infimum_problem::Problem;
