@@ -34,7 +34,13 @@ fn count(architecture: &Architecture) -> usize {
     parameters(architecture).expect("parameters").last().map_or(0, |last| last.range.end)
 }
 
-fn random_problem(architecture: &Architecture, columns: usize, loss: Loss, lambda2: f64, random: &mut Random) -> Problem {
+fn random_problem(
+    architecture: &Architecture,
+    columns: usize,
+    loss: Loss,
+    lambda2: f64,
+    random: &mut Random,
+) -> Problem {
     let n = 3 + random.below(6);
     // Singles, so that other rungs see the same rows.
     let rows: Vec<f64> = random.rows(n, columns, false).into_iter().map(|x| f64::from(x as f32)).collect();
@@ -102,7 +108,10 @@ fn no_network_is_below_the_bound() {
         let witness = DeepWitness { planes: vec![plane] };
         let bound = deep_lower(&problem, &architecture, &witness).unwrap_or_else(|why| panic!("round {round}: {why}"));
         assert!(bound >= norms && norms >= 0.0, "round {round}: {norms} {bound}");
-        assert!(found >= bound * (1.0 - 1e-12), "round {round}, {loss:?}, {layers} layers, {biases:b}: {found} < {bound}");
+        assert!(
+            found >= bound * (1.0 - 1e-12),
+            "round {round}, {loss:?}, {layers} layers, {biases:b}: {found} < {bound}"
+        );
         // Other widths are bounded as well.
         for width in 1..5 {
             let other = chain(columns, problem.outputs(), layers, biases, width);
@@ -286,7 +295,8 @@ fn conflicts_bound_every_network() {
         assert!((7.0 - 1e-12..=7.0).contains(&bound), "{bound}");
         let mut other = plane.clone();
         (other.dual[2], other.dual[3]) = (1.0, 2.0);
-        let refusal = deep_lower(&problem, &architecture, &DeepWitness { planes: vec![other] }).expect_err("no conflict");
+        let refusal =
+            deep_lower(&problem, &architecture, &DeepWitness { planes: vec![other] }).expect_err("no conflict");
         assert_eq!(refusal.step, Step::Dual);
         let without = Architecture { scaling: Scaling::default(), ..architecture.clone() };
         assert!(deep_lower(&problem, &without, &witness).is_err(), "distinct rows");
@@ -328,7 +338,10 @@ fn what_lies_outside_the_theorems_is_refused() {
         with(1, relu()),
         with(0, dense(2, false)),
         chain(2, 1, 1, 0, 1),
-        Architecture { layers: vec![dense(2, false), relu(), Layer::GlobalAveragePooling, dense(1, false)], ..valid.clone() },
+        Architecture {
+            layers: vec![dense(2, false), relu(), Layer::GlobalAveragePooling, dense(1, false)],
+            ..valid.clone()
+        },
         Architecture {
             input: vec![1, 2],
             layers: vec![dense(2, false), relu(), Layer::Flatten, dense(1, false), relu(), dense(1, false)],

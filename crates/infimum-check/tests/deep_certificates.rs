@@ -10,7 +10,8 @@ use deep_oracle::{by_norms, certificate, descend, intercept, objective, plane, s
 use infimum_check::{Refusal, Step, Verdict, check_deep, check_deep_problem};
 use infimum_data::{Loaded, Request, load};
 use infimum_problem::deep::{
-    Activation, Architecture, DeepCertificate, DeepWitness, Evaluation, Layer, Padding, Plane, Scaling, buffers, parameters,
+    Activation, Architecture, DeepCertificate, DeepWitness, Evaluation, Layer, Padding, Plane, Scaling, buffers,
+    parameters,
 };
 use infimum_problem::{Ending, Intercept, Kernel, Loss, Split, Strength, Target, Task, Witness, kind_of};
 use relu_oracle::{Random, witnesses};
@@ -61,8 +62,7 @@ fn made(file: &str, loss: Loss, l2: f64, architecture: &Architecture, prove: Opt
     let count = |list: Result<Vec<infimum_problem::deep::Parameter>, String>| {
         list.expect("fits").last().map_or(0, |last| last.range.end)
     };
-    let running: Vec<f64> =
-        (0..count(buffers(architecture))).map(|i| f64::from(0.5f32 + 0.25 * i as f32)).collect();
+    let running: Vec<f64> = (0..count(buffers(architecture))).map(|i| f64::from(0.5f32 + 0.25 * i as f32)).collect();
     let mut theta: Vec<f64> = (0..count(parameters(architecture))).map(|_| random.normal()).collect();
     descend(|theta| objective(problem, architecture, theta, &running), &mut theta, 200);
     let planes = prove.map(|mut prove| {
@@ -105,7 +105,8 @@ fn function(function: Activation) -> Layer {
 
 /// The golden certificates.
 fn valid() -> Vec<(&'static str, DeepCertificate)> {
-    let convolution = |channels, kernel| Layer::Convolution { channels, kernel, stride: 1, padding: Padding::Same, bias: true };
+    let convolution =
+        |channels, kernel| Layer::Convolution { channels, kernel, stride: 1, padding: Padding::Same, bias: true };
     let image = Architecture {
         input: vec![2, 2, 1],
         scaling: Scaling { shift: vec![0.25], scale: vec![0.5] },
@@ -146,7 +147,13 @@ fn valid() -> Vec<(&'static str, DeepCertificate)> {
     vec![
         (
             "deep-two-layers",
-            made("two.csv", Loss::Logistic, 0.1, &Architecture::dense(2, &[3], 1, Activation::Relu, false, false), Some(cones)),
+            made(
+                "two.csv",
+                Loss::Logistic,
+                0.1,
+                &Architecture::dense(2, &[3], 1, Activation::Relu, false, false),
+                Some(cones),
+            ),
         ),
         (
             "deep-biases",

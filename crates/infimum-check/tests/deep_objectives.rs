@@ -6,7 +6,8 @@ mod relu_oracle;
 use deep_oracle::{certificate, intercept, objective, singles};
 use infimum_check::{Step, check_deep_problem, deep_upper};
 use infimum_problem::deep::{
-    Activation, Architecture, DeepWitness, Evaluation, Layer, Padding, Parameter, ParameterKind, Scaling, buffers, parameters,
+    Activation, Architecture, DeepWitness, Evaluation, Layer, Padding, Parameter, ParameterKind, Scaling, buffers,
+    parameters,
 };
 use infimum_problem::{Ending, Loss, Problem};
 use relu_oracle::Random;
@@ -34,11 +35,15 @@ fn architectures() -> Vec<(Architecture, Evaluation)> {
         scaling: Scaling { shift: vec![0.1, -0.2], scale: vec![2.0] },
         layers,
     };
-    let sequence =
-        |layers: Vec<Layer>| Architecture { input: vec![10, 4], scaling: Scaling::default(), layers };
+    let sequence = |layers: Vec<Layer>| Architecture { input: vec![10, 4], scaling: Scaling::default(), layers };
     let (same, valid) = (Padding::Same, Padding::Valid);
     let block = Layer::Residual {
-        body: vec![convolution(3, [3, 3], 2, same, false), NORM, function(Activation::Relu), convolution(3, [1, 1], 1, same, true)],
+        body: vec![
+            convolution(3, [3, 3], 2, same, false),
+            NORM,
+            function(Activation::Relu),
+            convolution(3, [1, 1], 1, same, true),
+        ],
         shortcut: vec![convolution(3, [1, 1], 2, valid, false), NORM],
     };
     let attention = |causal| Layer::Attention { heads: 2, causal };
@@ -69,7 +74,10 @@ fn architectures() -> Vec<(Architecture, Evaluation)> {
         (Architecture::dense(40, &[5], 3, Activation::Silu, true, true), Evaluated),
         (
             sequence(vec![
-                Layer::Residual { body: vec![Layer::LayerNormalization { epsilon: 1e-5 }, attention(true)], shortcut: vec![] },
+                Layer::Residual {
+                    body: vec![Layer::LayerNormalization { epsilon: 1e-5 }, attention(true)],
+                    shortcut: vec![],
+                },
                 attention(false),
                 Layer::GlobalAveragePooling,
                 dense(3, false),
@@ -111,7 +119,8 @@ fn objectives_are_those_of_the_definitions() {
         for loss in [Loss::Softmax, Loss::Logistic, Loss::SquaredHinge] {
             let (problem, theta, running) = made(&architecture, loss, &mut random);
             let truth = objective(&problem, &architecture, &theta, &running);
-            let (upper, known) = deep_upper(&problem, &architecture, &singles(&theta), &singles(&running)).expect("fits");
+            let (upper, known) =
+                deep_upper(&problem, &architecture, &singles(&theta), &singles(&running)).expect("fits");
             assert_eq!(known, kind, "{place}");
             let tolerance = if kind == Evaluation::Proven { 1e-10 } else { 1e-9 };
             assert!((upper - truth).abs() <= tolerance * truth, "{place} {loss:?}: {upper} {truth}");
@@ -200,7 +209,8 @@ fn claims_about_the_objective_are_checked() {
             assert_eq!(step(&|c| c.buffers[2] = -1e-30), Some(Step::Model));
         }
         // Optimal is a proof: the gap is 1 here, and an evaluated objective proves none.
-        let optimal = |c: &mut infimum_problem::deep::DeepCertificate| (c.claim.ending, c.claim.gap) = (Ending::Optimal, 1.0);
+        let optimal =
+            |c: &mut infimum_problem::deep::DeepCertificate| (c.claim.ending, c.claim.gap) = (Ending::Optimal, 1.0);
         assert_eq!(step(&optimal), (!proven).then_some(Step::Ending));
         assert_eq!(step(&|c| c.claim.ending = Ending::Optimal), Some(Step::Ending));
         assert_eq!(step(&|c| c.claim.ending = Ending::NotAttained), Some(Step::Ending));

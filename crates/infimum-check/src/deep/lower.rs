@@ -33,11 +33,25 @@ pub(super) fn lower(
             sum.enclose().upper.max(0.0)
         })
         .collect();
-    Ok(least_objective(problem.objective.lambda2, floor, |s| {
-        let rho = chain.as_ref().map_or(f64::INFINITY, |chain| chain.product(s));
+    let lambda2 = problem.objective.lambda2;
+    let product = |s: f64| chain.as_ref().map_or(f64::INFINITY, |chain| chain.product(s));
+    let at = |s: f64| {
+        let rho = product(s);
         let planes = falling.iter().map(|line| line.at(rho)).fold(floor, f64::max);
         planes.max(by_norms(problem, &squares, reach.at(s)))
-    }))
+    };
+    // Where ρ(S) is convex, a plane and the penalty are together concave, and least at an end.
+    let within = |left: f64, right: f64| {
+        let chain = chain.as_ref().ok().filter(|chain| chain.is_convex_from(left))?;
+        let ends = [left, right]
+            .map(|s| (chain.product(s), Interval::point(0.5) * Interval::point(lambda2) * Interval::point(s)));
+        let least = |line: &&Line| {
+            let [one, other] = ends.map(|(rho, penalty)| (Interval::point(line.at(rho)) + penalty).lower);
+            one.min(other)
+        };
+        falling.iter().map(least).reduce(f64::max)
+    };
+    Ok(least_objective(lambda2, floor, at, within))
 }
 
 /// `Σ_i c_i min_{‖z‖ ≤ R_i} loss(y_i, z)` rounded down, R_i² = a|x̂_i|² + b (theorem 2).

@@ -142,11 +142,21 @@ impl Chain {
         Ok(chain)
     }
 
+    /// Whether ρ(S) is convex from S on: its exponents are at least 1 then, and its slope does not jump at m.
+    pub(super) fn is_convex_from(&self, s: f64) -> bool {
+        self.few() >= 2 || s >= 1.0
+    }
+
+    /// m = L − b + 1.
+    fn few(&self) -> usize {
+        self.layers - self.last_bias.max(1) + 1
+    }
+
     /// A number that ρ = Π ‖W̃_l‖ does not exceed where ‖θ‖² = s ≥ 0. With b = max(1, last biased layer), m = L − b + 1: (s/m)^(m/2) for s ≤ m,
     /// ((s + b − 1)/L)^(L/2) for s ≥ m.
     pub(super) fn product(&self, s: f64) -> f64 {
         let first = self.last_bias.max(1);
-        let few = self.layers - first + 1;
+        let few = self.few();
         let (sum, count) = if s <= few as f64 {
             (Interval::point(s), few)
         } else {

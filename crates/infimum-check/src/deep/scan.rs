@@ -40,10 +40,15 @@ impl Ord for Piece {
     }
 }
 
-/// `min_{S ≥ 0} D(S) + (λ2/2) S` rounded down, or `floor`, if that is more. `d(S)` is a number that D(S) is not below, `floor` one that no D is below. On [a, b] the objective is
-/// at least d(b) + (λ2/2) a; beyond S' = 2(d(0) − floor)/λ2 at least floor + (λ2/2) S', about d(0). The interval with the lowest bound is halved until
+/// `min_{S ≥ 0} D(S) + (λ2/2) S` rounded down, or `floor`, if that is more. `d(S)` is a number that D(S) is not below, `floor` one that no D is below; `within(a, b)` one
+/// that the objective is not below in [a, b], if something is known. There it is at least d(b) + (λ2/2) a as well; beyond S' = 2(d(0) − floor)/λ2 at least floor + (λ2/2) S', about d(0). The interval with the lowest bound is halved until
 /// that bound is near to a value at an end.
-pub(super) fn least_objective(lambda2: f64, floor: f64, d: impl Fn(f64) -> f64) -> f64 {
+pub(super) fn least_objective(
+    lambda2: f64,
+    floor: f64,
+    d: impl Fn(f64) -> f64,
+    within: impl Fn(f64, f64) -> Option<f64>,
+) -> f64 {
     let at_zero = d(0.0);
     if !(lambda2 > 0.0 && at_zero > floor) {
         return floor;
@@ -57,6 +62,7 @@ pub(super) fn least_objective(lambda2: f64, floor: f64, d: impl Fn(f64) -> f64) 
     let beyond = (Interval::point(floor) + penalty(end)).lower;
     let piece = |left: f64, right: f64, at_right: f64| {
         let lower = (Interval::point(at_right) + penalty(left)).lower;
+        let lower = within(left, right).map_or(lower, |within| lower.max(within));
         Piece { lower, left, right, at_right }
     };
     let at_end = d(end);
@@ -84,17 +90,25 @@ mod tests {
 
     #[test]
     fn minima_are_found_from_below() {
+        let least = |lambda2: f64, floor: f64, d: fn(f64) -> f64| least_objective(lambda2, floor, d, |_, _| None);
         // exp(−S) + S/4: least at S = ln 4, (1 + ln 4)/4.
-        let found = least_objective(0.5, 0.0, |s| (-s).exp());
+        let found = least(0.5, 0.0, |s| (-s).exp());
         let truth = (1.0 + 4f64.ln()) / 4.0;
         assert!(found <= truth && found >= truth * (1.0 - 5e-6), "{found} {truth}");
         // A jump at 1: the infimum is just behind it.
-        let found = least_objective(2.0, 0.25, |s| if s < 1.0 { 5.0 } else { 0.25 });
+        let found = least(2.0, 0.25, |s| if s < 1.0 { 5.0 } else { 0.25 });
         assert!((1.25 * (1.0 - 2e-6)..=1.25).contains(&found), "{found}");
         // Nothing is gained at all.
-        assert!((3.0 - 1e-5..=3.0).contains(&least_objective(1.0, 0.0, |s| 3.0 - 0.1 * s)));
-        assert_eq!(least_objective(0.0, 0.5, |s| (-s).exp() + 0.5), 0.5);
-        assert_eq!(least_objective(1e-320, 0.5, |_| f64::MAX), 0.5);
-        assert_eq!(least_objective(1.0, 0.5, |_| 0.5), 0.5);
+        assert!((3.0 - 1e-5..=3.0).contains(&least(1.0, 0.0, |s| 3.0 - 0.1 * s)));
+        assert_eq!(least(0.0, 0.5, |s| (-s).exp() + 0.5), 0.5);
+        assert_eq!(least(1e-320, 0.5, |_| f64::MAX), 0.5);
+        assert_eq!(least(1.0, 0.5, |_| 0.5), 0.5);
+    }
+
+    #[test]
+    fn a_flat_objective_needs_what_is_known_within() {
+        let flat = |s: f64| 3.0 - 0.5 * s;
+        assert!(least_objective(1.0, 0.0, flat, |_, _| None) < 3.0 * (1.0 - 1e-4));
+        assert!(least_objective(1.0, 0.0, flat, |_, _| Some(3.0)) >= 3.0 * (1.0 - 1e-6));
     }
 }

@@ -4,7 +4,8 @@
 #![allow(dead_code)]
 
 use infimum_problem::deep::{
-    Activation, Architecture, DeepCertificate, DeepClaim, DeepWitness, Evaluation, Layer, OutputWitness, Plane, output_shape,
+    Activation, Architecture, DeepCertificate, DeepClaim, DeepWitness, Evaluation, Layer, OutputWitness, Plane,
+    output_shape,
 };
 use infimum_problem::{Intercept, Problem, Witness};
 
@@ -71,7 +72,8 @@ fn layer(layer: &Layer, rest: &mut Rest, shape: &[usize], next: &[usize], x: Vec
                             for j in 0..*width {
                                 let row = (r * stride + i) as isize - padding.amount(*height) as isize;
                                 let column = (c * stride + j) as isize - padding.amount(*width) as isize;
-                                let inside = (0..shape[0] as isize).contains(&row) && (0..shape[1] as isize).contains(&column);
+                                let inside =
+                                    (0..shape[0] as isize).contains(&row) && (0..shape[1] as isize).contains(&column);
                                 for k in (0..last).filter(|_| inside) {
                                     sum += w[((o * height + i) * width + j) * last + k]
                                         * x[(row as usize * shape[1] + column as usize) * last + k];
@@ -113,7 +115,8 @@ fn layer(layer: &Layer, rest: &mut Rest, shape: &[usize], next: &[usize], x: Vec
         Layer::Flatten | Layer::Dropout { .. } => x,
         Layer::Activation { function } => x.into_iter().map(|t| activate(*function, t)).collect(),
         Layer::BatchNormalization { epsilon, .. } => {
-            let (gain, shift, mean, variance) = (rest.take(last), rest.take(last), rest.buffer(last), rest.buffer(last));
+            let (gain, shift, mean, variance) =
+                (rest.take(last), rest.take(last), rest.buffer(last), rest.buffer(last));
             let one = |(place, x): (usize, f64)| {
                 let c = place % last;
                 gain[c] * (x - mean[c]) / (variance[c] + epsilon).sqrt() + shift[c]
@@ -179,7 +182,15 @@ fn activate(function: Activation, t: f64) -> f64 {
             // Simpson's rule from 0.
             let steps = 200;
             let density = |s: f64| (-0.5 * s * s).exp() / (2.0 * std::f64::consts::PI).sqrt();
-            let weight = |i: usize| if i == 0 || i == steps { 1.0 } else if i % 2 == 1 { 4.0 } else { 2.0 };
+            let weight = |i: usize| {
+                if i == 0 || i == steps {
+                    1.0
+                } else if i % 2 == 1 {
+                    4.0
+                } else {
+                    2.0
+                }
+            };
             let h = t / steps as f64;
             let integral: f64 = (0..=steps).map(|i| weight(i) * density(i as f64 * h)).sum::<f64>() * h / 3.0;
             t * (0.5 + integral)

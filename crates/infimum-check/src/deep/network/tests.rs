@@ -1,6 +1,6 @@
 //! Errors of layers against arithmetic of 400 bits.
 
-use dashu_float::{FBig, ops::SquareRoot, round::mode::HalfEven};
+use dashu_float::{FBig, round::mode::HalfEven};
 use infimum_problem::deep::{Activation, Architecture, Layer, Padding, Scaling, buffers, output_shape, parameters};
 
 use super::{Parameters, Values, through};
@@ -133,7 +133,12 @@ fn errors_are_not_exceeded() {
         shortcut: vec![convolution(3, [1, 1], 2, Padding::Valid, true)],
     };
     let all: Vec<Vec<Layer>> = vec![
-        vec![Layer::Flatten, Layer::Dense { units: 30, bias: true }, relu.clone(), Layer::Dense { units: 4, bias: true }],
+        vec![
+            Layer::Flatten,
+            Layer::Dense { units: 30, bias: true },
+            relu.clone(),
+            Layer::Dense { units: 4, bias: true },
+        ],
         vec![convolution(9, [2, 3], 1, Padding::Same, true), relu.clone(), Layer::MaxPooling { size: 2, stride: 1 }],
         vec![norm.clone(), leaky.clone(), Layer::AveragePooling { size: 2, stride: 1 }, norm.clone()],
         vec![block.clone(), relu, Layer::GlobalAveragePooling, Layer::Dense { units: 2, bias: false }],
