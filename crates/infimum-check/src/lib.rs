@@ -33,7 +33,7 @@ mod upper;
 mod words;
 
 pub use command::{Options, SERIES, certificates, run};
-pub use deep::{check_deep, check_deep_problem, deep_lower, deep_upper};
+pub use deep::{check_deep, check_deep_problem, deep_evaluation, deep_lower, deep_upper};
 pub use loading::{LoadingVerdict, check_loading, check_loading_problem};
 pub use relu::{check_relu, check_relu_problem};
 pub use steps::{Checker, Refusal, Step, Verdict, check, check_problem};

@@ -17,4 +17,4 @@ mod windows;
 mod words;
 
 pub(crate) use steps::check_with_data;
-pub use steps::{check_deep, check_deep_problem, deep_lower, deep_upper};
+pub use steps::{check_deep, check_deep_problem, deep_evaluation, deep_lower, deep_upper};

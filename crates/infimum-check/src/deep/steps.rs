@@ -69,6 +69,11 @@ pub fn deep_lower(problem: &Problem, architecture: &Architecture, witness: &Deep
     lower(problem, &inputs, architecture, witness)
 }
 
+/// What a certificate can claim of the objective of networks of this architecture.
+pub fn deep_evaluation(architecture: &Architecture) -> Evaluation {
+    evaluation(&architecture.layers)
+}
+
 /// The objective of a network, and what is known about the number: with `Proven` it is not exceeded, with `Evaluated` it is what arithmetic in doubles gives.
 pub fn deep_upper(
     problem: &Problem,
