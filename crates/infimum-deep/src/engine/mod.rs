@@ -15,9 +15,11 @@ mod plan;
 mod pool;
 mod product;
 mod real;
+mod singles;
 mod slopes;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 pub use loss::{Targets, loss_and_slopes, loss_value};
 pub use network::Network;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::Real;
+use super::wide::wide;
 
 /// Pieces of memory that are lent to whoever needs some for a moment; they are kept for the next one.
 #[derive(Debug, Default)]
@@ -96,7 +97,7 @@ impl<'a, R: Real> OrderedSum<'a, R> {
         let state = &mut *guard;
         state.waiting[part] = Some(numbers);
         while let Some(numbers) = state.waiting.get_mut(state.next).and_then(Option::take) {
-            add_to(state.sum, &numbers);
+            wide!(add_to(state.sum, &numbers));
             pool.give(numbers);
             state.next += 1;
         }
@@ -127,9 +128,28 @@ pub(super) fn put<R: Real>(target: &mut [R], add: bool, numbers: impl Iterator<I
 
 /// Adds the sums over rows to `sums`, for each column.
 pub(super) fn add_rows<R: Real>(sums: &mut [R], rows: &[R]) {
-    for row in rows.chunks_exact(sums.len().max(1)) {
-        add_to(sums, row);
+    let width = sums.len();
+    let blocks = width / 16 * 16;
+    wide!({
+        for column in (0..blocks).step_by(16) {
+            add_columns::<R, 16>(&mut sums[column..], rows, width, column);
+        }
+        for column in blocks..width {
+            add_columns::<R, 1>(&mut sums[column..], rows, width, column);
+        }
+    });
+}
+
+#[inline(always)]
+fn add_columns<R: Real, const N: usize>(sums: &mut [R], rows: &[R], width: usize, column: usize) {
+    let mut total = [R::ZERO; N];
+    for row in rows.chunks_exact(width) {
+        let row = &row[column..column + N];
+        for lane in 0..N {
+            total[lane] += row[lane];
+        }
     }
+    add_to(&mut sums[..N], &total);
 }
 
 /// `sums = Σ` over rows of what `work` adds to `sums` for them, in parts of a fixed number of rows, in order.

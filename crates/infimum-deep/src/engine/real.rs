@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::erf;
+use super::{erf, singles};
 
 /// f32 or f64.
 pub trait Real:
@@ -37,7 +37,7 @@ pub trait Real:
     /// The same number.
     fn to_f64(self) -> f64;
 
-    /// `e^self`.
+    /// `e^self`; of singles at least 1e-38.
     fn exp(self) -> Self;
 
     /// Hyperbolic tangent.
@@ -72,17 +72,17 @@ impl Real for f32 {
 
     #[inline(always)]
     fn exp(self) -> f32 {
-        f32::exp(self)
+        singles::exp(self)
     }
 
     #[inline(always)]
     fn tanh(self) -> f32 {
-        f32::tanh(self)
+        singles::tanh(self)
     }
 
     #[inline(always)]
     fn erf(self) -> f32 {
-        erf::single(self)
+        singles::erf(self)
     }
 
     #[inline(always)]

@@ -4,6 +4,7 @@ use super::{Context, SourceSlopes};
 use crate::engine::Real;
 
 use crate::engine::product::{Matrix, Threads, multiply};
+use crate::engine::wide::{sum, wide};
 
 /// Reads rows of 3·width numbers: query, key and value of a position, of each the heads' parts one after another.
 #[derive(Debug, Clone)]
@@ -22,28 +23,28 @@ impl Attention {
 
     /// Width of a head and 1/√ of it.
     fn head<R: Real>(&self) -> (usize, R) {
-        let wide = self.width / self.heads;
-        (wide, R::from_f64(1.0 / (wide as f64).sqrt()))
+        let each = self.width / self.heads;
+        (each, R::from_f64(1.0 / (each as f64).sqrt()))
     }
 
     /// `A V` of each head, for each example.
     pub(super) fn forward<R: Real>(&self, source: &[R], target: &mut [R], kept: &mut [R], _: Context<R>) {
         let (positions, width) = (self.positions, self.width);
-        let (wide, scale) = self.head::<R>();
+        let (each, scale) = self.head::<R>();
         let square = positions * positions;
         for (place, shares) in kept.chunks_exact_mut(square).enumerate() {
             let (example, head) = (place / self.heads, place % self.heads);
-            let start = example * positions * 3 * width + head * wide;
+            let start = example * positions * 3 * width + head * each;
             let [q, k, v] = [0, 1, 2].map(|part| Matrix::rows(&source[start + part * width..], 3 * width));
-            let sizes = [positions, positions, wide];
+            let sizes = [positions, positions, each];
             multiply(shares, positions, false, scale, q, k.transposed(), sizes, Threads::One);
             for (row, shares) in shares.chunks_exact_mut(positions).enumerate() {
                 let seen = if self.causal { row + 1 } else { positions };
                 softmax(&mut shares[..seen]);
                 shares[seen..].fill(R::ZERO);
             }
-            let target = &mut target[example * positions * width + head * wide..];
-            let sizes = [positions, wide, positions];
+            let target = &mut target[example * positions * width + head * each..];
+            let sizes = [positions, each, positions];
             multiply(target, width, false, R::ONE, Matrix::rows(shares, positions), v, sizes, Threads::One);
         }
     }
@@ -59,24 +60,26 @@ impl Attention {
     ) {
         let Some(SourceSlopes { values, add }) = source_slopes else { return };
         let (positions, width) = (self.positions, self.width);
-        let (wide, scale) = self.head::<R>();
+        let (each, scale) = self.head::<R>();
         let square = positions * positions;
         context.pool.lend(square, |work| {
             for (place, shares) in kept.chunks_exact(square).enumerate() {
                 let (example, head) = (place / self.heads, place % self.heads);
-                let start = example * positions * 3 * width + head * wide;
+                let start = example * positions * 3 * width + head * each;
                 let [q, k, v] = [0, 1, 2].map(|part| Matrix::rows(&source[start + part * width..], 3 * width));
-                let d = Matrix::rows(&slopes[example * positions * width + head * wide..], width);
+                let d = Matrix::rows(&slopes[example * positions * width + head * each..], width);
                 let a = Matrix::rows(shares, positions);
-                let narrow = [positions, wide, positions];
+                let narrow = [positions, each, positions];
                 let value_slopes = &mut values[start + 2 * width..];
                 multiply(value_slopes, 3 * width, add, R::ONE, a.transposed(), d, narrow, Threads::One);
-                let sizes = [positions, positions, wide];
+                let sizes = [positions, positions, each];
                 multiply(work, positions, false, R::ONE, d, v.transposed(), sizes, Threads::One);
-                for (b, a) in work.chunks_exact_mut(positions).zip(shares.chunks_exact(positions)) {
-                    let mean = a.iter().zip(&*b).map(|(&a, &b)| a * b).sum::<R>();
-                    b.iter_mut().zip(a).for_each(|(b, &a)| *b = a * (*b - mean));
-                }
+                wide!({
+                    for (b, a) in work.chunks_exact_mut(positions).zip(shares.chunks_exact(positions)) {
+                        let mean = sum(positions, |i| a[i] * b[i]);
+                        b.iter_mut().zip(a).for_each(|(b, &a)| *b = a * (*b - mean));
+                    }
+                });
                 let s = Matrix::rows(work, positions);
                 multiply(&mut values[start..], 3 * width, add, scale, s, k, narrow, Threads::One);
                 multiply(&mut values[start + width..], 3 * width, add, scale, s.transposed(), q, narrow, Threads::One);
@@ -87,11 +90,10 @@ impl Attention {
 
 /// `exp(t_i)/Σ exp(t_j)`, relative to the largest.
 fn softmax<R: Real>(values: &mut [R]) {
-    let largest = values.iter().fold(values[0], |largest, &value| if value > largest { value } else { largest });
-    let mut sum = R::ZERO;
-    for value in values.iter_mut() {
-        *value = (*value - largest).exp();
-        sum += *value;
-    }
-    values.iter_mut().for_each(|value| *value /= sum);
+    wide!({
+        let largest = values.iter().fold(values[0], |largest, &value| if value > largest { value } else { largest });
+        values.iter_mut().for_each(|value| *value = (*value - largest).exp());
+        let total = sum(values.len(), |i| values[i]);
+        values.iter_mut().for_each(|value| *value /= total);
+    });
 }

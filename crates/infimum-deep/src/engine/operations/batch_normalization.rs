@@ -1,7 +1,8 @@
 //! `y = γ (x − mean)/√(variance + ε) + β` for each channel.
 
 use super::{Context, SourceSlopes};
-use crate::engine::pool::{Pool, for_each_rows, sum_over_rows};
+use crate::engine::pool::{Pool, add_rows, for_each_rows, sum_over_rows};
+use crate::engine::wide::wide;
 use crate::engine::{Mode, Real};
 
 /// γ, then β; its buffers are the running mean, then the running variance.
@@ -35,11 +36,13 @@ impl BatchNormalization {
         let (gain, shift) = context.parameters.split_at(channels);
         for_each_rows(target, channels, |first, rows| {
             let all = rows.chunks_exact_mut(channels).zip(source[first * channels..].chunks_exact(channels));
-            for (y, x) in all {
-                for c in 0..channels {
-                    y[c] = gain[c] * ((x[c] - mean[c]) * inverse[c]) + shift[c];
+            wide!({
+                for (y, x) in all {
+                    for c in 0..channels {
+                        y[c] = gain[c] * ((x[c] - mean[c]) * inverse[c]) + shift[c];
+                    }
                 }
-            }
+            });
         });
     }
 
@@ -60,12 +63,14 @@ impl BatchNormalization {
         sum_over_rows(gradient, rows, context.pool, |rows, sums| {
             let (gain, shift) = sums.split_at_mut(channels);
             let all = source[rows.start * channels..rows.end * channels].chunks_exact(channels);
-            for (x, slope) in all.zip(slopes[rows.start * channels..].chunks_exact(channels)) {
-                for c in 0..channels {
-                    gain[c] += slope[c] * ((x[c] - mean[c]) * inverse[c]);
-                    shift[c] += slope[c];
+            wide!({
+                for (x, slope) in all.zip(slopes[rows.start * channels..].chunks_exact(channels)) {
+                    for c in 0..channels {
+                        gain[c] += slope[c] * ((x[c] - mean[c]) * inverse[c]);
+                        shift[c] += slope[c];
+                    }
                 }
-            }
+            });
         });
         let Some(SourceSlopes { values, add }) = source_slopes else { return };
         let count = R::from_f64(rows as f64);
@@ -74,14 +79,16 @@ impl BatchNormalization {
         for_each_rows(values, channels, |first, rows| {
             let start = first * channels;
             let all = source[start..].chunks_exact(channels).zip(slopes[start..].chunks_exact(channels));
-            for (to, (x, slope)) in rows.chunks_exact_mut(channels).zip(all) {
-                for c in 0..channels {
-                    let normal = (x[c] - mean[c]) * inverse[c];
-                    let own = slope[c] - share * (shift_slopes[c] + normal * gain_slopes[c]);
-                    let value = context.parameters[c] * inverse[c] * own;
-                    to[c] = if add { to[c] + value } else { value };
+            wide!({
+                for (to, (x, slope)) in rows.chunks_exact_mut(channels).zip(all) {
+                    for c in 0..channels {
+                        let normal = (x[c] - mean[c]) * inverse[c];
+                        let own = slope[c] - share * (shift_slopes[c] + normal * gain_slopes[c]);
+                        let value = context.parameters[c] * inverse[c] * own;
+                        to[c] = if add { to[c] + value } else { value };
+                    }
                 }
-            }
+            });
         });
     }
 
@@ -105,24 +112,20 @@ fn moments<R: Real>(source: &[R], mean: &mut [R], variance: &mut [R], pool: &Poo
     let channels = mean.len();
     let rows = source.len() / channels;
     let share = R::from_f64(1.0 / (rows as f64).max(1.0));
-    let block =
-        |rows: std::ops::Range<usize>| source[rows.start * channels..rows.end * channels].chunks_exact(channels);
     sum_over_rows(mean, rows, pool, |rows, sums| {
-        for x in block(rows) {
-            for c in 0..channels {
-                sums[c] += x[c];
-            }
-        }
+        add_rows(sums, &source[rows.start * channels..rows.end * channels]);
     });
     mean.iter_mut().for_each(|mean| *mean *= share);
     let mean = &*mean;
     sum_over_rows(variance, rows, pool, |rows, sums| {
-        for x in block(rows) {
-            for c in 0..channels {
-                let distance = x[c] - mean[c];
-                sums[c] += distance * distance;
+        wide!({
+            for x in source[rows.start * channels..rows.end * channels].chunks_exact(channels) {
+                for c in 0..channels {
+                    let distance = x[c] - mean[c];
+                    sums[c] += distance * distance;
+                }
             }
-        }
+        });
     });
     variance.iter_mut().for_each(|variance| *variance *= share);
 }

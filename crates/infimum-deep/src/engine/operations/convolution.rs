@@ -4,6 +4,7 @@ use super::{Context, Function, SourceSlopes};
 use crate::engine::Real;
 use crate::engine::pool::{add_rows, add_to};
 use crate::engine::product::{Matrix, Threads, multiply};
+use crate::engine::wide::wide;
 
 /// Numbers of a block of patches.
 const BLOCK: usize = 32 << 10;
@@ -108,50 +109,84 @@ impl Convolution {
     }
 
     /// For each row of each patch from position `first` on: its place in the patches, and either the place of the numbers in the source and how many zeros stand before
-    /// and behind them, or nothing where it lies outside.
-    fn for_each_row(&self, first: usize, count: usize, mut work: impl FnMut(usize, Option<(usize, usize, usize)>)) {
-        let ([height, width, channels], [_, across, _]) = (self.input, self.output);
-        let [down, right] = self.kernel;
-        let (length, positions) = (right * channels, self.positions());
-        for place in 0..count {
-            let (example, position) = ((first + place) / positions, (first + place) % positions);
-            let (row, column) = (position / across * self.stride, position % across * self.stride);
-            let before = self.padding[1].saturating_sub(column).min(right);
-            let behind = (column + right).saturating_sub(self.padding[1] + width).min(right - before);
+    /// and behind them, or nothing where it lies outside. Rows that lie inside come in runs: of how many patches, one after another, it is the row.
+    #[inline(always)]
+    fn for_each_run(&self, first: usize, count: usize, mut work: impl FnMut(usize, Option<[usize; 3]>, usize)) {
+        let ([height, width, channels], [rows, across, _]) = (self.input, self.output);
+        let ([down, right], [above, left]) = (self.kernel, self.padding);
+        let length = right * channels;
+        // Columns whose windows lie inside.
+        let inside = left.div_ceil(self.stride)..((left + width + self.stride).saturating_sub(right) / self.stride);
+        let (mut example, position) = (first / self.positions(), first % self.positions());
+        let (mut row, mut start) = (position / across, position % across);
+        let mut place = 0;
+        while place < count {
+            let end = across.min(start + count - place);
             for i in 0..down {
-                let to = (place * down + i) * length;
-                let line = (row + i).wrapping_sub(self.padding[0]);
-                if line >= height || before + behind == right {
-                    work(to, None);
-                } else {
-                    let start = ((example * height + line) * width + column + before - self.padding[1]) * channels;
-                    work(to, Some((start, before * channels, behind * channels)));
+                let line = (row * self.stride + i).wrapping_sub(above);
+                let mut column = start;
+                while column < end {
+                    let to = ((place + column - start) * down + i) * length;
+                    let at = column * self.stride;
+                    let run = if inside.contains(&column) { end.min(inside.end) - column } else { 1 };
+                    let before = left.saturating_sub(at).min(right);
+                    let behind = (at + right).saturating_sub(left + width).min(right - before);
+                    if line >= height || before + behind == right {
+                        (0..run).for_each(|step| work(to + step * down * length, None, 1));
+                    } else {
+                        let from = ((example * height + line) * width + at + before - left) * channels;
+                        work(to, Some([from, before * channels, behind * channels]), run);
+                    }
+                    column += run;
                 }
+            }
+            (place, start, row) = (place + end - start, 0, row + 1);
+            if row == rows {
+                (example, row) = (example + 1, 0);
             }
         }
     }
 
     /// Fills patches, one for each position from `first` on.
     fn gather<R: Real>(&self, source: &[R], first: usize, patches: &mut [R]) {
-        let length = self.kernel[1] * self.input[2];
-        self.for_each_row(first, patches.len() / self.patch(), |to, from| {
-            let row = &mut patches[to..to + length];
-            let Some((start, before, behind)) = from else { return row.fill(R::ZERO) };
+        let (patch, length, step) = (self.patch(), self.kernel[1] * self.input[2], self.stride * self.input[2]);
+        let count = patches.len() / patch;
+        self.for_each_run(first, count, |to, from, run| {
+            let Some([start, before, behind]) = from else { return patches[to..to + length].fill(R::ZERO) };
             let inside = length - before - behind;
-            row[..before].fill(R::ZERO);
-            row[before..before + inside].copy_from_slice(&source[start..start + inside]);
-            row[before + inside..].fill(R::ZERO);
+            let rows = patches[to..].chunks_mut(patch).take(run);
+            let sources = source[start..].windows(inside).step_by(step);
+            let all = rows.zip(sources);
+            match length {
+                // Short rows, of kernels of side 3, 5 and 7 over one or three channels, are copied without a call.
+                3 if run > 1 => all.for_each(|(to, from)| to[..3].copy_from_slice(&from[..3])),
+                5 if run > 1 => all.for_each(|(to, from)| to[..5].copy_from_slice(&from[..5])),
+                7 if run > 1 => all.for_each(|(to, from)| to[..7].copy_from_slice(&from[..7])),
+                9 if run > 1 => all.for_each(|(to, from)| to[..9].copy_from_slice(&from[..9])),
+                15 if run > 1 => all.for_each(|(to, from)| to[..15].copy_from_slice(&from[..15])),
+                21 if run > 1 => all.for_each(|(to, from)| to[..21].copy_from_slice(&from[..21])),
+                _ => all.for_each(|(to, from)| {
+                    to[..before].fill(R::ZERO);
+                    to[before..before + inside].copy_from_slice(from);
+                    to[before + inside..length].fill(R::ZERO);
+                }),
+            }
         });
     }
 
     /// Adds patches to where they come from.
     fn scatter<R: Real>(&self, patches: &[R], first: usize, values: &mut [R]) {
-        let length = self.kernel[1] * self.input[2];
-        self.for_each_row(first, patches.len() / self.patch(), |to, from| {
-            if let Some((start, before, behind)) = from {
+        let (patch, length, step) = (self.patch(), self.kernel[1] * self.input[2], self.stride * self.input[2]);
+        let count = patches.len() / patch;
+        wide!({
+            self.for_each_run(first, count, |to, from, run| {
+                let Some([start, before, behind]) = from else { return };
                 let inside = length - before - behind;
-                add_to(&mut values[start..start + inside], &patches[to + before..to + before + inside]);
-            }
+                for place in 0..run {
+                    let (start, to) = (start + place * step, to + place * patch + before);
+                    add_to(&mut values[start..start + inside], &patches[to..to + inside]);
+                }
+            });
         });
     }
 }

@@ -3,6 +3,8 @@
 use infimum_problem::deep::Activation;
 
 use crate::engine::Real;
+use crate::engine::pool::add_to;
+use crate::engine::wide::wide;
 
 /// An activation and its derivative.
 #[derive(Debug, Clone, Copy)]
@@ -42,17 +44,18 @@ impl Function {
             }
             return;
         };
-        for row in rows.chunks_exact_mut(bias.len()) {
-            match function {
-                Some(Function(Activation::Relu)) => {
+        if let Some(Function(Activation::Relu)) = function {
+            wide!({
+                for row in rows.chunks_exact_mut(bias.len()) {
                     for (value, &b) in row.iter_mut().zip(bias) {
                         *value = (*value + b).at_least(R::ZERO);
                     }
                 }
-                _ => crate::engine::pool::add_to(row, bias),
-            }
+            });
+            return;
         }
-        if let Some(function) = function.filter(|function| function.0 != Activation::Relu) {
+        wide!(rows.chunks_exact_mut(bias.len()).for_each(|row| add_to(row, bias)));
+        if let Some(function) = function {
             function.apply(rows);
         }
     }
@@ -62,9 +65,11 @@ impl Function {
         match self.0 {
             Activation::Relu => {
                 // A product with 0 would keep NaN and infinities.
-                for (slope, &y) in slopes.iter_mut().zip(by) {
-                    *slope = if y > R::ZERO { *slope } else { R::ZERO };
-                }
+                wide!({
+                    for (slope, &y) in slopes.iter_mut().zip(by) {
+                        *slope = if y > R::ZERO { *slope } else { R::ZERO };
+                    }
+                });
             }
             Activation::LeakyRelu => {
                 let low = R::from_f64(0.01);
@@ -86,16 +91,20 @@ impl Function {
 
 #[inline(always)]
 fn change<R: Real>(values: &mut [R], function: impl Fn(R) -> R) {
-    for value in values {
-        *value = function(*value);
-    }
+    wide!({
+        for value in values {
+            *value = function(*value);
+        }
+    });
 }
 
 #[inline(always)]
 fn multiply<R: Real>(slopes: &mut [R], by: &[R], derivative: impl Fn(R) -> R) {
-    for (slope, &y) in slopes.iter_mut().zip(by) {
-        *slope *= derivative(y);
-    }
+    wide!({
+        for (slope, &y) in slopes.iter_mut().zip(by) {
+            *slope *= derivative(y);
+        }
+    });
 }
 
 #[inline(always)]

@@ -3,6 +3,7 @@
 use super::{Context, SourceSlopes};
 use crate::engine::Real;
 use crate::engine::pool::put;
+use crate::engine::wide::{sum, wide};
 
 /// γ, then β.
 #[derive(Debug, Clone)]
@@ -19,15 +20,17 @@ impl LayerNormalization {
         let (gain, shift) = context.parameters.split_at(self.width);
         let (count, epsilon) = (R::from_f64(self.width as f64), R::from_f64(self.epsilon));
         let rows = source.chunks_exact(self.width).zip(target.chunks_exact_mut(self.width));
-        for ((x, y), kept) in rows.zip(kept.chunks_exact_mut(2)) {
-            let mean = x.iter().copied().sum::<R>() / count;
-            let variance = x.iter().map(|&x| (x - mean) * (x - mean)).sum::<R>() / count;
-            let inverse = R::ONE / (variance + epsilon).sqrt();
-            kept.copy_from_slice(&[mean, inverse]);
-            for (((y, &x), &gain), &shift) in y.iter_mut().zip(x).zip(gain).zip(shift) {
-                *y = gain * ((x - mean) * inverse) + shift;
+        wide!({
+            for ((x, y), kept) in rows.zip(kept.chunks_exact_mut(2)) {
+                let mean = sum(x.len(), |i| x[i]) / count;
+                let variance = sum(x.len(), |i| (x[i] - mean) * (x[i] - mean)) / count;
+                let inverse = R::ONE / (variance + epsilon).sqrt();
+                kept.copy_from_slice(&[mean, inverse]);
+                for (((y, &x), &gain), &shift) in y.iter_mut().zip(x).zip(gain).zip(shift) {
+                    *y = gain * ((x - mean) * inverse) + shift;
+                }
             }
-        }
+        });
     }
 
     /// With g = slope·γ: `(g − mean(g) − x̂·mean(g x̂))/√(variance + ε)`.
@@ -45,25 +48,27 @@ impl LayerNormalization {
         let (gain_slopes, shift_slopes) = gradient.split_at_mut(width);
         let count = R::from_f64(width as f64);
         let rows = source.chunks_exact(width).zip(slopes.chunks_exact(width)).zip(kept.chunks_exact(2));
-        for (row, ((x, slope), kept)) in rows.enumerate() {
-            let (mean, inverse) = (kept[0], kept[1]);
-            let (mut sum, mut product) = (R::ZERO, R::ZERO);
-            for i in 0..width {
-                let normal = (x[i] - mean) * inverse;
-                gain_slopes[i] += slope[i] * normal;
-                shift_slopes[i] += slope[i];
-                sum += slope[i] * gain[i];
-                product += slope[i] * gain[i] * normal;
+        wide!({
+            for (row, ((x, slope), kept)) in rows.enumerate() {
+                let (mean, inverse) = (kept[0], kept[1]);
+                for i in 0..width {
+                    gain_slopes[i] += slope[i] * ((x[i] - mean) * inverse);
+                    shift_slopes[i] += slope[i];
+                }
+                let all = sum(width, |i| slope[i] * gain[i]);
+                let product = sum(width, |i| slope[i] * gain[i] * ((x[i] - mean) * inverse));
+                if let Some(SourceSlopes { values, add }) = &mut source_slopes {
+                    let (all, product) = (all / count, product / count);
+                    let terms = x.iter().zip(slope).zip(gain);
+                    put(
+                        &mut values[row * width..(row + 1) * width],
+                        *add,
+                        terms.map(|((&x, &slope), &gain)| {
+                            inverse * (slope * gain - all - (x - mean) * inverse * product)
+                        }),
+                    );
+                }
             }
-            if let Some(SourceSlopes { values, add }) = &mut source_slopes {
-                let (sum, product) = (sum / count, product / count);
-                let all = x.iter().zip(slope).zip(gain);
-                put(
-                    &mut values[row * width..(row + 1) * width],
-                    *add,
-                    all.map(|((&x, &slope), &gain)| inverse * (slope * gain - sum - (x - mean) * inverse * product)),
-                );
-            }
-        }
+        });
     }
 }

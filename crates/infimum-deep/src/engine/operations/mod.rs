@@ -22,6 +22,7 @@ pub(super) use pooling::{GlobalAverage, Pooling};
 
 use super::plan::{Step, Writing};
 use super::pool::{Pool, add_to, put};
+use super::wide::wide;
 use super::{Mode, Real};
 
 /// One of the steps that a plan is made of.
@@ -159,7 +160,7 @@ pub(super) fn forward<R: Real>(step: &Step, place: usize, part: &mut Part<R>, co
             match &step.operation {
                 Operation::Dropout(dropout) => dropout.change(target, part.first, part.examples, context.mode),
                 Operation::Function(function) => function.apply(target),
-                Operation::Sum(sum) => add_to(target, part.values[sum.other]),
+                Operation::Sum(sum) => wide!(add_to(target, part.values[sum.other])),
                 _ => {}
             }
         }
@@ -196,7 +197,7 @@ pub(super) fn backward<R: Real>(
         Operation::LayerNormalization(normalization) => {
             normalization.backward(source, kept, slopes, source_slopes, context, gradient);
         }
-        Operation::Pooling(pooling) => pooling.backward(source, target, slopes, source_slopes, context.pool),
+        Operation::Pooling(pooling) => pooling.backward(source, target, slopes, source_slopes),
         Operation::Dropout(dropout) => {
             dropout.change(slopes, part.first, part.examples, context.mode);
             pass_on(slopes, source_slopes);
@@ -221,6 +222,6 @@ pub(super) fn backward<R: Real>(
 
 fn pass_on<R: Real>(slopes: &[R], source_slopes: Option<SourceSlopes<R>>) {
     if let Some(SourceSlopes { values, add }) = source_slopes {
-        put(values, add, slopes.iter().copied());
+        wide!(put(values, add, slopes.iter().copied()));
     }
 }

@@ -2,7 +2,8 @@
 
 use super::SourceSlopes;
 use crate::engine::Real;
-use crate::engine::pool::{Pool, add_to, put};
+use crate::engine::pool::{add_to, put};
+use crate::engine::wide::wide;
 
 /// The largest value or the mean of each window, for each channel.
 #[derive(Debug, Clone)]
@@ -47,19 +48,21 @@ impl Pooling {
         let share = R::from_f64(1.0 / (self.size * self.size) as f64);
         for (x, y) in source.chunks_exact(inputs).zip(target.chunks_exact_mut(outputs)) {
             for (start, y) in self.windows().zip(y.chunks_exact_mut(channels)) {
-                y.copy_from_slice(&x[start..start + channels]);
-                for offset in self.offsets().skip(1) {
-                    let x = &x[start + offset..start + offset + channels];
-                    if self.largest {
-                        // NaN wins over everything.
-                        y.iter_mut().zip(x).for_each(|(y, &x)| *y = if *y >= x || *y != *y { *y } else { x });
-                    } else {
-                        add_to(y, x);
+                wide!({
+                    y.copy_from_slice(&x[start..start + channels]);
+                    for offset in self.offsets().skip(1) {
+                        let x = &x[start + offset..start + offset + channels];
+                        if self.largest {
+                            // NaN wins over everything.
+                            y.iter_mut().zip(x).for_each(|(y, &x)| *y = if *y >= x || *y != *y { *y } else { x });
+                        } else {
+                            add_to(y, x);
+                        }
                     }
-                }
-                if !self.largest {
-                    y.iter_mut().for_each(|y| *y *= share);
-                }
+                    if !self.largest {
+                        y.iter_mut().for_each(|y| *y *= share);
+                    }
+                });
             }
         }
     }
@@ -69,9 +72,8 @@ impl Pooling {
         &self,
         source: &[R],
         target: &[R],
-        slopes: &[R],
+        slopes: &mut [R],
         source_slopes: Option<SourceSlopes<R>>,
-        pool: &Pool<R>,
     ) {
         let Some(SourceSlopes { values, add }) = source_slopes else { return };
         if !add {
@@ -79,16 +81,15 @@ impl Pooling {
         }
         let (inputs, outputs, channels) = self.sizes();
         let share = R::from_f64(1.0 / (self.size * self.size) as f64);
-        pool.lend(channels, |left| {
-            for (example, values) in values.chunks_exact_mut(inputs).enumerate() {
-                let x = &source[example * inputs..(example + 1) * inputs];
-                for (window, start) in self.windows().enumerate() {
-                    let place = example * outputs + window * channels;
-                    left.copy_from_slice(&slopes[place..place + channels]);
+        let examples = values.chunks_exact_mut(inputs).zip(source.chunks_exact(inputs));
+        let results = target.chunks_exact(outputs).zip(slopes.chunks_exact_mut(outputs));
+        for ((values, x), (y, slopes)) in examples.zip(results) {
+            let rows = y.chunks_exact(channels).zip(slopes.chunks_exact_mut(channels));
+            for (start, (y, left)) in self.windows().zip(rows) {
+                wide!({
                     if !self.largest {
                         left.iter_mut().for_each(|left| *left *= share);
                     }
-                    let y = &target[place..place + channels];
                     for offset in self.offsets() {
                         let range = start + offset..start + offset + channels;
                         let values = &mut values[range.clone()];
@@ -96,16 +97,33 @@ impl Pooling {
                             add_to(values, left);
                             continue;
                         }
-                        for (((value, &x), &y), left) in values.iter_mut().zip(&x[range]).zip(y).zip(&mut *left) {
-                            let (given, rest) = if x == y { (*left, R::ZERO) } else { (R::ZERO, *left) };
-                            *value += given;
-                            *left = rest;
+                        let x = &x[range];
+                        let blocks = channels / 16 * 16;
+                        for channel in (0..blocks).step_by(16) {
+                            give::<R, 16>(&x[channel..], &y[channel..], &mut left[channel..], &mut values[channel..]);
+                        }
+                        for channel in blocks..channels {
+                            give::<R, 1>(&x[channel..], &y[channel..], &mut left[channel..], &mut values[channel..]);
                         }
                     }
-                }
+                });
             }
-        });
+        }
     }
+}
+
+/// N channels: what is left of the slope goes to the first number that equals the result.
+#[inline(always)]
+fn give<R: Real, const N: usize>(x: &[R], y: &[R], left: &mut [R], values: &mut [R]) {
+    let (x, y, left, values) = (&x[..N], &y[..N], &mut left[..N], &mut values[..N]);
+    let (mut given, mut rest) = ([R::ZERO; N], [R::ZERO; N]);
+    for lane in 0..N {
+        let here = x[lane] == y[lane];
+        given[lane] = values[lane] + if here { left[lane] } else { R::ZERO };
+        rest[lane] = if here { R::ZERO } else { left[lane] };
+    }
+    values.copy_from_slice(&given);
+    left.copy_from_slice(&rest);
 }
 
 impl GlobalAverage {
