@@ -7,6 +7,7 @@ use infimum_problem::{BoundProof, Witness};
 
 use crate::Instance;
 use crate::claim::{Claim, value_of};
+use crate::moments::is_coupled;
 
 /// Halvings of the interval that holds the best common output.
 const HALVINGS: usize = 80;
@@ -17,73 +18,133 @@ const FAR: f64 = 1e6;
 /// α are whole multiples of the largest divided by this.
 const TICKS: f64 = (1u64 << 50) as f64;
 
-/// The claim; `None` with several outputs, and where no two rows differ in their targets alone.
+/// The claim; `None` where no two rows differ in their targets alone.
 pub(crate) fn conflicts(instance: &Instance) -> Option<Claim> {
-    let (n, points) = (instance.rows(), instance.points.len());
-    if instance.outputs != 1 || points == n {
+    let alpha = unavoidable(instance, TICKS)?;
+    let lower = value_of(instance, &alpha);
+    let witness = Witness { bound: 0.0, proof: BoundProof::Norms };
+    (lower > 0.0).then_some(Claim { alpha, witnesses: vec![witness; 2 * instance.outputs], lower })
+}
+
+/// α of the best common outputs of equal rows, whole multiples of one number, of which no entry has more than `ticks`, that add up to exactly 0 over the
+/// rows of each point and, of softmax, over the outputs of each row; `None` where all rows differ.
+pub(crate) fn unavoidable(instance: &Instance, ticks: f64) -> Option<Vec<f64>> {
+    if instance.points.len() == instance.rows() {
         return None;
     }
-    let (mut low, mut high) = (vec![-FAR; points], vec![FAR; points]);
-    let mut curvature = vec![0.0; n];
-    let mut at = |outputs: &[f64]| {
-        let z: Vec<f64> = instance.point_of.iter().map(|&p| outputs[p as usize]).collect();
-        let mut alpha = vec![0.0; n];
+    let coupled = is_coupled(instance);
+    let alpha = if coupled { common_frequencies(instance) } else { common_outputs(instance) };
+    let largest = alpha.iter().fold(0.0f64, |largest, a| largest.max(a.abs()));
+    let unit = 2f64.powi((largest / ticks).log2().ceil() as i32);
+    if !(unit.is_normal() && unit < 1e200) {
+        return None;
+    }
+    let mut alpha = alpha;
+    balance(instance, &mut alpha, unit, coupled);
+    Some(alpha)
+}
+
+/// Softmax: at the best common output the probabilities are the classes' shares of the weight, `α = c·([k = y] − share_k)`.
+fn common_frequencies(instance: &Instance) -> Vec<f64> {
+    let (n, outputs) = (instance.rows(), instance.outputs);
+    // The entry of a row's class is the one whose α may be positive, up to the row's weight.
+    let weight = |entry: usize| instance.losses.domain(entry / outputs, entry % outputs).1;
+    let mut alpha: Vec<f64> = (0..n * outputs).map(weight).collect();
+    let mut sums = vec![0.0; instance.points.len() * outputs];
+    for (row, &p) in alpha.chunks_exact(outputs).zip(&instance.point_of) {
+        sums[p as usize * outputs..].iter_mut().zip(row).for_each(|(sum, c)| *sum += c);
+    }
+    for (row, &p) in alpha.chunks_exact_mut(outputs).zip(&instance.point_of) {
+        let sums = &sums[p as usize * outputs..][..outputs];
+        let (total, own): (f64, f64) = (sums.iter().sum(), row.iter().sum());
+        row.iter_mut().zip(sums).for_each(|(a, sum)| *a -= own * sum / total);
+    }
+    alpha
+}
+
+/// Losses of one output each: by bisection of every point's output.
+fn common_outputs(instance: &Instance) -> Vec<f64> {
+    let (n, points, outputs) = (instance.rows(), instance.points.len(), instance.outputs);
+    let (mut low, mut high) = (vec![-FAR; points * outputs], vec![FAR; points * outputs]);
+    let mut curvature = vec![0.0; n * outputs];
+    let places = || {
+        instance.point_of.iter().flat_map(move |&p| (0..outputs).map(move |k| p as usize * outputs + k)).enumerate()
+    };
+    let mut at = |values: &[f64]| {
+        let z: Vec<f64> = places().map(|(_, place)| values[place]).collect();
+        let mut alpha = vec![0.0; n * outputs];
         instance.losses.derivatives(&z, &mut alpha, &mut curvature);
-        let sums = instance.merged(&alpha, 0);
+        let mut sums = vec![0.0; points * outputs];
+        places().for_each(|(entry, place)| sums[place] += alpha[entry]);
         (alpha, sums)
     };
-    let mut sizes = vec![0.0; points];
-    instance.point_of.iter().enumerate().for_each(|(i, &p)| {
-        let (low, high) = instance.losses.domain(i, 0);
-        sizes[p as usize] += low.abs().max(high.abs()).min(1.0);
+    let mut sizes = vec![0.0; points * outputs];
+    places().for_each(|(entry, place)| {
+        let (low, high) = instance.losses.domain(entry / outputs, entry % outputs);
+        sizes[place] += low.abs().max(high.abs()).min(1.0);
     });
     for _ in 0..HALVINGS {
         let middle: Vec<f64> = low.iter().zip(&high).map(|(low, high)| 0.5 * (low + high)).collect();
         let (_, sums) = at(&middle);
-        for p in 0..points {
+        for place in 0..points * outputs {
             // α is minus the slope: where its sum is positive the best output lies higher. The domains of some losses end a few roundings
             // inside their slopes.
-            if sums[p] > ROUNDING * sizes[p] { low[p] = middle[p] } else { high[p] = middle[p] }
+            let end = if sums[place] > ROUNDING * sizes[place] { &mut low } else { &mut high };
+            end[place] = middle[place];
         }
     }
     // At a kink the slopes of both sides have different signs, and the mixture that adds up to 0 is one of the kink's.
     let ((mut alpha, below), (right, above)) = (at(&low), at(&high));
-    for (i, &p) in instance.point_of.iter().enumerate() {
-        let (below, above) = (below[p as usize], above[p as usize]);
+    for (entry, place) in places() {
+        let (below, above) = (below[place], above[place]);
         let share = if below > above { (below / (below - above)).clamp(0.0, 1.0) } else { 1.0 };
-        alpha[i] += share * (right[i] - alpha[i]);
+        alpha[entry] += share * (right[entry] - alpha[entry]);
     }
-    let largest = alpha.iter().fold(0.0f64, |largest, a| largest.max(a.abs()));
-    let unit = 2f64.powi((largest / TICKS).log2().ceil() as i32);
-    if !(unit.is_normal() && unit < 1e200) {
-        return None;
-    }
-    balance(instance, &mut alpha, unit);
-    let lower = value_of(instance, &alpha);
-    let witness = Witness { bound: 0.0, proof: BoundProof::Norms };
-    (lower > 0.0).then_some(Claim { alpha, witnesses: vec![witness; 2], lower })
+    alpha
 }
 
 /// Multiples of `unit` that add up to exactly 0 at each point; all 0 at points where that leaves the losses' domain.
-fn balance(instance: &Instance, alpha: &mut [f64], unit: f64) {
+fn balance(instance: &Instance, alpha: &mut [f64], unit: f64, coupled: bool) {
+    let outputs = instance.outputs;
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); instance.points.len()];
     instance.point_of.iter().enumerate().for_each(|(i, &p)| rows[p as usize].push(i));
     for rows in &rows {
-        let mut ticks: Vec<i64> = rows.iter().map(|&i| (alpha[i] / unit).trunc() as i64).collect();
-        let fits = |place: usize, ticks: i64| {
-            let (low, high) = instance.losses.domain(rows[place], 0);
+        let mut ticks: Vec<i64> = rows
+            .iter()
+            .flat_map(|&i| alpha[i * outputs..(i + 1) * outputs].iter().map(|a| (a / unit).trunc() as i64))
+            .collect();
+        if coupled {
+            // What an entry lacks goes to that of the row's class, whose α alone is positive.
+            for row in ticks.chunks_exact_mut(outputs) {
+                let negative: i64 = row.iter().filter(|&&t| t < 0).sum();
+                if let Some(class) = row.iter_mut().find(|t| **t > 0) {
+                    *class = -negative;
+                }
+            }
+        }
+        let fits = |place: usize, k: usize, ticks: i64| {
+            let (low, high) = instance.losses.domain(rows[place], k);
             (low..=high).contains(&(ticks as f64 * unit))
         };
-        let rest: i64 = ticks.iter().sum();
-        // The first row that has the room takes what is left.
-        let taker = (0..rows.len()).find(|&place| fits(place, ticks[place] - rest));
-        match taker {
-            Some(place) if (0..rows.len()).all(|other| other == place || fits(other, ticks[other])) => {
-                ticks[place] -= rest;
+        let entry = |place: usize, k: usize| place * outputs + k;
+        let together = if coupled { vec![(0..outputs).collect::<Vec<usize>>()] } else { (0..outputs).map(|k| vec![k]).collect() };
+        for these in together {
+            let rest = |k: usize| (0..rows.len()).map(|place| ticks[entry(place, k)]).sum::<i64>();
+            let rests: Vec<(usize, i64)> = these.iter().map(|&k| (k, rest(k))).collect();
+            let all_fit = |place: usize, less: bool| {
+                rests.iter().all(|&(k, rest)| fits(place, k, ticks[entry(place, k)] - if less { rest } else { 0 }))
+            };
+            // The first row that has the room takes what is left.
+            let taker = (0..rows.len()).find(|&place| all_fit(place, true));
+            let others_fit = |taker: usize| (0..rows.len()).all(|place| place == taker || all_fit(place, false));
+            match taker.filter(|&taker| others_fit(taker)) {
+                Some(place) => rests.iter().for_each(|&(k, rest)| ticks[entry(place, k)] -= rest),
+                None => (0..rows.len()).for_each(|place| these.iter().for_each(|&k| ticks[entry(place, k)] = 0)),
             }
-            _ => ticks.fill(0),
         }
-        rows.iter().zip(&ticks).for_each(|(&i, &ticks)| alpha[i] = ticks as f64 * unit);
+        for (row, &i) in ticks.chunks_exact(outputs).zip(rows) {
+            alpha[i * outputs..].iter_mut().zip(row).for_each(|(a, &ticks)| *a = ticks as f64 * unit);
+        }
     }
 }
 

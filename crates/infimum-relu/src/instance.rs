@@ -66,10 +66,15 @@ impl<'a> Instance<'a> {
     pub(crate) fn new(problem: &'a Problem, hidden_bias: HiddenBias) -> Instance<'a> {
         let (columns, constant) = (problem.data.columns(), hidden_bias == HiddenBias::Penalized);
         let dimension = columns + usize::from(constant);
+        let rows = (0..problem.data.rows()).map(|i| dense_row(&problem.data.matrix, i, columns, constant));
+        Instance { columns, ..Instance::with_rows(problem, dimension, rows) }
+    }
+
+    /// From the losses of a problem and other rows than its own, of the given length.
+    pub(crate) fn with_rows(problem: &'a Problem, dimension: usize, rows: impl Iterator<Item = Vec<f64>>) -> Instance<'a> {
         let mut known: HashMap<Vec<u64>, u32> = HashMap::new();
         let (mut values, mut point_of) = (Vec::new(), Vec::with_capacity(problem.data.rows()));
-        for i in 0..problem.data.rows() {
-            let row = dense_row(&problem.data.matrix, i, columns, constant);
+        for row in rows {
             // 0 and −0 are the same number; adding 0 turns the second into the first.
             let key = row.iter().map(|x| (x + 0.0).to_bits()).collect();
             let next = known.len() as u32;
@@ -86,7 +91,7 @@ impl<'a> Instance<'a> {
             outputs: problem.outputs(),
             beta: problem.objective.lambda2,
             output_bias: problem.objective.intercept,
-            columns,
+            columns: dimension,
         }
     }
 

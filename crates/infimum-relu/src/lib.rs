@@ -14,6 +14,7 @@
 //! * `conflicts.rs`: the bound of equal rows with different targets.
 //! * `incumbent/`: networks.
 //! * `moments/`: the joint moment bound, any dimension.
+//! * `relaxation.rs`: the moment bound for rung 5.
 //! * `cones/`: branch and bound over cones, exact in low dimension.
 
 mod claim;
@@ -25,6 +26,7 @@ mod moments;
 mod outcome;
 mod promise;
 mod ray;
+pub mod relaxation;
 mod solve;
 #[cfg(test)]
 mod test_problems;

@@ -1,10 +1,10 @@
-//! The moment matrices, one for each output and sign, and the slacks between them and the outputs.
+//! The moment matrices, one for each block (`layers.rs`) of each output, and the slacks between them and the outputs.
 //!
-//! For each output k and sign σ = ±1 there is `G = [[t, uᵀ], [u, U]]`, a relaxation of `Σ_j |a_kj| [1; w_j][1; w_j]ᵀ` over the hidden
-//! units with sign σ and ‖w_j‖ = 1, and for each point p ≠ 0 with x = x_p/‖x_p‖ a slack s that stands for `Σ_j |a_kj||x·w_j|`:
+//! There is `G = [[t, uᵀ], [u, U]]`, a relaxation of `Σ_j |a_kj| [1; w_j][1; w_j]ᵀ` over the hidden units of the block with ‖w_j‖ = 1, and for each
+//! point p ≠ 0 with x = x_p/‖x_p‖ a slack s that stands for `Σ_j |a_kj||x·w_j|`:
 //!
 //! ```text
-//! G ⪰ 0,   tr U ≤ t,   |x·u| ≤ s,   ‖Ux‖ ≤ s,   s² ≤ t·xᵀUx,      f_k(p) = c_k + Σ_σ σ ‖x_p‖ (x·u + s)/2
+//! G ⪰ 0,   tr U ≤ t,   |x·u| ≤ s,   ‖Ux‖ ≤ s,   s² ≤ t·xᵀUx,      h(p) = ‖x_p‖ (x·u + s)/2
 //! ```
 //!
 //! Inside all of it, the barrier is `−ln det G − ln(t − tr U) − Σ_p ln(t·xᵀUx − s²) + ln(s² − ‖Ux‖²) + ln(s² − (x·u)²)`. The interval that
@@ -48,8 +48,8 @@ impl Rows {
 /// G, and what it says of each row.
 #[derive(Clone)]
 pub(super) struct Block {
-    /// σ.
-    pub(super) sign: f64,
+    /// Whether a row has a part in it; the slacks of the others mean nothing.
+    pub(super) active: Vec<bool>,
     /// G, of order D + 1.
     pub(super) g: Mat<f64>,
     /// G⁻¹.
@@ -84,7 +84,7 @@ impl Distances {
 
 impl Block {
     /// `G = t diag(1, κ/D, …, κ/D)` with κ < 1, slacks between their ends.
-    pub(super) fn new(sign: f64, t: f64, rows: &Rows) -> Block {
+    pub(super) fn new(active: Vec<bool>, t: f64, rows: &Rows) -> Block {
         let d = rows.unit.nrows();
         let kappa = 0.8 / d as f64;
         let g = Mat::from_fn(d + 1, d + 1, |i, j| if i != j { 0.0 } else { t * if i == 0 { 1.0 } else { kappa } });
@@ -92,7 +92,7 @@ impl Block {
         let log_determinant = (0..=d).map(|i| g[(i, i)].ln()).sum();
         let m = rows.len();
         let mut block = Block {
-            sign,
+            active,
             g,
             inverse,
             log_determinant,
@@ -143,7 +143,7 @@ impl Block {
 
     /// The barrier; infinite or not a number outside.
     pub(super) fn barrier(&self) -> f64 {
-        let rows = (0..self.slack.len()).map(|i| {
+        let rows = (0..self.slack.len()).filter(|&i| self.active[i]).map(|i| {
             let Distances { upper, ball, line } = self.distances(i);
             upper.ln() + ball.ln() + line.ln()
         });
@@ -168,7 +168,7 @@ impl Block {
         next.log_determinant = 2.0 * (0..next.g.nrows()).map(|i| lower[(i, i)].ln()).sum::<f64>();
         next.inverse = faer::linalg::solvers::DenseSolveCore::inverse(&factor);
         next.describe(rows);
-        for i in 0..rows.len() {
+        for i in (0..rows.len()).filter(|&i| self.active[i]) {
             let ((low, high), (new_low, new_high)) = (self.ends(i), next.ends(i));
             if !(new_low < new_high) {
                 return None;

@@ -14,7 +14,7 @@ const SLACK: f64 = 1e-10;
 
 /// Free numbers of theorem 3 for one w: whatever they are, a bound comes out.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Multipliers {
+pub struct Multipliers {
     /// τ_p, M of them.
     pub(super) tau: Vec<f64>,
     /// g_p, M × D; or empty: all 0.
@@ -33,6 +33,14 @@ impl Multipliers {
             witness.bound += scale * points.norm_sum(errors);
             witness
         })
+    }
+
+    /// The better of this witness and that of theorem 2.
+    pub(crate) fn best_witness(&self, points: &Points, w: &[f64], errors: &[f64]) -> Witness {
+        let witness = self.witness(points, w, errors, 1.0);
+        let mut other = norms(points, w, 1.0);
+        other.bound += points.norm_sum(errors);
+        if witness.bound < other.bound { witness } else { other }
     }
 
     fn moments(&self, points: &Points, w: &[f64], errors: &[f64], scale: f64) -> Option<Witness> {

@@ -13,6 +13,7 @@
 mod blocks;
 mod bound;
 mod first_order;
+mod layers;
 mod objective;
 mod packed;
 mod path;
@@ -26,10 +27,15 @@ use infimum_problem::{Intercept, Witness};
 
 use crate::{Instance, Points};
 use blocks::Rows;
-use bound::Multipliers;
 use objective::Objective;
-use path::{Advance, Path};
+use path::Advance;
 use point::{Biases, Setting};
+
+pub use bound::Multipliers;
+pub(crate) use objective::is_coupled;
+pub(crate) use layers::Layers;
+pub use path::Near;
+pub(crate) use path::Path;
 
 /// Relative accuracy to which the relaxation is solved.
 const ACCURACY: f64 = 1e-6;
@@ -80,7 +86,7 @@ pub(crate) fn joint(
             *best = candidate;
         }
     };
-    let newton = affords_newton(&instance.points, 2 * instance.outputs);
+    let newton = affords_newton(&instance.points, 2, instance.outputs);
     let steps = if newton { FIRST_STEPS } else { ALL_STEPS };
     let multipliers: Vec<Multipliers> = (0..2 * instance.outputs)
         .map(|b| {
@@ -92,21 +98,8 @@ pub(crate) fn joint(
     if !newton {
         return best;
     }
-    let biases = match instance.output_bias {
-        Intercept::None => Biases::Absent,
-        Intercept::Free => Biases::Present { strength: 0.0 },
-        Intercept::Penalized => Biases::Present { strength: instance.beta },
-    };
-    let setting = Setting {
-        rows: Rows::new(&instance.points),
-        points: instance.points.len(),
-        outputs: instance.outputs,
-        objective: Objective::losses(instance),
-        beta: instance.beta,
-        biases,
-    };
     let scale = upper.abs().max(f64::MIN_POSITIVE);
-    let mut path = Path::new(setting, scale / (4.0 * instance.beta), 10.0 * scale);
+    let mut path = Path::of(instance, Layers::One, instance.beta, scale / (4.0 * instance.beta), 10.0 * scale);
     while !(upper - best.value <= gap) {
         let Advance::Near(near) = path.advance(stop) else { break };
         improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best);
@@ -120,15 +113,37 @@ pub(crate) fn joint(
     best
 }
 
-/// Whether Newton's systems for so many blocks have an order and a cost that can be borne.
-fn affords_newton(points: &Points, blocks: usize) -> bool {
+impl<'a> Path<'a> {
+    /// The path of an instance's losses at a price β, from `t` in every block.
+    pub(crate) fn of(instance: &'a Instance<'a>, layers: Layers, beta: f64, t: f64, width: f64) -> Path<'a> {
+        let biases = match instance.output_bias {
+            Intercept::None => Biases::Absent,
+            Intercept::Free => Biases::Present { strength: 0.0 },
+            Intercept::Penalized => Biases::Present { strength: instance.beta },
+        };
+        let setting = Setting {
+            rows: Rows::new(&instance.points),
+            points: instance.points.len(),
+            outputs: instance.outputs,
+            layers,
+            objective: Objective::losses(instance),
+            beta,
+            biases,
+        };
+        Path::new(setting, t, width)
+    }
+}
+
+/// Whether Newton's systems for so many blocks of each output have an order and a cost that can be borne.
+pub(crate) fn affords_newton(points: &Points, blocks: usize, outputs: usize) -> bool {
     let size = packed::packed(points.dimension.saturating_add(1).min(1 << 20)) as f64;
-    let operations = blocks as f64 * size * size * (3.0 * points.len() as f64 + 2.0 * size);
-    2.0 * size <= MOST_ORDER as f64 && operations <= MOST_OPERATIONS
+    let (blocks, outputs) = (blocks as f64, outputs as f64);
+    let operations = outputs * blocks * size * size * (3.0 * points.len() as f64 + blocks * size);
+    blocks * size <= MOST_ORDER as f64 && operations <= MOST_OPERATIONS
 }
 
 /// The best witness of the first-order method, with its multipliers; where there is no time, that of theorem 2 and its like.
-fn tightest(points: &Points, w: &[f64], steps: usize, stop: &(dyn Fn() -> bool + Sync)) -> (Witness, Multipliers) {
+pub(crate) fn tightest(points: &Points, w: &[f64], steps: usize, stop: &(dyn Fn() -> bool + Sync)) -> (Witness, Multipliers) {
     let m = points.len();
     let mut best =
         (bound::norms(points, w, 1.0), Multipliers { tau: vec![1.0; m], g: Vec::new(), sigma: vec![0.0; m] });

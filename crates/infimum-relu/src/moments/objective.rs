@@ -109,7 +109,7 @@ fn spread(instance: &Instance, f: &[f64]) -> Vec<f64> {
 }
 
 /// Whether an output has an influence on the slopes of another.
-fn is_coupled(instance: &Instance) -> bool {
+pub(crate) fn is_coupled(instance: &Instance) -> bool {
     let (size, outputs) = (instance.rows() * instance.outputs, instance.outputs);
     if outputs == 1 || size == 0 || !instance.losses.is_smooth() {
         return false;

@@ -1,12 +1,12 @@
-//! Newton's system of one output for its blocks and its bias, slacks eliminated.
+//! Newton's system of one output for its blocks and its bias, slacks and ties eliminated.
 //!
 //! With the forms dt, dy = xᵀdUx, dκ = vᵀdUx (v = Ux), dq = x·du of a block and a row, the barrier of the row has Hessian B on (dy, dκ, dt,
-//! dq), cross derivatives e with s, and second derivative h by s, plus the multiple 2/(s² − ‖v‖²) of ‖dUx‖². With the loss's
-//! curvature W (of one output, divided by μ) and a_σ = σ‖x_p‖/2 the change of the output is `df = dc + Σ_σ a_σ(dq + ds)`. Minimised over
-//! ds, the quadratic of the row becomes
+//! dq), cross derivatives e with s, and second derivative h by s, plus the multiple 2/(s² − ‖v‖²) of ‖dUx‖². With the model H of the row
+//! (`layers.rs`; with one hidden layer the loss's curvature), and the factor a of the block in η or δ, the change of these is the sum of a(dq + ds).
+//! Minimised over ds, the quadratic of the row becomes
 //!
 //! ```text
-//! ½ Σ_σ [(dy, dκ, dt, dq) (B − e eᵀ/h) (…)ᵀ + 2‖dUx‖²/(s² − ‖v‖²)] + ½ W̃ (dc + Σ_σ a_σ(dq − e/h))²,   W̃ = W/(1 + W Σ_σ a_σ²/h)
+//! ½ Σ_b [(dy, dκ, dt, dq) (B − e eᵀ/h) (…)ᵀ + 2‖dUx‖²/(s² − ‖v‖²)] + ½ yᵀ H (I + SH)⁻¹ y,   y = sums of a(dq − e/h),   S = sums of a²/h
 //! ```
 //!
 //! so that two blocks are coupled by one rank-one term for each row. The 4 × 4 matrix C, with its share of the last term, need not be
@@ -20,7 +20,7 @@ use faer::{Accum, Mat, MatRef, Par, Side};
 
 use super::blocks::{Block, Distances, dot};
 use super::packed::{add_form, add_log_determinant, add_product, at, packed, unpack};
-use super::point::{Biases, Point, SIGNS, Setting};
+use super::point::{Biases, Point, Setting};
 
 /// Rows whose forms are in memory at a time.
 const CHUNK: usize = 64;
@@ -48,11 +48,12 @@ struct Part {
 impl System {
     /// The system of output `k` at `point`. `None` if it is not finite or cannot be factorised.
     pub(super) fn new(setting: &Setting, point: &Point, k: usize, mu: f64) -> Option<System> {
-        let blocks = &point.blocks[k * SIGNS..(k + 1) * SIGNS];
+        let count = setting.layers.blocks();
+        let blocks = &point.blocks[k * count..(k + 1) * count];
         let order = blocks[0].g.nrows();
         let size = packed(order);
         let has_bias = setting.biases != Biases::Absent;
-        let total = SIGNS * size + usize::from(has_bias);
+        let total = count * size + usize::from(has_bias);
         let mut matrix = Mat::<f64>::zeros(total, total);
         let (mut descent, mut pull) = (vec![0.0; total], vec![0.0; total]);
         let mut border = vec![0.0; total];
@@ -79,9 +80,9 @@ impl System {
             pull[first] -= price / mu;
         }
         if setting.outputs > 1 {
-            // β‖T‖ ≤ β(‖T‖²/‖T₀‖ + ‖T₀‖)/2 for T = (t_k⁺ + t_k⁻)_k: the curvature of the right side, β/‖T₀‖ = β_k/T_k.
+            // β‖T‖ ≤ β(‖T‖²/‖T₀‖ + ‖T₀‖)/2 for T = (t_k)_k: the curvature of the right side, β/‖T₀‖ = β_k/T_k.
             let sum: f64 = blocks.iter().map(Block::t).sum();
-            for b in 0..SIGNS {
+            for b in 0..count {
                 (0..=b).for_each(|a| matrix[(b * size, a * size)] += price / (sum * mu));
             }
         }
@@ -104,8 +105,8 @@ impl System {
     }
 }
 
-/// How the slacks of output `k` move with `step` (its blocks, packed, and its bias): `ds = −(e·dG + a W df − share·a w/μ)/h`, where `share` is
-/// that of the pull in the step. One vector for each block.
+/// How the slacks of output `k` move with `step` (its blocks, packed, and its bias): `ds = −(e·dG + a r)/h` with r, the force of the model against
+/// them, where `share` is that of the pull in the step. One vector for each block, and one for the ties.
 pub(super) fn slack_steps(
     setting: &Setting,
     point: &Point,
@@ -113,9 +114,10 @@ pub(super) fn slack_steps(
     mu: f64,
     step: &[f64],
     share: f64,
-) -> Vec<Vec<f64>> {
+) -> (Vec<Vec<f64>>, Vec<f64>) {
     let rows = &setting.rows;
-    let blocks = &point.blocks[k * SIGNS..(k + 1) * SIGNS];
+    let count = setting.layers.blocks();
+    let blocks = &point.blocks[k * count..(k + 1) * count];
     let (d, size) = (rows.unit.nrows(), packed(rows.unit.nrows() + 1));
     let bias = if setting.biases == Biases::Absent { 0.0 } else { step.last().copied().unwrap_or(0.0) };
     let parts = blocks.iter().zip(step.chunks(size)).map(|(block, step)| {
@@ -133,24 +135,27 @@ pub(super) fn slack_steps(
         forms.collect::<Vec<_>>()
     });
     let parts: Vec<Vec<(f64, f64, f64)>> = parts.collect();
-    let mut steps = vec![vec![0.0; rows.len()]; SIGNS];
+    let mut steps = vec![vec![0.0; rows.len()]; count];
+    let mut ties = vec![0.0; if point.ties.is_empty() { 0 } else { rows.len() }];
     for i in 0..rows.len() {
-        let entry = rows.point[i] * setting.outputs + k;
-        let (weight, curvature) = (point.sloped.weights[entry] / mu, point.sloped.curvature[entry] / mu);
-        let a = |b: usize| 0.5 * blocks[b].sign * rows.norm[i];
-        let (mut change, mut below) = (bias, 0.0);
-        for (b, part) in parts.iter().enumerate() {
-            let (dq, cross, h) = part[i];
-            change += a(b) * (dq - (cross - share * a(b) * weight) / h);
-            below += a(b) * a(b) / h;
+        let model = setting.model(point, k, i, mu);
+        let part = |b: usize| setting.part(k * count + b, i).map(|(channel, a)| (channel, a, parts[b][i]));
+        let (mut free, mut give) = ([bias, 0.0], [0.0; 2]);
+        for (channel, a, (dq, cross, h)) in (0..count).filter_map(part) {
+            free[channel] += a * (dq - cross / h);
+            give[channel] += a * a / h;
         }
-        change /= 1.0 + curvature * below;
-        for (b, part) in parts.iter().enumerate() {
-            let (_, cross, h) = part[i];
-            steps[b][i] = -(cross + a(b) * (curvature * change - share * weight)) / h;
+        let (against, tie) = model.respond(free, give, model.pull.map(|pull| share * pull));
+        for (b, steps) in steps.iter_mut().enumerate() {
+            if let Some((channel, a, (_, cross, h))) = part(b) {
+                steps[i] = -(cross + a * against[channel]) / h;
+            }
+        }
+        if let Some(place) = ties.get_mut(i) {
+            *place = tie;
         }
     }
-    steps
+    (steps, ties)
 }
 
 /// Cholesky's factor of the matrix scaled to a diagonal of ones, with the least damping of a short ladder that makes it positive definite.
@@ -186,7 +191,8 @@ fn rows(
     border: &mut [f64],
 ) {
     let rows = &setting.rows;
-    let blocks = &point.blocks[k * SIGNS..(k + 1) * SIGNS];
+    let blocks_of = setting.layers.blocks();
+    let blocks = &point.blocks[k * blocks_of..(k + 1) * blocks_of];
     let (d, size) = (rows.unit.nrows(), packed(rows.unit.nrows() + 1));
     let last = border.len() - 1;
     let has_bias = setting.biases != Biases::Absent;
@@ -203,52 +209,67 @@ fn rows(
         }
     }
     // Weighted sums over the rows: that of u's outer products, and that of ‖dUx‖².
-    let mut products = vec![Mat::<f64>::zeros(d, d); SIGNS];
-    let mut squares = vec![Mat::<f64>::zeros(d, d); SIGNS];
-    let mut plain = vec![Mat::<f64>::zeros(size, 2 * CHUNK); SIGNS];
-    let mut images = vec![Mat::<f64>::zeros(size, 2 * CHUNK); SIGNS];
-    let mut forms = vec![Mat::<f64>::zeros(size, CHUNK); SIGNS];
+    let mut products = vec![Mat::<f64>::zeros(d, d); blocks_of];
+    let mut squares = vec![Mat::<f64>::zeros(d, d); blocks_of];
+    let mut plain = Mat::<f64>::zeros(size, 2 * CHUNK);
+    let mut images = Mat::<f64>::zeros(size, 2 * CHUNK);
+    let mut forms = vec![Mat::<f64>::zeros(size, CHUNK); blocks_of];
     let mut weighted = Mat::<f64>::zeros(size, CHUNK);
-    let mut scaled = Mat::<f64>::zeros(d, CHUNK);
+    let mut others = Mat::<f64>::zeros(size, CHUNK);
+    let mut weighted_rows = Mat::<f64>::zeros(d, CHUNK);
+    let mut rows_of = Mat::<f64>::zeros(d, CHUNK);
     for first in (0..rows.len()).step_by(CHUNK) {
-        let count = CHUNK.min(rows.len() - first);
-        let (mut balls, mut lines) = (vec![[0.0; CHUNK]; SIGNS], vec![[0.0; CHUNK]; SIGNS]);
-        let (mut curvatures, mut pulls) = ([0.0; CHUNK], [0.0; CHUNK]);
-        for local in 0..count {
-            let i = first + local;
-            let entry = rows.point[i] * setting.outputs + k;
-            let (weight, curvature) = (point.sloped.weights[entry] / mu, point.sloped.curvature[entry] / mu);
-            let mut below = 0.0;
-            for block in blocks {
-                let a = 0.5 * block.sign * rows.norm[i];
-                below += a * a / block.distances(i).slopes(block.slack[i]).1;
-            }
-            curvatures[local] = curvature / (1.0 + curvature * below);
-            pulls[local] = weight / (1.0 + curvature * below);
+        let range = first..(first + CHUNK).min(rows.len());
+        // The coupling and the pull of each row of the chunk, and the forces on its slacks.
+        let models = range.clone().map(|i| {
+            let model = setting.model(point, k, i, mu);
+            let mut give = [0.0; 2];
             for (b, block) in blocks.iter().enumerate() {
-                let a = 0.5 * block.sign * rows.norm[i];
-                let part = part(block, i, a, curvatures[local]);
+                if let Some((channel, a)) = setting.part(k * blocks_of + b, i) {
+                    give[channel] += a * a / block.distances(i).slopes(block.slack[i]).1;
+                }
+            }
+            let (coupling, pull) = model.stiffened(give, model.pull);
+            (coupling, pull, model.force)
+        });
+        let models: Vec<([[f64; 2]; 2], [f64; 2], [f64; 3])> = models.collect();
+        if has_bias {
+            border[last] += models.iter().map(|model| model.0[0][0]).sum::<f64>();
+            pull[last] += models.iter().map(|model| model.1[0]).sum::<f64>();
+        }
+        for (b, block) in blocks.iter().enumerate() {
+            let offset = b * size;
+            let (mut balls, mut lines, mut count) = ([0.0; CHUNK], [0.0; CHUNK], 0);
+            for i in range.clone() {
+                let Some((channel, a)) = setting.part(k * blocks_of + b, i) else { continue };
+                let (coupling, pulls, force) = &models[i - first];
+                let part = part(block, i, a, coupling[channel][channel]);
                 let (x, v) = (rows.unit.col_as_slice(i), block.v.col_as_slice(i));
-                let offset = b * size;
                 for l in 0..2 {
-                    let column = plain[b].col_as_slice_mut(2 * local + l);
+                    let column = plain.col_as_slice_mut(2 * count + l);
                     column.fill(0.0);
                     add_form(column, x, v, 0.0, 0.0, (1 - l) as f64, l as f64);
-                    let column = images[b].col_as_slice_mut(2 * local + l);
+                    let column = images.col_as_slice_mut(2 * count + l);
                     column.fill(0.0);
                     let c = part.matrix[l];
                     add_form(column, x, v, c[2], c[3], c[0], c[1]);
                 }
-                let column = forms[b].col_as_slice_mut(local);
+                let column = forms[b].col_as_slice_mut(i - first);
                 column.fill(0.0);
                 add_form(column, x, v, part.form[2], part.form[3], part.form[0], part.form[1]);
+                for (j, f) in column.iter().enumerate() {
+                    pull[offset + j] += pulls[channel] * f;
+                    if has_bias {
+                        border[offset + j] += coupling[0][channel] * f;
+                    }
+                }
                 let [_, _, [_, _, tt, tq], [_, _, _, qq]] = part.matrix;
                 matrix[(offset, offset)] += tt;
                 for j in 0..d {
                     matrix[(offset + 1 + j, offset)] += tq * x[j];
                 }
-                lines[b][local] = qq;
-                balls[b][local] = part.ball;
+                (lines[count], balls[count]) = (qq, part.ball);
+                rows_of.col_as_slice_mut(count).copy_from_slice(x);
                 // −gradient of the barrier of the row and of the loss.
                 let Distances { upper, ball, line } = block.distances(i);
                 add_form(
@@ -256,53 +277,46 @@ fn rows(
                     x,
                     v,
                     block.y[i] / upper,
-                    a * weight - 2.0 * block.q[i] / line,
+                    a * force[channel] - 2.0 * block.q[i] / line,
                     block.t() / upper,
                     -2.0 / ball,
                 );
+                count += 1;
             }
-        }
-        for b in 0..SIGNS {
-            let offset = b * size;
-            let (left, right) = (plain[b].subcols(0, 2 * count), images[b].subcols(0, 2 * count));
+            let (left, right) = (plain.subcols(0, 2 * count), images.subcols(0, 2 * count));
             let (first_of_u, rest) = (d + 1, size - d - 1);
             let left = left.subrows(first_of_u, rest);
             let target = matrix.submatrix_mut(offset + first_of_u, offset, rest, first_of_u);
             matmul(target, Accum::Add, left, right.subrows(0, first_of_u).transpose(), 1.0, Par::Seq);
             let target = matrix.submatrix_mut(offset + first_of_u, offset + first_of_u, rest, rest);
             add_lower(target, left, right.subrows(first_of_u, rest));
-            let forms_of = forms[b].subcols(0, count);
-            for local in 0..count {
-                let column = forms_of.col(local);
-                let (form, weight) = (column.iter(), curvatures[local]);
-                for (j, f) in form.enumerate() {
-                    pull[offset + j] += pulls[local] * f;
-                    if has_bias {
-                        border[offset + j] += weight * f;
-                    }
-                }
-            }
-            for (weights, sum) in [(&lines[b], &mut squares[b]), (&balls[b], &mut products[b])] {
+            for (weights, sum) in [(&lines, &mut squares[b]), (&balls, &mut products[b])] {
                 for local in 0..count {
-                    let x = rows.unit.col_as_slice(first + local);
-                    scaled.col_as_slice_mut(local).iter_mut().zip(x).for_each(|(s, x)| *s = weights[local] * x);
+                    let x = rows_of.col_as_slice(local);
+                    let scaled = weighted_rows.col_as_slice_mut(local).iter_mut();
+                    scaled.zip(x).for_each(|(s, x)| *s = weights[local] * x);
                 }
-                add_lower(sum.as_mut(), scaled.subcols(0, count), rows.unit.subcols(first, count));
+                add_lower(sum.as_mut(), weighted_rows.subcols(0, count), rows_of.subcols(0, count));
+            }
+            for other in 0..b {
+                let mut count = 0;
+                for i in range.clone() {
+                    let channels = [other, b].map(|b| setting.part(k * blocks_of + b, i).map(|part| part.0));
+                    let [Some(channel), Some(this)] = channels else { continue };
+                    let weight = models[i - first].0[this][channel];
+                    let source = forms[b].col_as_slice(i - first);
+                    let target = weighted.col_as_slice_mut(count).iter_mut();
+                    target.zip(source).for_each(|(w, f)| *w = weight * f);
+                    others.col_as_slice_mut(count).copy_from_slice(forms[other].col_as_slice(i - first));
+                    count += 1;
+                }
+                let target = matrix.submatrix_mut(offset, other * size, size, size);
+                let (left, right) = (weighted.subcols(0, count), others.subcols(0, count));
+                matmul(target, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
             }
         }
-        if has_bias {
-            border[last] += curvatures[..count].iter().sum::<f64>();
-            pull[last] += pulls[..count].iter().sum::<f64>();
-        }
-        for local in 0..count {
-            let (source, weight) = (forms[1].col_as_slice(local), curvatures[local]);
-            weighted.col_as_slice_mut(local).iter_mut().zip(source).for_each(|(w, f)| *w = weight * f);
-        }
-        let target = matrix.submatrix_mut(size, 0, size, size);
-        let (left, right) = (weighted.subcols(0, count), forms[0].subcols(0, count));
-        matmul(target, Accum::Add, left, right.transpose(), 1.0, Par::Seq);
     }
-    for b in 0..SIGNS {
+    for b in 0..blocks_of {
         let full = Mat::from_fn(d, d, |i, j| products[b][(i.max(j), i.min(j))]);
         add_product(matrix, b * size, &full);
         for j in 0..d {

@@ -1,0 +1,107 @@
+//! Lower bounds on the objective of every network of an architecture, of any width: what the checker turns into a theorem (docs/deep.md).
+//!
+//! Input: a problem with rows x_i, and an architecture. Output: planes (α, scales, witnesses), for which
+//!
+//! ```text
+//! Σ_i c_i loss(y_i, f_θ(x̂_i)) ≥ Σ_i g_i(s α_i) − s·M·ρ,      ρ = Π_l ‖W_l‖,      (λ2/2)‖θ‖² ≥ (λ2/2) squares(ρ)
+//! ```
+//!
+//! with M ≥ what networks with ρ = 1 gain from α. Equal rows with different targets give a plane with M = 0 for every architecture; chains of dense layers
+//! with relu get planes from the relaxation by moments of `infimum-relu`. The theorem about norms needs no plane.
+//!
+//! * `chain.rs`: which architectures are chains. `envelope.rs`: what lines prove together.
+//! * `plane.rs`: from multipliers to a plane. `search.rs`: which prices.
+
+mod chain;
+mod envelope;
+mod plane;
+mod search;
+
+use infimum_problem::deep::{Architecture, DeepWitness};
+use infimum_problem::{Matrix, Monitor, Problem, Row};
+use infimum_relu::relaxation::Relaxation;
+
+use chain::Chain;
+use search::Search;
+
+/// Options of the search for a bound.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Options {
+    /// Threads.
+    pub threads: usize,
+}
+
+/// The best found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bound {
+    /// Planes; none where they would prove nothing, or where there was no time.
+    pub witness: DeepWitness,
+    /// What the planes prove, as this search evaluates it; the checker's theorem about norms may prove more.
+    pub lower: f64,
+}
+
+/// Share of the bound that planes and scales may cost to be left out of the certificate.
+const NEGLIGIBLE: f64 = 1e-4;
+
+/// The best bound until the monitor says stop. The error says what does not fit.
+pub fn bound(
+    problem: &Problem,
+    architecture: &Architecture,
+    options: &Options,
+    monitor: &dyn Monitor,
+) -> Result<Bound, String> {
+    if matches!(problem.data.matrix, Matrix::Spilled(_)) {
+        return Err("bounds of networks need rows in memory".into());
+    }
+    let columns = problem.data.columns();
+    if architecture.columns() != Some(columns) {
+        return Err(format!("the network reads {:?} columns, the data has {columns}", architecture.columns()));
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads.max(1))
+        .build()
+        .map_err(|error| format!("{} threads cannot be started: {error}", options.threads))?;
+    Ok(pool.install(|| search(problem, architecture, monitor)))
+}
+
+fn search(problem: &Problem, architecture: &Architecture, monitor: &dyn Monitor) -> Bound {
+    let chain = Chain::of(architecture);
+    let lambda = problem.objective.lambda2;
+    let constant = chain.is_some_and(|chain| chain.constant);
+    let dimension = problem.data.columns() + usize::from(constant);
+    let rows = (0..problem.data.rows()).map(|i| input(problem, architecture, i, constant));
+    let relaxation = Relaxation::new(problem, dimension, rows);
+    // Of an architecture that is no chain only what holds for every ρ counts, and then nothing else does.
+    let chain = chain.filter(|_| lambda > 0.0);
+    let mut search = Search {
+        relaxation: &relaxation,
+        chain: chain.unwrap_or(Chain { layers: 2, biased: 1, constant: false }),
+        lambda,
+        monitor,
+        planes: Vec::new(),
+    };
+    if let Some(alpha) = relaxation.conflicts() {
+        let dual = alpha.iter().map(|&a| a as f32).collect();
+        search.planes.extend(plane::proven(&relaxation, dual, Vec::new()));
+    }
+    if chain.is_some() {
+        search.run();
+    }
+    search.thin(NEGLIGIBLE);
+    search.thin_scales(NEGLIGIBLE);
+    let lower = search.least().0;
+    let planes = search.planes.into_iter().map(|proven| proven.plane).collect();
+    Bound { witness: DeepWitness { planes }, lower }
+}
+
+/// What the first layer reads of row i, with a 1 behind it where the chain has biases.
+fn input(problem: &Problem, architecture: &Architecture, i: usize, constant: bool) -> Vec<f64> {
+    let columns = problem.data.columns();
+    let mut row = vec![0.0; columns];
+    match problem.data.matrix.row(i) {
+        Row::Dense(values) => row.copy_from_slice(values),
+        Row::Sparse(indices, values) => indices.iter().zip(values).for_each(|(&j, &x)| row[j as usize] = x),
+    }
+    let scaled = row.iter().enumerate().map(|(j, &x)| f64::from(architecture.scaling.apply(j, x)));
+    scaled.chain(constant.then_some(1.0)).collect()
+}
