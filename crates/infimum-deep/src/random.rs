@@ -45,6 +45,11 @@ impl Stream {
         ((u128::from(self.next()) * bound as u128) >> 64) as usize
     }
 
+    /// A number in [0, 1).
+    pub(crate) fn unit(&mut self) -> f64 {
+        (self.next() >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+
     /// A permutation of 0 … n − 1 (Fisher, Yates).
     pub(crate) fn permutation(&mut self, n: usize) -> Vec<u32> {
         let mut order: Vec<u32> = (0..n as u32).collect();

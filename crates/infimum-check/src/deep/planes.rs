@@ -123,31 +123,32 @@ fn most(
     if most.is_finite() { Ok(most) } else { refuse(Step::Bound, "the bounds are too large") }
 }
 
-/// Theorem 3: `Σ_p w_p f(x_p) ≤ max(whole, slope·rest)` for scalar f = relu(g), g of one layer less with norms whose product is at most 1.
+/// Theorem 3: `Σ_p w_p f(x_p) ≤ max(whole, rest)` for scalar f = relu(g), g of one layer less with norms whose product is at most 1.
 fn output_bound(points: &Points, chain: &Chain, w: &[f64], witness: &OutputWitness) -> Result<f64, String> {
-    let OutputWitness { slope, whole, rest } = witness;
-    if !(0.0..=1.0).contains(slope) {
-        return Err(format!("the slope is {slope}, expected a number in [0, 1]"));
-    }
+    let OutputWitness { slopes, whole, rest } = witness;
     if let Some(p) = w.iter().position(|w| !w.is_finite()) {
         return Err(format!("the α of distinct row {} add up to something that is not finite", p + 1));
     }
     if chain.layers == 2 {
-        if *slope != 1.0 || rest.is_some() {
-            return Err("networks with one hidden layer have slope 1 and no witness of a rest".into());
+        if !slopes.is_empty() || rest.is_some() {
+            return Err("networks with one hidden layer have no slopes and no witness of a rest".into());
         }
         return proves(points, w, whole).map(|()| whole.bound);
     }
-    let sloped = |&w: &f64| if w < 0.0 { (Interval::point(*slope) * Interval::point(w)).upper } else { w };
-    let reduced: Vec<f64> = w.iter().map(sloped).collect();
-    proves(points, &reduced, whole)?;
-    match rest {
-        None if *slope == 0.0 => Ok(whole.bound),
-        Some(rest) if *slope > 0.0 => {
-            let negative: Vec<f64> = w.iter().map(|&w| (-w).max(0.0)).collect();
-            proves(points, &negative, rest).map_err(|why| format!("rest: {why}"))?;
-            Ok(whole.bound.max((Interval::point(*slope) * Interval::point(rest.bound)).upper))
-        }
-        _ => Err("a witness of the rest is expected for slopes > 0 and for no others".into()),
+    if !(slopes.is_empty() || slopes.len() == w.len()) {
+        return Err(format!("{} slopes, none or {} expected", slopes.len(), w.len()));
     }
+    if let Some(p) = slopes.iter().position(|slope| !(0.0..=1.0).contains(slope)) {
+        return Err(format!("the slope of distinct row {} is {}, expected a number in [0, 1]", p + 1, slopes[p]));
+    }
+    let Some(rest) = rest else { return Err("a witness of the rest is expected".into()) };
+    let slope = |p: usize| Interval::point(slopes.get(p).map_or(1.0, |&slope| f64::from(slope)));
+    // Rounded up: larger weights of relu ≥ 0 only weaken what is proven.
+    let reduced = |(p, &w): (usize, &f64)| if w < 0.0 { (slope(p) * Interval::point(w)).upper } else { w };
+    let negative = |(p, &w): (usize, &f64)| if w < 0.0 { (slope(p) * Interval::point(-w)).upper } else { 0.0 };
+    let reduced: Vec<f64> = w.iter().enumerate().map(reduced).collect();
+    proves(points, &reduced, whole)?;
+    let negative: Vec<f64> = w.iter().enumerate().map(negative).collect();
+    proves(points, &negative, rest).map_err(|why| format!("rest: {why}"))?;
+    Ok(whole.bound.max(rest.bound))
 }
