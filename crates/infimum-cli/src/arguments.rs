@@ -10,8 +10,9 @@ use infimum::{
 };
 
 use crate::decide::Asked;
-use crate::nets::{Net, NetArguments};
+use crate::nets::{Deep, Net, NetArguments};
 use crate::selection::{Given, SelectionArguments};
+use crate::training::TrainingArguments;
 
 /// Share of the rows that curves and studies hold out.
 const USUAL_VALIDATION: f64 = 0.2;
@@ -169,6 +170,8 @@ pub(crate) struct FitArguments {
     pub(crate) selection: SelectionArguments,
     #[command(flatten)]
     pub(crate) nets: NetArguments,
+    #[command(flatten)]
+    pub(crate) training: TrainingArguments,
 }
 
 /// Options of `infimum decide`.
@@ -475,7 +478,7 @@ fn class_weight(text: &str) -> Result<ClassWeight, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let units = [("ms", 1e-3), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("", 1.0)];
     let expected = || "expected a time > 0 such as 500ms, 60s, 2m or 1h".to_string();
     let (number, factor) =
@@ -627,10 +630,21 @@ impl FitArguments {
         }))
     }
 
+    /// The deep network that is asked for; `None` without one.
+    pub(crate) fn deep(&self) -> Result<Option<Deep>, String> {
+        let Some(deep) = self.nets.deep(&self.training)? else { return Ok(None) };
+        self.refuse_linear_options().map(|()| Some(deep))
+    }
+
     /// The two-layer ReLU network that is asked for; `None` without options of networks. Its problem is [`FitArguments::request`] with the output
     /// bias as intercept.
     pub(crate) fn relu(&self) -> Result<Option<Net>, String> {
         let Some(net) = self.nets.relu()? else { return Ok(None) };
+        self.refuse_linear_options().map(|()| Some(net))
+    }
+
+    /// An error if an option is given that is for models of one linear layer.
+    fn refuse_linear_options(&self) -> Result<(), String> {
         let kernel = self.kernel.is_some_and(|kernel| kernel != KernelName::Linear);
         let selection = self.selection.without_start();
         let idle = [
@@ -656,7 +670,7 @@ impl FitArguments {
         ];
         match idle.into_iter().find(|entry| entry.0) {
             Some((_, option, why)) => Err(format!("{option} does not go with --hidden: {why}; leave it out")),
-            None => Ok(Some(net)),
+            None => Ok(()),
         }
     }
 
@@ -671,7 +685,7 @@ impl FitArguments {
     /// The problem of a series that has options of its own for what varies; a fifth of the rows is held out unless --valid says
     /// otherwise.
     pub(crate) fn series_request(&self, command: &str) -> Result<Request, String> {
-        if let Some(option) = self.selection.first().or(self.nets.first()) {
+        if let Some(option) = self.selection.first().or(self.nets.first()).or(self.training.first()) {
             return Err(format!("{option} goes with `infimum fit`; leave it out of `infimum {command}`"));
         }
         if self.kernel.is_some_and(|kernel| kernel != KernelName::Linear) {

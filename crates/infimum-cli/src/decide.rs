@@ -88,7 +88,7 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     log.finish();
     let solved = start.elapsed().as_secs_f64();
     let bytes = loading.certificate().to_bytes().map_err(Failure::internal)?;
-    let stored = folder.clear().and_then(|()| {
+    let stored = folder.clear(false).and_then(|()| {
         folder.write(CERTIFICATE, &bytes)?;
         match NetworkModel::of(&loading) {
             Some(model) => {

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    Ending, FitOptions, Format, Loaded, Memory, ModelFile, Request, Start, Strength, Task, Trained, fit_loaded, load,
-    net_promise, relative_gap, warm_start,
+    DeepArchitecture, Ending, FEATURES, Findings, FitOptions, Format, HEAD, Loaded, Memory, ModelFile, Request, Start,
+    Strength, Task, Trained, deep_promise, fit_loaded, load, net_promise, relative_gap, warm_start, words_of,
 };
-use infimum_check::{Checker, check_relu};
+use infimum_check::{Checker, check_deep, check_relu};
 use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
 use crate::decide;
+use crate::deep;
 use crate::failure::{Failure, print as print_result, say};
 use crate::folder::{Folder, same_file};
 use crate::interrupt;
@@ -58,6 +59,9 @@ pub(crate) fn run(arguments: &FitArguments) -> Result<i32, Failure> {
     }
     if let Some(why) = arguments.selection.idle_score() {
         return Err(Failure::input(why));
+    }
+    if let Some(deep) = arguments.deep().map_err(Failure::input)? {
+        return deep::run(arguments, &deep);
     }
     if let Some(net) = arguments.relu().map_err(Failure::input)? {
         return net::run(arguments, net);
@@ -142,6 +146,22 @@ impl<'a> Run<'a> {
     /// Prints the header and tells the log what the solver needs: Σc and the deadline, which leaves time to write.
     /// `penalty` says which strengths, if there are several, `net` which network, if it is one.
     pub(crate) fn begin(&self, loaded: &Loaded, penalty: Option<String>, net: Option<Net>) {
+        let promise = match net {
+            None => "rung 1, convex: the optimum to any gap asked for, with a certificate".into(),
+            Some(net) => net_promise(&loaded.problem, net.hidden_bias),
+        };
+        let network =
+            net.map(|net| format!("{} hidden ReLU units at most, hidden bias {}", net.width, net.hidden_bias.name()));
+        self.announce(loaded, penalty, network, promise);
+    }
+
+    /// The same of a deep network.
+    pub(crate) fn begin_deep(&self, loaded: &Loaded, architecture: &DeepArchitecture) {
+        let (network, promise) = (words_of(architecture), deep_promise(&loaded.problem, architecture));
+        self.announce(loaded, None, Some(network), promise);
+    }
+
+    fn announce(&self, loaded: &Loaded, penalty: Option<String>, network: Option<String>, promise: String) {
         let (data, objective) = (&loaded.problem.data, &loaded.problem.objective);
         self.log.set_total_weight(data.total_weight);
         if let Some(limit) = self.arguments.time_limit {
@@ -174,12 +194,8 @@ impl<'a> Run<'a> {
             },
             penalty: format!("{}{standardized}", penalty.unwrap_or(strength)),
             intercept: objective.intercept.name().into(),
-            network: net
-                .map(|net| format!("{} hidden ReLU units at most, hidden bias {}", net.width, net.hidden_bias.name())),
-            promise: match net {
-                None => "rung 1, convex: the optimum to any gap asked for, with a certificate".into(),
-                Some(net) => net_promise(&loaded.problem, net.hidden_bias),
-            },
+            network,
+            promise,
             notes: loaded.notes.clone(),
             threads: self.threads,
         };
@@ -201,6 +217,17 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Checks the certificate of the last layer against the features beside it, where there is one.
+    fn check_head(&self) -> Option<Proof> {
+        let folder = self.folder.path.join(HEAD);
+        let bytes = std::fs::read(folder.join(CERTIFICATE)).ok()?;
+        let features = folder.join(FEATURES).display().to_string();
+        Some(match Checker::within(self.memory.clone()).check(&bytes, &features) {
+            Ok(_) => Proof::Checked,
+            Err(refusal) => Proof::Refused(refusal.to_string()),
+        })
+    }
+
     /// Writes the run folder, checks the certificate as written, and reports. If the folder cannot be written the result
     /// is still told, and `--json` still prints it.
     /// What a `selection` of the strength wrote is kept; a `network` is described in `result.json`.
@@ -215,7 +242,7 @@ impl<'a> Run<'a> {
         let solved = self.seconds();
         self.log.finish();
         let (stored, selected) = match selection {
-            None => (self.folder.clear(), None),
+            None => (self.folder.clear(fitted.rung() == 5), None),
             Some(selection) => (selection.stored, Some((selection.value, selection.lines))),
         };
         let stored = stored.and_then(|()| write_model(&self.folder, "", &fitted));
@@ -232,6 +259,7 @@ impl<'a> Run<'a> {
         let (source, (claimed_upper, claimed_lower)) = (fitted.loaded().source.path.clone(), fitted.bounds());
         let (ending, message) = fitted.ending();
         let message = message.to_string();
+        let (rung, findings) = (fitted.rung(), fitted.findings());
         // The checker reads the data again; the problem is not kept beside it.
         drop(fitted);
         let check_start = Instant::now();
@@ -241,9 +269,10 @@ impl<'a> Run<'a> {
             Err(failure) => Proof::Unwritten(failure.message.clone()),
             Ok(()) => {
                 let bytes = std::fs::read(self.folder.path.join(CERTIFICATE)).map_err(Failure::internal)?;
-                let checked = match summary.is_network() {
-                    true => check_relu(&bytes, &source),
-                    false => Checker::within(self.memory.clone()).check(&bytes, &source),
+                let checked = match rung {
+                    5 => check_deep(&bytes, &source),
+                    4 => check_relu(&bytes, &source),
+                    _ => Checker::within(self.memory.clone()).check(&bytes, &source),
                 };
                 match checked {
                     Err(refusal) => Proof::Refused(refusal.to_string()),
@@ -255,6 +284,7 @@ impl<'a> Run<'a> {
                 }
             }
         };
+        let head = self.check_head();
         let checked = check_start.elapsed().as_secs_f64();
         let closing = Closing {
             ending,
@@ -264,8 +294,12 @@ impl<'a> Run<'a> {
             lower,
             gap,
             wanted: self.arguments.gap,
-            proof,
             metrics: summary.metric_lines.clone(),
+            report: findings
+                .as_ref()
+                .map(|findings| report(findings, &proof, head.as_ref(), lower, gap))
+                .unwrap_or_default(),
+            proof,
             seconds: [read, solved - read, written - solved, checked],
             folder: stored.is_ok().then(|| self.folder.path.display().to_string()),
         };
@@ -286,6 +320,32 @@ impl<'a> Run<'a> {
             (Proof::Refused(_) | Proof::Unwritten(_), _) => 1,
         })
     }
+}
+
+/// The three parts of what is known of a deep network, and what to do next. What the checker refused is not called proven.
+fn report(
+    findings: &Findings,
+    proof: &Proof,
+    head: Option<&Proof>,
+    lower: f64,
+    gap: f64,
+) -> Vec<(&'static str, String)> {
+    let is_proven = *proof == Proof::Checked;
+    let word = if is_proven { "PROVEN" } else { "UNKNOWN" };
+    let bound = format!(
+        "no weights of this network, nor of dense and convolutional layers of other widths, have a mean objective below {lower:.6e} (gap {:.1} %)",
+        100.0 * gap
+    );
+    let mut lines = vec![("INCUMBENT", findings.incumbent.clone()), (word, bound)];
+    lines.extend(findings.proven.iter().map(|text| match head {
+        Some(Proof::Refused(why)) => ("UNKNOWN", format!("{text} (NOT accepted by the checker: {why})")),
+        Some(Proof::Checked) => ("PROVEN", text.clone()),
+        Some(Proof::Unwritten(_)) | None => ("UNKNOWN", format!("{text} (not checked)")),
+    }));
+    lines.extend(findings.estimated.iter().map(|text| ("ESTIMATED", text.clone())));
+    lines.extend(findings.unknown.iter().map(|text| ("UNKNOWN", text.clone())));
+    lines.push(("NEXT", findings.next.clone()));
+    lines
 }
 
 /// Time to keep for what follows the solver: making the witness and the metrics (some passes over the matrix; 2.2e-8 s for
@@ -317,7 +377,11 @@ pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &impl Trained) 
         recipe: loaded.recipe.clone(),
         encoding: loaded.encoding.clone(),
         hidden: predictor.net().map(|net| net.width),
+        layers: predictor.layers().map(|layers| layers.architecture.clone()),
     };
+    for (file, bytes) in fitted.attachments().map_err(Failure::internal)? {
+        folder.write(&name(&file), &bytes)?;
+    }
     let text = serde_json::to_string_pretty(&description).map_err(Failure::internal)?;
     folder.write(&name("model.json"), text.as_bytes())
 }

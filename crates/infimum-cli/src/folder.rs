@@ -7,12 +7,18 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use infimum::HEAD;
 use infimum_check::SERIES;
 
 use crate::failure::{Failure, say};
 
+/// A checkpoint of training, while it runs and after it.
+pub(crate) const CHECKPOINT: &str = "checkpoint.safetensors";
+
 /// Files of a run folder, and of the folders of its points; only these are ever replaced.
-const FILES: [&str; 10] = [
+const FILES: [&str; 12] = [
+    CHECKPOINT,
+    "model.onnx",
     "result.json",
     "certificate.safetensors",
     "model.safetensors",
@@ -138,6 +144,7 @@ impl Folder {
                 let entry = entry.map_err(failed)?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let is_series = SERIES.contains(&name.as_str()) && entry.path().is_dir();
+                let is_head = name == HEAD && entry.path().is_dir();
                 if is_series && let Some(odd) = foreign(&entry.path()) {
                     let message = format!(
                         "{}: expected a new or empty folder or an earlier run, but it holds `{}`; choose another with --out",
@@ -146,7 +153,7 @@ impl Folder {
                     );
                     return Err(Failure::input(message));
                 }
-                if name != LOCK && !is_series && !is_ours(&name) {
+                if name != LOCK && !is_series && !is_head && !is_ours(&name) {
                     let message = format!(
                         "{}: expected a new or empty folder or an earlier run, but it holds `{name}`; choose another with --out",
                         path.display()
@@ -224,18 +231,31 @@ impl Folder {
         self.traces.clone()
     }
 
-    /// Removes an earlier run, `result.json` first, so that at no time an old and a new file look like one run.
-    pub(crate) fn clear(&self) -> Result<(), Failure> {
+    /// Removes an earlier run, `result.json` first, so that at no time an old and a new file look like one run. What `training` has
+    /// written while it ran stays.
+    pub(crate) fn clear(&self, training: bool) -> Result<(), Failure> {
         let failed = |result: io::Result<()>| match result {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(unwritable(&self.path, &error)),
             _ => Ok(()),
         };
-        FILES.iter().try_for_each(|name| failed(fs::remove_file(self.path.join(name))))?;
+        let stays = |name: &&&str| !(training && **name == CHECKPOINT);
+        FILES.iter().filter(stays).try_for_each(|name| failed(fs::remove_file(self.path.join(name))))?;
+        if !training {
+            failed(fs::remove_dir_all(self.path.join(HEAD)))?;
+        }
         for series in SERIES.map(|name| self.path.join(name)) {
             points_of(&series).0.iter().try_for_each(|point| failed(remove_point(point)))?;
             failed(fs::remove_dir(&series))?;
         }
         Ok(())
+    }
+
+    /// Before a run writes what it needs while it runs: an earlier one is no longer whole.
+    pub(crate) fn begin(&self) -> Result<(), Failure> {
+        match fs::remove_file(self.path.join("result.json")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(unwritable(&self.path, &error)),
+            _ => Ok(()),
+        }
     }
 
     /// Removes a point that could not be written whole.

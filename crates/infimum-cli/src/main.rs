@@ -8,6 +8,7 @@ mod arguments;
 mod assignment;
 mod curve;
 mod decide;
+mod deep;
 mod failure;
 mod fit;
 mod folder;
@@ -21,6 +22,7 @@ mod result;
 mod selection;
 mod study;
 mod tools;
+mod training;
 
 use std::process::ExitCode;
 

@@ -3,20 +3,21 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use infimum::{HiddenBias, Intercept};
+use infimum::{Activation, HiddenBias, Intercept, is_of_layers};
 
 use crate::arguments::{InterceptName, layers, width};
+use crate::training::TrainingArguments;
 
 /// Options of networks.
 #[derive(Debug, Args)]
 pub(crate) struct NetArguments {
-    /// Units in every hidden layer: one layer of ReLU units, e.g. 50 (at most so many), or layers of threshold units, e.g. 3 or 3,2
+    /// Units in every hidden layer: 50 (rung 4: one layer of at most so many ReLU units), 512,256 (rung 5), or threshold units, e.g. 3,2
     #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with = "net", allow_hyphen_values = true, value_parser = width)]
     pub(crate) hidden: Vec<usize>,
-    /// What hidden units compute: relu (rung 4), or threshold (rungs 2 and 3) [default: relu]
+    /// What hidden units compute: relu, leaky-relu, tanh, sigmoid, gelu, silu, or threshold (rungs 2 and 3) [default: relu]
     #[arg(long)]
     pub(crate) activation: Option<String>,
-    /// A network of threshold units as a file (docs/networks.md)
+    /// A network as a file: layers (rung 5) or threshold units (docs/networks.md)
     #[arg(long, value_name = "NET.toml")]
     pub(crate) net: Option<PathBuf>,
     /// Constant terms of ReLU units: penalized (weights of a constant input 1) or none [default: penalized]
@@ -25,7 +26,8 @@ pub(crate) struct NetArguments {
     /// Constant terms of the outputs of a ReLU network: penalized, free or none [default: penalized]
     #[arg(long, value_name = "HOW")]
     output_bias: Option<InterceptName>,
-    #[arg(long, hide = true)]
+    /// Where deep networks are trained: cpu or auto; this version has no engine for GPUs [default: cpu]
+    #[arg(long)]
     device: Option<String>,
 }
 
@@ -33,6 +35,26 @@ pub(crate) struct NetArguments {
 enum HiddenBiasName {
     Penalized,
     None,
+}
+
+/// A deep network.
+#[derive(Debug, Clone)]
+pub(crate) struct Deep {
+    /// Units of the hidden layers, or the file that describes the network.
+    pub(crate) shape: Shape,
+    /// Whether hidden layers have constant terms.
+    pub(crate) hidden_bias: bool,
+    /// Treatment of the output biases, if it was said.
+    pub(crate) output_bias: Option<Intercept>,
+}
+
+/// What a deep network consists of.
+#[derive(Debug, Clone)]
+pub(crate) enum Shape {
+    /// Fully connected layers with a function behind each.
+    Hidden(Vec<usize>, Activation),
+    /// A file.
+    File(String),
 }
 
 /// A two-layer ReLU network.
@@ -60,6 +82,70 @@ impl NetArguments {
         named.into_iter().find_map(|(name, given)| given.then_some(name))
     }
 
+    fn check_device(&self) -> Result<(), String> {
+        match self.device.as_deref() {
+            None | Some("cpu" | "auto") => Ok(()),
+            Some(other) => {
+                Err(format!("--device {other}: this version trains on the processor only; expected cpu or auto"))
+            }
+        }
+    }
+
+    /// The deep network asked for; `None` if it is a two-layer ReLU network, one of threshold units or none.
+    pub(crate) fn deep(&self, training: &TrainingArguments) -> Result<Option<Deep>, String> {
+        let function = match self.activation.as_deref() {
+            Some("threshold") => match training.first() {
+                Some(option) => return Err(format!("{option}: threshold units have no gradient; leave it out")),
+                None => return Ok(None),
+            },
+            None => Activation::Relu,
+            Some(name) => Activation::from_name(name).ok_or_else(|| {
+                let names: Vec<&str> = Activation::ALL.iter().map(|function| function.name()).collect();
+                format!("--activation {name}: expected {}, or threshold with --loss zero-one", names.join(", "))
+            })?,
+        };
+        let file = match &self.net {
+            Some(path) => {
+                let path = path.display().to_string();
+                is_of_layers(&path).map_err(|error| error.to_string())?.then_some(path)
+            }
+            None => None,
+        };
+        let is_deep =
+            training.first().is_some() || self.hidden.len() > 1 || function != Activation::Relu || file.is_some();
+        if !is_deep {
+            return Ok(None);
+        }
+        self.check_device()?;
+        let shape = match (file, layers(&self.hidden)?) {
+            (Some(_), _) if self.activation.is_some() || self.hidden_bias.is_some() => {
+                return Err(
+                    "--net: functions and biases of layers stand in the file; leave --activation and --hidden-bias out"
+                        .into(),
+                );
+            }
+            (Some(path), _) => Shape::File(path),
+            (None, Some([])) => {
+                return Err("--hidden 0: without hidden units this is a linear model; leave --hidden out".into());
+            }
+            (None, Some(widths)) => Shape::Hidden(widths.to_vec(), function),
+            (None, None) => {
+                let first = training.first().or(self.first()).unwrap_or("--activation");
+                return Err(format!("{first} goes with --hidden N,… or --net NET.toml, the network"));
+            }
+        };
+        let output_bias = match self.output_bias {
+            Some(InterceptName::Free) => {
+                return Err(
+                    "--output-bias free: of deep networks every parameter is decayed; expected penalized or none"
+                        .into(),
+                );
+            }
+            other => other.map(InterceptName::intercept),
+        };
+        Ok(Some(Deep { shape, hidden_bias: self.hidden_bias != Some(HiddenBiasName::None), output_bias }))
+    }
+
     /// The ReLU network asked for, or why there is none such; `None` if no option of networks is given.
     pub(crate) fn relu(&self) -> Result<Option<Net>, String> {
         let Some(first) = self.first() else { return Ok(None) };
@@ -74,9 +160,7 @@ impl NetArguments {
                 "--net describes networks of threshold units; add --activation threshold, or give --hidden N".into()
             );
         }
-        if self.device.is_some() {
-            return Err("--device: two-layer networks are trained on the processor; leave it out".into());
-        }
+        self.check_device()?;
         let width = match layers(&self.hidden)? {
             Some(&[width]) => width,
             Some([]) => {

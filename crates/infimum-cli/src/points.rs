@@ -79,7 +79,7 @@ impl<'r> Series<'r> {
         self.run.log.print(|out| infimum_report::point(out, &point));
         self.run.log.json(self.name, serde_json::to_value(&point).unwrap_or(Value::Null));
         let folder = self.folder(point.number);
-        let cleared = if point.number == 0 { self.run.folder.clear() } else { Ok(()) };
+        let cleared = if point.number == 0 { self.run.folder.clear(false) } else { Ok(()) };
         self.points.push(point);
         match cleared.and_then(|()| write_model(&self.run.folder, &folder, fit)) {
             Ok(()) => ControlFlow::Continue(()),

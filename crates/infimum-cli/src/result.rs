@@ -86,11 +86,6 @@ impl Summary {
         Summary { value, metric_lines: Vec::new() }
     }
 
-    /// Whether a network is described.
-    pub(crate) fn is_network(&self) -> bool {
-        !self.value["network"].is_null()
-    }
-
     /// Adds `name`.
     pub(crate) fn set(&mut self, name: &str, value: Value) {
         self.value[name] = value;

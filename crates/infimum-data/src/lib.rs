@@ -7,6 +7,7 @@
 //! loading problems, in exact integers.
 #![forbid(unsafe_code)]
 
+mod architecture;
 mod arrays;
 mod builtin;
 mod canonical;
@@ -26,6 +27,7 @@ mod libsvm;
 mod memory;
 mod network;
 mod npy;
+mod npz_writer;
 mod number;
 mod numbers;
 #[cfg(feature = "parquet")]
@@ -40,6 +42,7 @@ mod subset;
 mod tabular;
 mod variant;
 
+pub use architecture::{is_of_layers, last_layer, parse_architecture, read_architecture};
 pub use builtin::builtin_names;
 pub use canonical::{Loaded, Request, Validation, ValidationTarget, load, rebuild};
 pub use describe::{Description, describe};
@@ -52,6 +55,7 @@ pub use generate::{GenerateOptions, generate, generator_names};
 pub use hash::problem_sha256;
 pub use memory::{Memory, parse_bytes};
 pub use network::{parse_network, read_network, write_network};
+pub use npz_writer::{ArrayValues, write_npz};
 pub use predict::{KnownTarget, Prediction, read_for_prediction};
 pub use subset::{smallest_share, subset_rows};
 pub use variant::Change;

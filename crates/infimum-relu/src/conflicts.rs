@@ -67,9 +67,8 @@ fn common_outputs(instance: &Instance) -> Vec<f64> {
     let (n, points, outputs) = (instance.rows(), instance.points.len(), instance.outputs);
     let (mut low, mut high) = (vec![-FAR; points * outputs], vec![FAR; points * outputs]);
     let mut curvature = vec![0.0; n * outputs];
-    let places = || {
-        instance.point_of.iter().flat_map(move |&p| (0..outputs).map(move |k| p as usize * outputs + k)).enumerate()
-    };
+    let places =
+        || instance.point_of.iter().flat_map(move |&p| (0..outputs).map(move |k| p as usize * outputs + k)).enumerate();
     let mut at = |values: &[f64]| {
         let z: Vec<f64> = places().map(|(_, place)| values[place]).collect();
         let mut alpha = vec![0.0; n * outputs];
@@ -127,7 +126,8 @@ fn balance(instance: &Instance, alpha: &mut [f64], unit: f64, coupled: bool) {
             (low..=high).contains(&(ticks as f64 * unit))
         };
         let entry = |place: usize, k: usize| place * outputs + k;
-        let together = if coupled { vec![(0..outputs).collect::<Vec<usize>>()] } else { (0..outputs).map(|k| vec![k]).collect() };
+        let together =
+            if coupled { vec![(0..outputs).collect::<Vec<usize>>()] } else { (0..outputs).map(|k| vec![k]).collect() };
         for these in together {
             let rest = |k: usize| (0..rows.len()).map(|place| ticks[entry(place, k)]).sum::<i64>();
             let rests: Vec<(usize, i64)> = these.iter().map(|&k| (k, rest(k))).collect();

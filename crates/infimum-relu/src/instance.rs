@@ -71,7 +71,11 @@ impl<'a> Instance<'a> {
     }
 
     /// From the losses of a problem and other rows than its own, of the given length.
-    pub(crate) fn with_rows(problem: &'a Problem, dimension: usize, rows: impl Iterator<Item = Vec<f64>>) -> Instance<'a> {
+    pub(crate) fn with_rows(
+        problem: &'a Problem,
+        dimension: usize,
+        rows: impl Iterator<Item = Vec<f64>>,
+    ) -> Instance<'a> {
         let mut known: HashMap<Vec<u64>, u32> = HashMap::new();
         let (mut values, mut point_of) = (Vec::new(), Vec::with_capacity(problem.data.rows()));
         for row in rows {

@@ -3,9 +3,9 @@
 
 use infimum_problem::{Intercept, Problem, Witness};
 
-use crate::moments::{self, Layers, Path};
 use crate::Instance;
 use crate::conflicts::unavoidable;
+use crate::moments::{self, Layers, Path};
 
 pub use crate::moments::{Multipliers, Near};
 

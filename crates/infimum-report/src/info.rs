@@ -79,6 +79,9 @@ pub struct Closing {
     pub proof: Proof,
     /// Metric lines, e.g. `training accuracy 0.982`.
     pub metrics: Vec<String>,
+    /// What else is known, of rung 5: a word and a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub report: Vec<(&'static str, String)>,
     /// Seconds for reading, solving, writing and checking.
     pub seconds: [f64; 4],
     /// Run folder; `None` if it could not be written.

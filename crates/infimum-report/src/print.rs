@@ -177,6 +177,7 @@ pub fn closing(out: &mut dyn Write, closing: &Closing) -> io::Result<()> {
     writeln!(out, "bound      {:.12e}  ({proven})", closing.lower)?;
     writeln!(out, "gap        {:.2e}", closing.gap)?;
     closing.metrics.iter().try_for_each(|metric| writeln!(out, "metric     {metric}"))?;
+    closing.report.iter().try_for_each(|(word, text)| writeln!(out, "{word:<10} {}", one_line(text)))?;
     let [read, solve, write, check] = closing.seconds;
     writeln!(out, "seconds    read {read:.2}, solve {solve:.2}, write {write:.2}, check {check:.2}")?;
     writeln!(out, "written    {}", one_line(closing.folder.as_deref().unwrap_or("nothing")))?;

@@ -20,6 +20,9 @@ pub enum Error {
     /// The same of a network.
     #[error(transparent)]
     Net(#[from] infimum_relu::Error),
+    /// The same of a deep network.
+    #[error(transparent)]
+    Deep(#[from] infimum_deep::training::TrainingError),
 }
 
 /// Options of a fit beyond the problem itself.

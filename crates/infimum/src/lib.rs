@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod cross_validation;
+mod deep;
 mod fit;
 mod formula;
 mod loading;
@@ -29,14 +30,20 @@ mod trained;
 mod warm_start;
 
 pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
+pub use deep::{
+    DeepFit, DeepOptions, FEATURES, Findings, HEAD, Head, Layers, deep_promise, fit_deep, has_output_bias,
+    standard_scaling, words_of,
+};
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use formula::assignment;
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
     Change, DataError, GenerateOptions, KnownTarget, Loaded, LoadedLoading, LoadingRequest, LoadingRows, Memory,
-    Prediction, Request, ValidationTarget, builtin_names, describe, generate, generator_names, load, load_rows,
-    parse_bytes, read_for_prediction, reductions, smallest_share, subset_rows,
+    Prediction, Request, ValidationTarget, builtin_names, describe, generate, generator_names, is_of_layers, load,
+    load_rows, parse_bytes, read_architecture, read_for_prediction, reductions, smallest_share, subset_rows,
 };
+pub use infimum_deep::training::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};
+pub use infimum_problem::deep::{Activation, Architecture as DeepArchitecture, Evaluation};
 pub use infimum_problem::{
     Certificate, CertificateError, Circuit, ClassWeight, ColumnScale, Columns, Ending, Event, Format, Function, Gamma,
     HiddenBias, Intercept, Kernel, KernelRequest, LoadingCertificate, LoadingProblem, Loss, Matrix, Monitor, Network,
@@ -55,4 +62,4 @@ pub use predictor::{Basis, Features, HiddenLayer, Predictor};
 pub use relu::{NetFit, NetOptions, fit_net};
 pub use score::{Score, held_out, mean_and_error, paired_difference};
 pub use trained::Trained;
-pub use warm_start::{warm_start, warm_start_net};
+pub use warm_start::{warm_start, warm_start_deep, warm_start_net};

@@ -4,11 +4,13 @@ use std::path::Path;
 
 use infimum_check::SERIES;
 use infimum_data::one_line;
+use infimum_problem::deep::Architecture;
 use infimum_problem::{Encoding, FeatureKind, Format, Loss, Model, Recipe, SparseMatrix, Task};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
+use crate::deep::Layers;
 use crate::predictor::{Basis, Features, HiddenLayer, Predictor};
 
 /// Names of the two files.
@@ -43,6 +45,9 @@ pub struct ModelFile {
     /// Number of hidden ReLU units of a two-layer network; absent without a hidden layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden: Option<usize>,
+    /// A deep network without its last layer; absent of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layers: Option<Architecture>,
 }
 
 fn bytes_of(values: &[f64]) -> Vec<u8> {
@@ -94,7 +99,7 @@ impl ModelFile {
         ];
         let layer = match &predictor.features {
             Features::Units(layer) => Some((bytes_of(&layer.weights), bytes_of(&layer.biases), layer)),
-            Features::Columns | Features::Kernel(_) => None,
+            Features::Columns | Features::Kernel(_) | Features::Layers(_) => None,
         };
         if let Some((weights, biases, layer)) = &layer {
             let (units, columns) = (layer.biases.len(), layer.columns);
@@ -103,7 +108,7 @@ impl ModelFile {
         }
         let basis = match &predictor.features {
             Features::Kernel(basis) => Some(basis),
-            Features::Columns | Features::Units(_) => None,
+            Features::Columns | Features::Units(_) | Features::Layers(_) => None,
         };
         let arrays = basis.map(|basis| {
             let starts: Vec<u8> =
@@ -116,6 +121,15 @@ impl ModelFile {
             tensors.push(("row_starts", TensorView::new(Dtype::U64, count, starts).map_err(failed)?));
             tensors.push(("column_indices", TensorView::new(Dtype::U32, vec![*stored], columns).map_err(failed)?));
             tensors.push(("values", TensorView::new(Dtype::F64, vec![*stored], values).map_err(failed)?));
+        }
+        let singles = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
+        let lists = match &predictor.features {
+            Features::Layers(layers) => vec![("parameters", &layers.parameters), ("buffers", &layers.buffers)],
+            _ => Vec::new(),
+        };
+        let lists: Vec<(&str, Vec<u8>)> = lists.into_iter().map(|(name, values)| (name, singles(values))).collect();
+        for (name, bytes) in &lists {
+            tensors.push((name, TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map_err(failed)?));
         }
         safetensors::serialize(tensors, None).map_err(failed)
     }
@@ -157,13 +171,31 @@ impl ModelFile {
                 None => Ok(values),
             }
         };
-        let features = match (file.recipe.kernel, file.hidden) {
-            (None, None) => Features::Columns,
-            (Some(kernel), _) => {
+        let singles = |name: &str| match tensors.tensor(name) {
+            Ok(view) if view.dtype() == Dtype::F32 && view.shape().len() == 1 => {
+                Ok(view.data().as_chunks().0.iter().copied().map(f32::from_le_bytes).collect::<Vec<f32>>())
+            }
+            _ => Err(failed(TENSORS, format!("`{name}`: expected a vector of F32"))),
+        };
+        let features = match (file.recipe.kernel, file.hidden, &file.layers) {
+            (None, None, None) => Features::Columns,
+            (None, None, Some(architecture)) => {
+                let layers = Layers {
+                    architecture: architecture.clone(),
+                    parameters: singles("parameters")?,
+                    buffers: singles("buffers")?,
+                };
+                layers.fits().map_err(|message| failed(TENSORS, message))?;
+                if architecture.columns() != Some(file.encoding.columns) {
+                    return Err(failed(DESCRIPTION, "the network does not read the columns of the encoding".into()));
+                }
+                Features::Layers(layers)
+            }
+            (Some(kernel), _, _) => {
                 let rows = basis_rows(&tensors, file.encoding.columns).map_err(|message| failed(TENSORS, message))?;
                 Features::Kernel(Basis { kernel, rows })
             }
-            (None, Some(units)) => {
+            (None, Some(units), _) => {
                 let columns = file.encoding.columns;
                 let (weights, biases) = (take("hidden", &[units, columns])?, take("hidden_biases", &[units])?);
                 Features::Units(HiddenLayer { columns, weights, biases })
@@ -173,6 +205,7 @@ impl ModelFile {
             Features::Columns => file.encoding.columns,
             Features::Kernel(basis) => basis.rows.rows,
             Features::Units(layer) => layer.biases.len(),
+            Features::Layers(layers) => layers.width(),
         };
         let outputs = file.outputs;
         let weights = take("weights", &[outputs, columns])?;

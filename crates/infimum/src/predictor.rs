@@ -1,8 +1,9 @@
-//! What predictions are made with: a linear model of the columns, of kernel values with the rows that they need, or of hidden units.
+//! What predictions are made with: a linear model of the columns, of kernel values with the rows that they need, or of what layers make of them.
 
 use infimum_convex::kernel_outputs;
 use infimum_problem::{DenseMatrix, Kernel, Matrix, Model, Problem, ReluNet, SparseMatrix};
 
+use crate::deep::Layers;
 use crate::predict::decision_values;
 
 /// The rows that a kernel model is a sum over; column j of its weights belongs to row j.
@@ -34,6 +35,8 @@ pub enum Features {
     Kernel(Basis),
     /// The values of hidden units.
     Units(HiddenLayer),
+    /// What the layers of a deep network make of them.
+    Layers(Layers),
 }
 
 /// A model that needs nothing else to predict.
@@ -99,6 +102,14 @@ impl Predictor {
         })
     }
 
+    /// The layers of a deep network, if it is one.
+    pub fn layers(&self) -> Option<&Layers> {
+        match &self.features {
+            Features::Layers(layers) => Some(layers),
+            Features::Columns | Features::Kernel(_) | Features::Units(_) => None,
+        }
+    }
+
     /// Raw outputs for every row, row-major rows × outputs.
     pub fn decision_values(&self, matrix: &Matrix) -> Vec<f64> {
         match &self.features {
@@ -106,6 +117,11 @@ impl Predictor {
             Features::Kernel(basis) => {
                 let rows = Matrix::Sparse(basis.rows.clone());
                 kernel_outputs(basis.kernel, &rows, &self.model.weights, &self.model.intercepts, matrix)
+            }
+            Features::Layers(layers) => {
+                let values = layers.features(matrix).into_iter().map(f64::from).collect();
+                let features = DenseMatrix { rows: matrix.rows(), columns: self.model.columns, values };
+                decision_values(&self.model, &Matrix::Dense(features))
             }
             Features::Units(layer) => {
                 let HiddenLayer { columns, weights, biases } = layer;

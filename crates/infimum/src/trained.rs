@@ -3,6 +3,7 @@
 use infimum_data::Loaded;
 use infimum_problem::{CertificateError, Ending};
 
+use crate::deep::Findings;
 use crate::fit::{Fit, model_name};
 use crate::predictor::Predictor;
 
@@ -26,6 +27,14 @@ pub trait Trained {
     fn explored(&self) -> Vec<(&'static str, u64)>;
     /// What such a model is called in sentences about all of them.
     fn model_name(&self) -> String;
+    /// What else is proven, estimated and unknown about it.
+    fn findings(&self) -> Option<Findings> {
+        None
+    }
+    /// Further files of the run folder: name and bytes.
+    fn attachments(&self) -> Result<Vec<(String, Vec<u8>)>, CertificateError> {
+        Ok(Vec::new())
+    }
     /// Lets a claim be replaced by what the checker's arithmetic proves, where only the claim's margin keeps the gap from being reached.
     fn sharpen(&mut self);
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use infimum_convex::Start;
 use infimum_data::Loaded;
+use infimum_problem::deep::{Architecture, Layer};
 use infimum_problem::{Certificate, Encoding, Model, Recipe, ReluNet};
 
 use crate::model_file::{ModelFile, ModelFileError};
@@ -34,6 +35,32 @@ pub fn warm_start_net(folder: &Path, loaded: &Loaded) -> Result<ReluNet, ModelFi
 
 fn failed(folder: &Path, message: String) -> ModelFileError {
     ModelFileError { path: folder.display().to_string(), message }
+}
+
+/// The deep network of the run in `folder` as a start for `loaded`: parameters and running values of `architecture`.
+pub fn warm_start_deep(
+    folder: &Path,
+    loaded: &Loaded,
+    architecture: &Architecture,
+) -> Result<(Vec<f32>, Vec<f32>), ModelFileError> {
+    let Predictor { model, features: Features::Layers(layers) } = fitting(folder, loaded)? else {
+        return Err(failed(folder, "the run's model is no deep network".into()));
+    };
+    let (last, before) = (architecture.layers.last(), architecture.layers.len().saturating_sub(1));
+    let bias = match last {
+        Some(Layer::Dense { units, bias })
+            if *units == model.outputs && layers.architecture.layers == architecture.layers[..before] =>
+        {
+            *bias
+        }
+        _ => return Err(failed(folder, "the run's network has other layers than the one asked for".into())),
+    };
+    let mut parameters = layers.parameters;
+    parameters.extend(model.weights.iter().map(|&value| value as f32));
+    if bias {
+        parameters.extend(model.intercepts.iter().map(|&value| value as f32));
+    }
+    Ok((parameters, layers.buffers))
 }
 
 /// The model of the run in `folder`, if it fits.

@@ -4,6 +4,7 @@
 mod assignment;
 mod check;
 mod decide;
+mod deep;
 mod endings;
 mod faults;
 mod fit;

@@ -51,7 +51,9 @@ fn envelope(lines: &[Line]) -> Vec<Line> {
             continue;
         }
         let meets = |a: &Line, b: &Line| (a.value - b.value) / (a.slope - b.slope);
-        while kept.len() >= 2 && meets(&kept[kept.len() - 1], &line) <= meets(&kept[kept.len() - 2], &kept[kept.len() - 1]) {
+        while kept.len() >= 2
+            && meets(&kept[kept.len() - 1], &line) <= meets(&kept[kept.len() - 2], &kept[kept.len() - 1])
+        {
             kept.pop();
         }
         kept.push(line);

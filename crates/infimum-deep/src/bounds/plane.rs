@@ -70,7 +70,8 @@ pub(super) fn plane(relaxation: &Relaxation, near: &Near) -> Option<Proven> {
     let mut witnesses = Vec::with_capacity(outputs);
     for k in 0..outputs {
         let (w, errors) = relaxation.merged(&alpha, k);
-        let slopes: Vec<f32> = near.slopes.iter().skip(k).step_by(outputs).map(|&a| (a as f32).clamp(0.0, 1.0)).collect();
+        let slopes: Vec<f32> =
+            near.slopes.iter().skip(k).step_by(outputs).map(|&a| (a as f32).clamp(0.0, 1.0)).collect();
         let of_sign = |place: usize, sign: f64| {
             let w: Vec<f64> = w.iter().map(|w| sign * w).collect();
             let first = if deep { 4 * k + 2 * place } else { 2 * k + place };
@@ -107,11 +108,7 @@ fn largest(witness: &OutputWitness) -> f64 {
 }
 
 /// A plane with its scales; `None` where it proves nothing.
-pub(super) fn proven(
-    relaxation: &Relaxation,
-    dual: Vec<f32>,
-    outputs: Vec<[OutputWitness; 2]>,
-) -> Option<Proven> {
+pub(super) fn proven(relaxation: &Relaxation, dual: Vec<f32>, outputs: Vec<[OutputWitness; 2]>) -> Option<Proven> {
     let squares = outputs.iter().map(|pair| pair.iter().map(largest).fold(0.0, f64::max).powi(2));
     let gain = squares.sum::<f64>().sqrt() * (1.0 + 1e-14);
     let room = room(relaxation, &dual);

@@ -104,7 +104,8 @@ impl Search<'_> {
         for place in 0..self.planes.len() {
             let mut scale = 0;
             while scale < self.planes[place].lines.len() {
-                let (line, factor) = (self.planes[place].lines.remove(scale), self.planes[place].plane.scales.remove(scale));
+                let (line, factor) =
+                    (self.planes[place].lines.remove(scale), self.planes[place].plane.scales.remove(scale));
                 if self.least().0 < target {
                     self.planes[place].lines.insert(scale, line);
                     self.planes[place].plane.scales.insert(scale, factor);

@@ -78,10 +78,7 @@ mod tests {
     #[test]
     fn sums_are_sums() {
         for count in 0..70 {
-            assert_eq!(
-                wide!(super::sum(count, |i| (i * i) as f64)),
-                (0..count).map(|i| i * i).sum::<usize>() as f64
-            );
+            assert_eq!(wide!(super::sum(count, |i| (i * i) as f64)), (0..count).map(|i| i * i).sum::<usize>() as f64);
         }
     }
 }

@@ -32,8 +32,8 @@ use path::Advance;
 use point::{Biases, Setting};
 
 pub use bound::Multipliers;
-pub(crate) use objective::is_coupled;
 pub(crate) use layers::Layers;
+pub(crate) use objective::is_coupled;
 pub use path::Near;
 pub(crate) use path::Path;
 
@@ -143,7 +143,12 @@ pub(crate) fn affords_newton(points: &Points, blocks: usize, outputs: usize) -> 
 }
 
 /// The best witness of the first-order method, with its multipliers; where there is no time, that of theorem 2 and its like.
-pub(crate) fn tightest(points: &Points, w: &[f64], steps: usize, stop: &(dyn Fn() -> bool + Sync)) -> (Witness, Multipliers) {
+pub(crate) fn tightest(
+    points: &Points,
+    w: &[f64],
+    steps: usize,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> (Witness, Multipliers) {
     let m = points.len();
     let mut best =
         (bound::norms(points, w, 1.0), Multipliers { tau: vec![1.0; m], g: Vec::new(), sigma: vec![0.0; m] });

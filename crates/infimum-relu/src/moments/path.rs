@@ -193,7 +193,8 @@ impl<'a> Path<'a> {
     fn moved(&self, steps: &[Vec<f64>], slacks: &(Vec<Vec<f64>>, Vec<f64>), length: f64, mu: f64) -> Option<Point> {
         let blocks = self.displaced(steps, &slacks.0, length)?;
         let rows = self.setting.rows.len();
-        let least = |blocks: &[Block], place: usize| self.setting.mixture(blocks, place / rows, place % rows)[1].max(0.0);
+        let least =
+            |blocks: &[Block], place: usize| self.setting.mixture(blocks, place / rows, place % rows)[1].max(0.0);
         // Ties stay a tenth as far from their ends as they were, like slacks.
         let tie = |(place, (&tie, step)): (usize, (&f64, &f64))| {
             let distance = tie - least(&self.point.blocks, place);

@@ -1,8 +1,8 @@
 //! Numbers that are left out while training.
 
 use crate::engine::pool::for_each_rows;
-use crate::random::bits;
 use crate::engine::{Mode, Real};
+use crate::random::bits;
 
 /// Zeros with probability `rate`, the others divided by 1 − rate.
 #[derive(Debug, Clone)]

@@ -62,15 +62,7 @@ impl Stepper {
         }
         let decoupled = if options.decay == Decay::Decoupled { l2 as f32 } else { 0.0 };
         let momentum = options.momentum as f32;
-        Stepper {
-            schedule_free,
-            momentum,
-            decoupled,
-            matrices,
-            others,
-            slots,
-            weight: 0.0,
-        }
+        Stepper { schedule_free, momentum, decoupled, matrices, others, slots, weight: 0.0 }
     }
 
     /// One step: `gradient` is that of the objective where `parameters` stand, `count` the number of the step from 1 on.

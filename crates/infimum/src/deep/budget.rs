@@ -1,0 +1,71 @@
+//! How the time of a run is shared: training, the head, the bound, and what has to be written.
+
+use std::time::{Duration, Instant};
+
+use infimum_problem::{Event, Monitor, Stop};
+
+/// Time that is left, and for what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Budget {
+    end: Option<Instant>,
+}
+
+/// Share of the time that is left before training which training gets.
+const TRAINING: f64 = 0.75;
+/// Share of what is left after training which the head gets.
+const HEAD: f64 = 0.5;
+/// Share of what is left after the head which the bound gets.
+const BOUND: f64 = 0.6;
+/// Time for the head and for the bound where there is no limit.
+const USUAL: Duration = Duration::from_secs(60);
+
+impl Budget {
+    /// `limit` from now.
+    pub(super) fn new(limit: Option<Duration>) -> Budget {
+        Budget { end: limit.map(|limit| Instant::now() + limit) }
+    }
+
+    fn share(&self, share: f64) -> Option<Duration> {
+        self.end.map(|end| end.saturating_duration_since(Instant::now()).mul_f64(share))
+    }
+
+    /// For training; nothing if only the epochs limit it.
+    pub(super) fn training(&self) -> Option<Duration> {
+        self.share(TRAINING)
+    }
+
+    /// For the head.
+    pub(super) fn head(&self) -> Duration {
+        self.share(HEAD).unwrap_or(USUAL)
+    }
+
+    /// For the bound.
+    pub(super) fn bound(&self) -> Duration {
+        self.share(BOUND).unwrap_or(USUAL)
+    }
+}
+
+/// A monitor that also stops after some time, and may keep what it hears to itself.
+pub(super) struct Until<'a> {
+    monitor: &'a dyn Monitor,
+    end: Instant,
+    quiet: bool,
+}
+
+impl<'a> Until<'a> {
+    pub(super) fn new(monitor: &'a dyn Monitor, time: Duration, quiet: bool) -> Until<'a> {
+        Until { monitor, end: Instant::now() + time, quiet }
+    }
+}
+
+impl Monitor for Until<'_> {
+    fn report(&self, event: Event) {
+        if !self.quiet {
+            self.monitor.report(event);
+        }
+    }
+
+    fn stop(&self) -> Option<Stop> {
+        self.monitor.stop().or_else(|| (Instant::now() >= self.end).then_some(Stop::TimeLimit))
+    }
+}

@@ -1,0 +1,92 @@
+//! The last layer given its features: a convex problem about a stored, hashed file of features, with a certificate of rung 1.
+
+use std::fs::File;
+use std::path::Path;
+
+use infimum_data::{ArrayValues, Request, load, write_npz};
+use infimum_problem::{Loss, Monitor, Problem, Strength, Target, Task};
+
+use super::layers::Layers;
+use crate::fit::{Fit, FitOptions, fit_loaded};
+
+/// Folder of a run folder that holds features of the last layer and their certificate.
+pub const HEAD: &str = "head";
+
+/// Name of the file of features in that folder.
+pub const FEATURES: &str = "features.npz";
+
+/// A head with its proof, which is about the features alone.
+#[derive(Debug, Clone)]
+pub struct Head {
+    /// The solved problem; its data are the file of features.
+    pub fit: Fit,
+    /// Mean loss and penalty of the head that training left, by the same objective.
+    pub before: f64,
+}
+
+/// Writes the features of the training rows to `path`, with targets and weights.
+fn write(path: &Path, layers: &Layers, problem: &Problem) -> Result<(), String> {
+    let data = &problem.data;
+    let (features, width) = (layers.features(&data.matrix), layers.width());
+    let targets: Vec<f64> = match &data.target {
+        Target::Real(values) => values.clone(),
+        Target::Class { classes, .. } => classes.iter().map(|&class| f64::from(class)).collect(),
+    };
+    let (rows, one) = ([data.rows(), width], [data.rows()]);
+    let arrays: [(&str, &[usize], ArrayValues); 3] = [
+        ("X", &rows, ArrayValues::Singles(&features)),
+        ("y", &one, ArrayValues::Doubles(&targets)),
+        ("weight", &one, ArrayValues::Doubles(&data.weights)),
+    ];
+    let partial = path.with_extension("npz.partial");
+    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
+    let written = made.and_then(|()| File::create(&partial)).and_then(|file| {
+        let mut out = std::io::BufWriter::new(file);
+        write_npz(&mut out, &arrays)?;
+        out.into_inner().map_err(|error| error.into_error())?.sync_all()
+    });
+    let written = written.and_then(|()| std::fs::rename(&partial, path));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&partial);
+        format!("{}: cannot be written: {error}", path.display())
+    })
+}
+
+/// Solves the last layer given the features of the others. The problem is `Σ c_i loss + (λ2/2)‖W, b‖²`, as in the network's objective.
+pub(super) fn solve(
+    folder: &Path,
+    layers: &Layers,
+    problem: &Problem,
+    options: &FitOptions,
+    monitor: &dyn Monitor,
+) -> Result<Fit, String> {
+    let path = folder.join(FEATURES);
+    write(&path, layers, problem)?;
+    let objective = &problem.objective;
+    let classification = objective.loss.is_classification();
+    let request = Request {
+        target: Some("y".into()),
+        sample_weight: Some("weight".into()),
+        task: Some(if classification { Task::Classification } else { Task::Regression }),
+        loss: Some(objective.loss),
+        intercept: Some(objective.intercept),
+        strength: Some(strength(objective.lambda2)),
+        ..Request::default()
+    };
+    let loaded = load(&path.display().to_string(), &request).map_err(|error| error.to_string())?;
+    fit_loaded(loaded, options, None, monitor).map_err(|error| error.to_string())
+}
+
+/// The strength whose λ2 is this, as nearly as 1/C can say it.
+fn strength(lambda2: f64) -> Strength {
+    if lambda2 > 0.0 && (1.0 / lambda2).is_finite() {
+        Strength::C(1.0 / lambda2)
+    } else {
+        Strength::PerExample { l1: 0.0, l2: 0.0 }
+    }
+}
+
+/// Whether rung 1 solves this loss with this penalty to a gap.
+pub(super) fn is_solvable(loss: Loss, lambda2: f64) -> bool {
+    lambda2 > 0.0 || !matches!(loss, Loss::Hinge | Loss::Quantile(_) | Loss::Epsilon(_))
+}

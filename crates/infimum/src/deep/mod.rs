@@ -1,0 +1,14 @@
+//! Deep networks from loaded data to a certificate: rung 5.
+
+mod budget;
+mod findings;
+mod fit;
+mod head;
+mod layers;
+mod words;
+
+pub use findings::Findings;
+pub use fit::{DeepFit, DeepOptions, fit_deep};
+pub use head::{FEATURES, HEAD, Head};
+pub use layers::{Layers, standard_scaling};
+pub use words::{deep_promise, has_output_bias, words_of};
