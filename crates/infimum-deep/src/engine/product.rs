@@ -162,6 +162,18 @@ mod tests {
     }
 
     #[test]
+    fn layouts_say_where_numbers_stand() {
+        let layout = |rows, columns, transposed| Layout { rows, columns, transposed };
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [1.0, -1.0, 0.5]);
+        // A is 2 × 3, first as rows, then as columns; B is 3 × 1.
+        let mut out = [10.0, 20.0];
+        multiply_all(&a, layout(2, 3, false), &b, layout(3, 1, false), 0.5, &mut out);
+        assert_eq!(out, [5.0 + 0.5, 10.0 + 2.0]);
+        multiply_all(&a, layout(2, 3, true), &b, layout(3, 1, true), 0.0, &mut out);
+        assert_eq!(out, [1.0 - 3.0 + 2.5, 2.0 - 4.0 + 3.0]);
+    }
+
+    #[test]
     #[should_panic(expected = "the left matrix is too short")]
     fn what_is_too_short_is_refused() {
         multiply(

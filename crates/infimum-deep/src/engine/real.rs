@@ -49,6 +49,12 @@ pub trait Real:
     /// Square root.
     fn sqrt(self) -> Self;
 
+    /// Whether it is no number.
+    #[inline(always)]
+    fn is_nan(self) -> bool {
+        self.partial_cmp(&self).is_none()
+    }
+
     /// The larger one; a NaN where `self` is one.
     #[inline(always)]
     fn at_least(self, other: Self) -> Self {

@@ -13,6 +13,30 @@ macro_rules! wide {
 }
 pub(super) use wide;
 
+/// A function without result, compiled in the same two ways: for loops that are too long to be inlined as closures. Its slices are known not to overlap.
+macro_rules! wide_function {
+    ($(#[$about:meta])* fn $name:ident<R: Real>($($argument:ident: $kind:ty),* $(,)?) $body:block) => {
+        $(#[$about])*
+        #[allow(unsafe_code)] // see the call
+        fn $name<R: Real>($($argument: $kind),*) {
+            #[inline(always)]
+            fn body<R: Real>($($argument: $kind),*) $body
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx512f,avx512vl,avx512dq,avx512bw")]
+            fn with_avx512<R: Real>($($argument: $kind),*) {
+                body($($argument),*);
+            }
+            #[cfg(target_arch = "x86_64")]
+            if $crate::engine::wide::Wide::new().is_some() {
+                // SAFETY: `Wide::new` has found all that the function is compiled for.
+                return unsafe { with_avx512($($argument),*) };
+            }
+            body($($argument),*);
+        }
+    };
+}
+pub(super) use wide_function;
+
 /// The knowledge that the processor has AVX-512.
 #[derive(Clone, Copy)]
 pub(super) struct Wide(());
@@ -66,7 +90,8 @@ pub(super) fn sum<R: super::Real>(count: usize, term: impl Fn(usize) -> R) -> R 
     let mut half = 8;
     while half > 0 {
         for lane in 0..half {
-            sums[lane] = sums[lane] + sums[lane + half];
+            let other = sums[lane + half];
+            sums[lane] += other;
         }
         half /= 2;
     }

@@ -2,7 +2,7 @@
 
 use super::{Context, SourceSlopes};
 use crate::engine::pool::{Pool, add_rows, for_each_rows, sum_over_rows};
-use crate::engine::wide::wide;
+use crate::engine::wide::wide_function;
 use crate::engine::{Mode, Real};
 
 /// γ, then β; its buffers are the running mean, then the running variance.
@@ -33,16 +33,8 @@ impl BatchNormalization {
             *inverse = R::ONE / (variance + epsilon).sqrt();
         }
         let (mean, inverse) = (&*mean, &*inverse);
-        let (gain, shift) = context.parameters.split_at(channels);
         for_each_rows(target, channels, |first, rows| {
-            let all = rows.chunks_exact_mut(channels).zip(source[first * channels..].chunks_exact(channels));
-            wide!({
-                for (y, x) in all {
-                    for c in 0..channels {
-                        y[c] = gain[c] * ((x[c] - mean[c]) * inverse[c]) + shift[c];
-                    }
-                }
-            });
+            normalize(&source[first * channels..], rows, mean, inverse, context.parameters);
         });
     }
 
@@ -61,34 +53,16 @@ impl BatchNormalization {
         let (mean, inverse) = (&kept[..channels], &kept[2 * channels..]);
         let rows = source.len() / channels;
         sum_over_rows(gradient, rows, context.pool, |rows, sums| {
-            let (gain, shift) = sums.split_at_mut(channels);
-            let all = source[rows.start * channels..rows.end * channels].chunks_exact(channels);
-            wide!({
-                for (x, slope) in all.zip(slopes[rows.start * channels..].chunks_exact(channels)) {
-                    for c in 0..channels {
-                        gain[c] += slope[c] * ((x[c] - mean[c]) * inverse[c]);
-                        shift[c] += slope[c];
-                    }
-                }
-            });
+            let range = rows.start * channels..rows.end * channels;
+            parameter_slopes(&source[range.clone()], &slopes[range], mean, inverse, sums);
         });
         let Some(SourceSlopes { values, add }) = source_slopes else { return };
         let count = R::from_f64(rows as f64);
         let share = if context.mode == Mode::Prediction { R::ZERO } else { R::ONE / count };
-        let (gain_slopes, shift_slopes) = gradient.split_at(channels);
+        let (gradient, gain) = (&*gradient, &context.parameters[..channels]);
         for_each_rows(values, channels, |first, rows| {
             let start = first * channels;
-            let all = source[start..].chunks_exact(channels).zip(slopes[start..].chunks_exact(channels));
-            wide!({
-                for (to, (x, slope)) in rows.chunks_exact_mut(channels).zip(all) {
-                    for c in 0..channels {
-                        let normal = (x[c] - mean[c]) * inverse[c];
-                        let own = slope[c] - share * (shift_slopes[c] + normal * gain_slopes[c]);
-                        let value = context.parameters[c] * inverse[c] * own;
-                        to[c] = if add { to[c] + value } else { value };
-                    }
-                }
-            });
+            input_slopes(&source[start..], &slopes[start..], mean, inverse, gain, gradient, share, rows, add);
         });
     }
 
@@ -118,14 +92,72 @@ fn moments<R: Real>(source: &[R], mean: &mut [R], variance: &mut [R], pool: &Poo
     mean.iter_mut().for_each(|mean| *mean *= share);
     let mean = &*mean;
     sum_over_rows(variance, rows, pool, |rows, sums| {
-        wide!({
-            for x in source[rows.start * channels..rows.end * channels].chunks_exact(channels) {
-                for c in 0..channels {
-                    let distance = x[c] - mean[c];
-                    sums[c] += distance * distance;
-                }
-            }
-        });
+        add_squares(&source[rows.start * channels..rows.end * channels], mean, sums);
     });
     variance.iter_mut().for_each(|variance| *variance *= share);
+}
+
+wide_function! {
+    fn add_squares<R: Real>(source: &[R], mean: &[R], sums: &mut [R]) {
+        for x in source.chunks_exact(mean.len()) {
+            for ((sum, &x), &mean) in sums.iter_mut().zip(x).zip(mean) {
+                *sum += (x - mean) * (x - mean);
+            }
+        }
+    }
+}
+
+wide_function! {
+    fn normalize<R: Real>(source: &[R], target: &mut [R], mean: &[R], inverse: &[R], parameters: &[R]) {
+        let channels = mean.len();
+        let (inverse, (gain, shift)) = (&inverse[..channels], parameters.split_at(channels));
+        let shift = &shift[..channels];
+        for (y, x) in target.chunks_exact_mut(channels).zip(source.chunks_exact(channels)) {
+            for c in 0..channels {
+                y[c] = gain[c] * ((x[c] - mean[c]) * inverse[c]) + shift[c];
+            }
+        }
+    }
+}
+
+wide_function! {
+    fn parameter_slopes<R: Real>(source: &[R], slopes: &[R], mean: &[R], inverse: &[R], sums: &mut [R]) {
+        let channels = mean.len();
+        let (inverse, (gain, shift)) = (&inverse[..channels], sums.split_at_mut(channels));
+        let shift = &mut shift[..channels];
+        for (x, slope) in source.chunks_exact(channels).zip(slopes.chunks_exact(channels)) {
+            for c in 0..channels {
+                gain[c] += slope[c] * ((x[c] - mean[c]) * inverse[c]);
+                shift[c] += slope[c];
+            }
+        }
+    }
+}
+
+wide_function! {
+    fn input_slopes<R: Real>(
+        source: &[R],
+        slopes: &[R],
+        mean: &[R],
+        inverse: &[R],
+        gain: &[R],
+        gradient: &[R],
+        share: R,
+        values: &mut [R],
+        add: bool,
+    ) {
+        let channels = mean.len();
+        let (inverse, gain, (gain_slopes, shift_slopes)) =
+            (&inverse[..channels], &gain[..channels], gradient.split_at(channels));
+        let shift_slopes = &shift_slopes[..channels];
+        let all = source.chunks_exact(channels).zip(slopes.chunks_exact(channels));
+        for (to, (x, slope)) in values.chunks_exact_mut(channels).zip(all) {
+            for c in 0..channels {
+                let normal = (x[c] - mean[c]) * inverse[c];
+                let own = slope[c] - share * (shift_slopes[c] + normal * gain_slopes[c]);
+                let value = gain[c] * inverse[c] * own;
+                to[c] = if add { to[c] + value } else { value };
+            }
+        }
+    }
 }

@@ -26,8 +26,7 @@ impl Function {
         match self.0 {
             Activation::Relu => change(values, |t| t.at_least(R::ZERO)),
             Activation::LeakyRelu => {
-                let slope = R::from_f64(0.01);
-                change(values, |t| if t > R::ZERO { t } else { t * slope });
+                change(values, |t| if t > R::ZERO { t } else { t * R::from_f64(0.01) });
             }
             Activation::Tanh => change(values, R::tanh),
             Activation::Sigmoid => change(values, sigmoid),
@@ -72,14 +71,13 @@ impl Function {
                 });
             }
             Activation::LeakyRelu => {
-                let low = R::from_f64(0.01);
-                multiply(slopes, by, |y| if y > R::ZERO { R::ONE } else { low });
+                multiply(slopes, by, |y| if y > R::ZERO { R::ONE } else { R::from_f64(0.01) });
             }
             Activation::Tanh => multiply(slopes, by, |y| R::ONE - y * y),
             Activation::Sigmoid => multiply(slopes, by, |y| y * (R::ONE - y)),
             Activation::Gelu => {
-                let (half, scale) = (R::from_f64(-0.5), R::from_f64(1.0 / std::f64::consts::TAU.sqrt()));
-                multiply(slopes, by, |t| distribution(t) + t * scale * (half * t * t).exp());
+                let density = |t: R| R::from_f64(0.398_942_280_401_432_7) * (R::from_f64(-0.5) * t * t).exp();
+                multiply(slopes, by, |t| distribution(t) + t * density(t));
             }
             Activation::Silu => multiply(slopes, by, |t| {
                 let s = sigmoid(t);

@@ -3,7 +3,7 @@
 use super::SourceSlopes;
 use crate::engine::Real;
 use crate::engine::pool::{add_to, put};
-use crate::engine::wide::wide;
+use crate::engine::wide::wide_function;
 
 /// The largest value or the mean of each window, for each channel.
 #[derive(Debug, Clone)]
@@ -44,26 +44,9 @@ impl Pooling {
     }
 
     pub(super) fn forward<R: Real>(&self, source: &[R], target: &mut [R]) {
-        let (inputs, outputs, channels) = self.sizes();
-        let share = R::from_f64(1.0 / (self.size * self.size) as f64);
+        let (inputs, outputs, _) = self.sizes();
         for (x, y) in source.chunks_exact(inputs).zip(target.chunks_exact_mut(outputs)) {
-            for (start, y) in self.windows().zip(y.chunks_exact_mut(channels)) {
-                wide!({
-                    y.copy_from_slice(&x[start..start + channels]);
-                    for offset in self.offsets().skip(1) {
-                        let x = &x[start + offset..start + offset + channels];
-                        if self.largest {
-                            // NaN wins over everything.
-                            y.iter_mut().zip(x).for_each(|(y, &x)| *y = if *y >= x || *y != *y { *y } else { x });
-                        } else {
-                            add_to(y, x);
-                        }
-                    }
-                    if !self.largest {
-                        y.iter_mut().for_each(|y| *y *= share);
-                    }
-                });
-            }
+            look(self, x, y);
         }
     }
 
@@ -79,51 +62,64 @@ impl Pooling {
         if !add {
             values.fill(R::ZERO);
         }
-        let (inputs, outputs, channels) = self.sizes();
-        let share = R::from_f64(1.0 / (self.size * self.size) as f64);
+        let (inputs, outputs, _) = self.sizes();
         let examples = values.chunks_exact_mut(inputs).zip(source.chunks_exact(inputs));
         let results = target.chunks_exact(outputs).zip(slopes.chunks_exact_mut(outputs));
         for ((values, x), (y, slopes)) in examples.zip(results) {
-            let rows = y.chunks_exact(channels).zip(slopes.chunks_exact_mut(channels));
-            for (start, (y, left)) in self.windows().zip(rows) {
-                wide!({
-                    if !self.largest {
-                        left.iter_mut().for_each(|left| *left *= share);
-                    }
-                    for offset in self.offsets() {
-                        let range = start + offset..start + offset + channels;
-                        let values = &mut values[range.clone()];
-                        if !self.largest {
-                            add_to(values, left);
-                            continue;
-                        }
-                        let x = &x[range];
-                        let blocks = channels / 16 * 16;
-                        for channel in (0..blocks).step_by(16) {
-                            give::<R, 16>(&x[channel..], &y[channel..], &mut left[channel..], &mut values[channel..]);
-                        }
-                        for channel in blocks..channels {
-                            give::<R, 1>(&x[channel..], &y[channel..], &mut left[channel..], &mut values[channel..]);
-                        }
-                    }
-                });
+            give(self, x, y, slopes, values);
+        }
+    }
+}
+
+wide_function! {
+    /// Windows of one example.
+    fn look<R: Real>(pooling: &Pooling, x: &[R], y: &mut [R]) {
+        let (_, _, channels) = pooling.sizes();
+        let share = R::from_f64(1.0 / (pooling.size * pooling.size) as f64);
+        for (start, y) in pooling.windows().zip(y.chunks_exact_mut(channels)) {
+            y.copy_from_slice(&x[start..start + channels]);
+            for offset in pooling.offsets().skip(1) {
+                let x = &x[start + offset..start + offset + channels];
+                if pooling.largest {
+                    // NaN wins over everything.
+                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = if *y < x || x.is_nan() { x } else { *y });
+                } else {
+                    add_to(y, x);
+                }
+            }
+            if !pooling.largest {
+                y.iter_mut().for_each(|y| *y *= share);
             }
         }
     }
 }
 
-/// N channels: what is left of the slope goes to the first number that equals the result.
-#[inline(always)]
-fn give<R: Real, const N: usize>(x: &[R], y: &[R], left: &mut [R], values: &mut [R]) {
-    let (x, y, left, values) = (&x[..N], &y[..N], &mut left[..N], &mut values[..N]);
-    let (mut given, mut rest) = ([R::ZERO; N], [R::ZERO; N]);
-    for lane in 0..N {
-        let here = x[lane] == y[lane];
-        given[lane] = values[lane] + if here { left[lane] } else { R::ZERO };
-        rest[lane] = if here { R::ZERO } else { left[lane] };
+wide_function! {
+    /// Slopes of one example; spoils those of the windows.
+    fn give<R: Real>(pooling: &Pooling, x: &[R], y: &[R], slopes: &mut [R], values: &mut [R]) {
+        let (_, _, channels) = pooling.sizes();
+        let share = R::from_f64(1.0 / (pooling.size * pooling.size) as f64);
+        let rows = y.chunks_exact(channels).zip(slopes.chunks_exact_mut(channels));
+        for (start, (y, left)) in pooling.windows().zip(rows) {
+            if !pooling.largest {
+                left.iter_mut().for_each(|left| *left *= share);
+            }
+            for offset in pooling.offsets() {
+                let range = start + offset..start + offset + channels;
+                let values = &mut values[range.clone()];
+                if !pooling.largest {
+                    add_to(values, left);
+                    continue;
+                }
+                // What is left of the slope goes to the first number that equals the result.
+                for (((value, &x), &y), left) in values.iter_mut().zip(&x[range]).zip(y).zip(&mut *left) {
+                    let here = x == y;
+                    *value += if here { *left } else { R::ZERO };
+                    *left = if here { R::ZERO } else { *left };
+                }
+            }
+        }
     }
-    values.copy_from_slice(&given);
-    left.copy_from_slice(&rest);
 }
 
 impl GlobalAverage {
