@@ -3,7 +3,7 @@
 use super::plan::{Plan, SlopePlace, Stage};
 
 /// Numbers that a part of a stage should touch at most, so that they stay in a core's cache.
-const CACHED: usize = 192 << 10;
+const CACHED: usize = 512 << 10;
 
 /// Multiplications that a part should have at least, and how many for each parameter, so that starting it and adding up its slopes cost little.
 const WORTH_A_PART: usize = 1 << 20;

@@ -7,7 +7,7 @@ use crate::engine::product::{Matrix, Threads, multiply};
 use crate::engine::wide::wide;
 
 /// Numbers of a block of patches.
-const BLOCK: usize = 32 << 10;
+const BLOCK: usize = 64 << 10;
 
 /// Weights (channels × kernel height × kernel width × input channels), then b.
 #[derive(Debug, Clone)]

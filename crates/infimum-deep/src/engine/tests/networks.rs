@@ -58,8 +58,7 @@ pub(super) fn one_layer() -> Vec<(Vec<usize>, Layer)> {
 
 /// Networks in which values are shared, changed in place, and nested.
 pub(super) fn nested() -> Vec<Architecture> {
-    let residual =
-        |body: &[Layer], shortcut: &[Layer]| Layer::Residual { body: body.to_vec(), shortcut: shortcut.to_vec() };
+    let residual = |body: Vec<Layer>, shortcut: Vec<Layer>| Layer::Residual { body, shortcut };
     let relu = function(Activation::Relu);
     let tanh = function(Activation::Tanh);
     let gelu = function(Activation::Gelu);
@@ -68,8 +67,8 @@ pub(super) fn nested() -> Vec<Architecture> {
         |channels| Layer::Convolution { channels, kernel: [1, 1], stride: 2, padding: Padding::Valid, bias: false };
     let halve =
         |channels| Layer::Convolution { channels, kernel: [3, 3], stride: 2, padding: Padding::Same, bias: false };
-    let mixer = residual(&[ROWS, Layer::Attention { heads: 2, causal: true }, drop.clone()], &[]);
-    let thinker = residual(&[ROWS, dense(8), gelu.clone(), drop.clone(), dense(4)], &[]);
+    let mixer = residual(vec![ROWS, Layer::Attention { heads: 2, causal: true }, drop.clone()], vec![]);
+    let thinker = residual(vec![ROWS, dense(8), gelu.clone(), drop.clone(), dense(4)], vec![]);
     vec![
         // A small residual network for images.
         network(
@@ -78,9 +77,9 @@ pub(super) fn nested() -> Vec<Architecture> {
                 convolution(3, 3),
                 BATCH,
                 relu.clone(),
-                residual(&[convolution(3, 3), BATCH, relu.clone(), convolution(3, 3), BATCH], &[]),
+                residual(vec![convolution(3, 3), BATCH, relu.clone(), convolution(3, 3), BATCH], vec![]),
                 relu.clone(),
-                residual(&[halve(4), BATCH, relu.clone(), convolution(4, 3), BATCH], &[down(4), BATCH]),
+                residual(vec![halve(4), BATCH, relu.clone(), convolution(4, 3), BATCH], vec![down(4), BATCH]),
                 relu.clone(),
                 Layer::GlobalAveragePooling,
                 drop.clone(),
@@ -104,14 +103,20 @@ pub(super) fn nested() -> Vec<Architecture> {
         network(
             &[4],
             vec![
-                residual(&[tanh.clone()], &[]),
-                residual(&[], &[]),
-                residual(&[residual(&[dense(4), relu.clone(), drop.clone()], &[gelu.clone()])], &[drop.clone()]),
+                residual(vec![tanh.clone()], vec![]),
+                residual(vec![], vec![]),
+                residual(
+                    vec![residual(vec![dense(4), relu.clone(), drop.clone()], vec![gelu.clone()])],
+                    vec![drop.clone()],
+                ),
                 tanh.clone(),
                 drop.clone(),
                 relu.clone(),
-                residual(&[residual(&[], &[relu.clone()]), relu.clone()], &[dense(4), tanh.clone(), tanh.clone()]),
-                residual(&[], &[]),
+                residual(
+                    vec![residual(vec![], vec![relu.clone()]), relu.clone()],
+                    vec![dense(4), tanh.clone(), tanh.clone()],
+                ),
+                residual(vec![], vec![]),
                 relu.clone(),
                 dense(2),
                 function(Activation::Sigmoid),
@@ -125,7 +130,10 @@ pub(super) fn nested() -> Vec<Architecture> {
                 BATCH,
                 Layer::MaxPooling { size: 2, stride: 1 },
                 relu.clone(),
-                residual(&[Layer::AveragePooling { size: 1, stride: 0 }, relu.clone()], &[function(Activation::Silu)]),
+                residual(
+                    vec![Layer::AveragePooling { size: 1, stride: 0 }, relu.clone()],
+                    vec![function(Activation::Silu)],
+                ),
                 Layer::Flatten,
                 dense(6),
                 function(Activation::LeakyRelu),
