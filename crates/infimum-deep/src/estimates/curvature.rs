@@ -93,7 +93,7 @@ pub(super) fn curvature(
     }
     let all = setup.rows.len();
     let order = Stream::new(key(&[all as u64, 0xc0de])).permutation(all);
-    let mut mean = sample(setup, &theta, buffers, &order, most)?;
+    let (mut mean, most) = sample(setup, &theta, buffers, &order, most)?;
     let gradient = norm(&mean.gradient(&theta));
     let size = theta.iter().fold(1.0, |most: f64, t| most.max(t.abs()));
     let h = DIFFERENCE * size;
@@ -104,7 +104,8 @@ pub(super) fn curvature(
         let [ahead, behind] = [h, -h].map(|h| mean.gradient(&moved(&theta, h, vector)));
         Some(ahead.iter().zip(&behind).map(|(ahead, behind)| (ahead - behind) / (2.0 * h)).collect())
     };
-    let Some(found) = extremes(n, most, &mut product) else {
+    let began = Instant::now();
+    let Some(found) = extremes(n, most, &mut product, &|| began.elapsed() > TIME) else {
         return if monitor.stop().is_some() { no_time() } else { Err("gradients are not finite".into()) };
     };
     let (lowest, largest) = (&found.lowest, &found.largest);
@@ -131,18 +132,18 @@ fn moved(theta: &[f64], length: f64, direction: &[f64]) -> Vec<f64> {
     theta.iter().zip(direction).map(|(t, d)| t + length * d).collect()
 }
 
-/// As many rows, in this order, as the time allows; halved from [`MOST_ROWS`] so that the number does not depend on small differences between clocks.
+/// As many rows, in this order, as the time allows, and then as many steps; both halved from the most, so that they do not depend on small differences between clocks.
 fn sample<'a>(
     setup: &Setup<'a>,
     theta: &[f64],
     buffers: &[f32],
     order: &[u32],
-    steps: usize,
-) -> Result<Mean<'a>, String> {
+    most: usize,
+) -> Result<(Mean<'a>, usize), String> {
     let few = LEAST_ROWS.min(order.len());
     let mut mean = Mean::new(setup, buffers, &order[..few]);
     // Two for each product, two products at the end, the line search.
-    let gradients = (2 * steps + 20) as f64;
+    let gradients = |steps: usize| (2 * steps + 20) as f64;
     let limit = TIME.as_secs_f64();
     let mut seconds = f64::INFINITY;
     // The first pass takes its memory, the second one does not.
@@ -150,20 +151,24 @@ fn sample<'a>(
         let began = Instant::now();
         mean.gradient(theta);
         seconds = seconds.min(began.elapsed().as_secs_f64());
-        if gradients * seconds > 4.0 * limit {
+        if gradients(LEAST_STEPS) * seconds > 4.0 * limit {
             break;
         }
     }
-    let mut rows = MOST_ROWS.min(order.len());
-    while gradients * seconds * rows as f64 / few as f64 > limit {
-        rows /= 2;
-        if rows < few {
+    let (mut rows, mut steps) = (MOST_ROWS.min(order.len()), most);
+    while gradients(steps) * seconds * rows as f64 > limit * few as f64 {
+        if rows / 2 >= few {
+            rows /= 2;
+        } else if steps / 2 >= LEAST_STEPS {
+            steps /= 2;
+        } else {
+            let needed = gradients(steps);
             return Err(format!(
-                "one gradient over {few} rows takes {seconds:.2} s, and about {gradients} of them are needed in {limit} s"
+                "a gradient over {few} rows takes {seconds:.2} s, {needed} of them more than {limit} s"
             ));
         }
     }
-    Ok(if rows == few { mean } else { Mean::new(setup, buffers, &order[..rows]) })
+    Ok((if rows == few { mean } else { Mean::new(setup, buffers, &order[..rows]) }, steps))
 }
 
 /// The lowest of the mean objectives at steps of many lengths along ± the direction, evaluated over all rows.
@@ -200,10 +205,13 @@ impl Curvature {
         let what = match &self.escape {
             None => "no direction of negative curvature found".into(),
             Some(Escape { before, after, parameters: Some(_) }) => format!(
-                "a step along the lowest direction brings the objective from {before:.6e} to {after:.6e} ({})",
+                "a step along the lowest direction brings the objective from {before:.6e} to {after:.6e} ({} %)",
                 percent(after / before - 1.0)
             ),
-            Some(_) => "negative curvature, but no step along its direction lowers the objective".into(),
+            Some(_) => {
+                "negative curvature, but the best step along its direction does not lower the objective over all rows"
+                    .into()
+            }
         };
         format!(
             "Hessian almost everywhere over {rows}: lowest eigenvalue {:.1e} (± {:.0e}), largest {:.1e} (± {:.0e}) (Lanczos, {} steps; gradient norm {:.1e}): {what}",

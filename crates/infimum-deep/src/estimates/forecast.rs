@@ -119,7 +119,7 @@ pub(super) fn forecast(marks: &[Mark], rate: &dyn Fn(f64) -> f64) -> Result<Fore
         return Err(format!("half of the run has less than {FEWEST_OF_PART} marks, too few for a back-test"));
     }
     if !(drift(2.0) <= MOST_MISSED.ln_1p()) {
-        return Err(format!("the run does not follow a power law: a curve {}", words(&misses)));
+        return Err(format!("the run does not follow a power law: {}", words(&misses)));
     }
     let curves = record.curves_again(&curve);
     let gain = |times: f64| {
@@ -255,24 +255,20 @@ fn lowest(low: f64, high: f64, function: &dyn Fn(f64) -> f64) -> f64 {
 fn words(misses: &[Miss]) -> String {
     let one = |miss: &Miss| {
         let part = if miss.part == PARTS[0] { "quarter" } else { "half" };
-        format!("fitted to the first {part} of the run missed its end by {}", percent(miss.error.abs()))
+        format!("{} % when fitted to the first {part}", percent(miss.error.abs()))
     };
-    misses.iter().rev().map(one).collect::<Vec<_>>().join(", one ")
+    format!("a curve misses the end of the run by {}", misses.iter().rev().map(one).collect::<Vec<_>>().join(", "))
 }
 
 impl Forecast {
-    /// One sentence for each number of steps.
-    pub fn lines(&self) -> Vec<String> {
-        let line = |gain: &Gain| {
+    /// One sentence.
+    pub fn line(&self) -> String {
+        let gain = |gain: &Gain| {
             let [low, high] = gain.interval.map(percent);
-            format!(
-                "{:.0} times more steps: {} [{low}, {high}] of the running objective (curve fit; back-test: a curve {})",
-                gain.times,
-                percent(gain.change),
-                words(&self.misses)
-            )
+            format!("{:.0} times more steps: {} % [{low}, {high}]", gain.times, percent(gain.change))
         };
-        self.gains.iter().map(line).collect()
+        let gains = self.gains.each_ref().map(gain).join("; ");
+        format!("{gains} of the running objective (curve fit; back-test: {})", words(&self.misses))
     }
 }
 
@@ -360,7 +356,7 @@ mod tests {
     fn a_run_that_stands_still_gains_nothing() {
         let found = forecast_of(&record(100, Schedule::Cosine, 0.001, 1, &|_| 0.7), Schedule::Cosine).unwrap();
         assert!(found.gains.iter().all(|gain| gain.change.abs() < 0.01 && gain.interval[1] <= 0.0), "{found:?}");
-        let lines = found.lines();
-        assert!(lines.len() == 2 && lines[1].starts_with("10 times more steps: "), "{lines:?}");
+        let line = found.line();
+        assert!(line.starts_with("2 times more steps: ") && line.contains("; 10 times more steps: "), "{line}");
     }
 }

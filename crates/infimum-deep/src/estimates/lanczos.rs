@@ -38,12 +38,17 @@ fn add(to: &mut [f64], factor: f64, from: &[f64]) {
 }
 
 /// Both ends of the spectrum of the n × n matrix of `product`, from a Krylov space of at most `most` dimensions; `None` where `product` gives none (it was
-/// told to stop) or numbers that are not finite.
+/// told to stop) or numbers that are not finite. Where it is `late` the space grows no further.
 ///
 /// Lanczos's method (Golub, Van Loan, *Matrix Computations*, 4th edition, section 10.1): `H V = V T + β v eᵀ` with orthonormal V and tridiagonal T, whose outer eigenvalues
 /// come close to those of H first. Invariant: every new vector is made orthogonal to all before it, twice (section 10.3.5), so that no eigenvalue comes twice. Value and
 /// residual of both ends are taken from H itself in the end.
-pub(super) fn extremes(n: usize, most: usize, product: &mut dyn FnMut(&[f64]) -> Option<Vec<f64>>) -> Option<Extremes> {
+pub(super) fn extremes(
+    n: usize,
+    most: usize,
+    product: &mut dyn FnMut(&[f64]) -> Option<Vec<f64>>,
+    late: &dyn Fn() -> bool,
+) -> Option<Extremes> {
     let mut stream = Stream::new(key(&[n as u64, 0x1a2c]));
     let mut next: Vec<f64> = (0..n).map(|_| 2.0 * stream.unit() - 1.0).collect();
     let (mut basis, mut diagonal, mut beside): (Vec<Vec<f64>>, Vec<f64>, Vec<f64>) = (vec![], vec![], vec![]);
@@ -67,7 +72,7 @@ pub(super) fn extremes(n: usize, most: usize, product: &mut dyn FnMut(&[f64]) ->
         }
         let k = basis.len();
         let scale = diagonal.iter().chain(&beside).fold(0.0, |most: f64, x| most.max(x.abs()));
-        let last = k >= most.min(n) || size <= INVARIANT * scale;
+        let last = k >= most.min(n) || size <= INVARIANT * scale || late();
         if last || k % LOOK == 0 {
             let (values, vectors) = eigen(&tridiagonal(&diagonal, &beside), k);
             let order = |i: &usize, j: &usize| values[*i].total_cmp(&values[*j]);
@@ -180,22 +185,24 @@ mod tests {
     #[test]
     fn ends_of_a_long_spectrum_lie_within_their_residuals() {
         let (matrix, expected) = differences(300);
-        let found = extremes(300, 60, &mut |x| Some(times(&matrix, x))).unwrap();
+        let found = extremes(300, 60, &mut |x| Some(times(&matrix, x)), &|| false).unwrap();
         assert_eq!(found.steps, 60);
         for pair in [&found.lowest, &found.largest] {
             let nearest = expected.iter().map(|value| (value - pair.value).abs()).fold(f64::INFINITY, f64::min);
             assert!(nearest <= pair.residual + 1e-12);
         }
         assert!(found.lowest.value < 0.02 && found.largest.value > 3.98);
+        let early = extremes(300, 60, &mut |x| Some(times(&matrix, x)), &|| true).unwrap();
+        assert_eq!(early.steps, 1);
     }
 
     #[test]
     fn multiples_of_the_identity_take_one_step() {
-        let found = extremes(9, 60, &mut |x| Some(x.iter().map(|x| 3.0 * x).collect())).unwrap();
+        let found = extremes(9, 60, &mut |x| Some(x.iter().map(|x| 3.0 * x).collect()), &|| false).unwrap();
         assert_eq!(found.steps, 1);
         assert!((found.lowest.value - 3.0).abs() < 1e-14 && (found.largest.value - 3.0).abs() < 1e-14);
-        assert!(extremes(9, 60, &mut |_| None).is_none());
-        assert!(extremes(9, 60, &mut |x| Some(vec![f64::NAN; x.len()])).is_none());
+        assert!(extremes(9, 60, &mut |_| None, &|| false).is_none());
+        assert!(extremes(9, 60, &mut |x| Some(vec![f64::NAN; x.len()]), &|| false).is_none());
     }
 
     proptest! {
@@ -207,7 +214,7 @@ mod tests {
             }).collect();
             let (mut values, _) = eigen(&matrix, n);
             values.sort_by(f64::total_cmp);
-            let found = extremes(n, 60, &mut |x| Some(times(&matrix, x))).unwrap();
+            let found = extremes(n, 60, &mut |x| Some(times(&matrix, x)), &|| false).unwrap();
             prop_assert!((found.lowest.value - values[0]).abs() < 1e-9);
             prop_assert!((found.largest.value - values[n - 1]).abs() < 1e-9);
         }

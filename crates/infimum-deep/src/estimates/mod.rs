@@ -71,7 +71,7 @@ impl Estimates {
     /// A sentence for each estimate, then one for each that is left out.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.restarts.iter().map(Restarts::line).collect();
-        lines.extend(self.forecast.iter().flat_map(Forecast::lines));
+        lines.extend(self.forecast.iter().map(Forecast::line));
         lines.extend(self.curvature.iter().map(Curvature::line));
         lines.extend(self.left_out.iter().cloned());
         lines
@@ -116,7 +116,7 @@ mod tests {
             let short = of(&[run(2.0, 100), run(1.0, 9)]);
             assert!(short.forecast.is_none() && short.left_out[0].contains("9 marks"), "{:?}", short.left_out);
             let full = of(&[run(1.0, 100), run(2.0, 9), run(1.0, 9)]);
-            assert_eq!((full.lines().len(), full.left_out.len()), (4, 0));
+            assert_eq!((full.lines().len(), full.left_out.len()), (3, 0));
             assert_eq!(full.restarts.as_ref().map(|restarts| restarts.at[0].distinct), Some(2));
             let back = TrainingOutcome { rollbacks: 1, ..run(1.0, 100) };
             assert!(of(&[back]).left_out[0].contains("lowered its rate"));

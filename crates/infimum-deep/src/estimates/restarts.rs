@@ -83,23 +83,22 @@ impl Restarts {
     /// One sentence.
     pub fn line(&self) -> String {
         let [coarse, fine] = self.at.each_ref().map(Distinct::clause);
+        let runs = self.runs;
         format!(
-            "{} runs from random starts: {coarse}; {fine}; all under this distribution of starts, and nothing is said of how low unseen minima are",
-            self.runs
+            "{runs} random starts: {coarse}; {fine}; all this under this distribution of starts, and nothing about how low unseen minima are"
         )
     }
 }
 
 impl Distinct {
     fn clause(&self) -> String {
-        let [low, high] = self.interval;
+        let Distinct { tolerance, distinct, unseen, interval: [low, high], .. } = self;
         let minima = match self.minima {
             Some(minima) => format!("about {} minima in all (Boender, Rinnooy Kan)", minima.round()),
-            None => "too few repetitions to say how many minima in all".into(),
+            None => "too few repetitions to guess how many minima in all".into(),
         };
         format!(
-            "at relative tolerance {:.0e} {} distinct, unseen mass {:.2} [{low:.2}, {high:.2}] (Good, Turing), {minima}",
-            self.tolerance, self.distinct, self.unseen
+            "{distinct} distinct ends at tolerance {tolerance:.0e}, unseen mass {unseen:.2} [{low:.2}, {high:.2}] (Good, Turing; 95 %), {minima}"
         )
     }
 }
@@ -155,10 +154,8 @@ mod tests {
         assert_eq!(restarts(&[0.0, 0.0]).unwrap().at[0].distinct, 1);
         assert!(restarts(&[1.0, f64::NAN]).is_none());
         let line = found.line();
-        assert!(
-            line.contains("6 runs") && line.contains("1e-3 3 distinct") && line.contains("1e-5 5 distinct"),
-            "{line}"
-        );
+        assert!(line.contains("6 random starts: 3 distinct ends at tolerance 1e-3"), "{line}");
+        assert!(line.contains("5 distinct ends at tolerance 1e-5"), "{line}");
     }
 
     /// By hand: 0.25 + 0.0480 ± 0.2127 and 0.2 + 0.1152 ± 0.5020.

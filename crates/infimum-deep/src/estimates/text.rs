@@ -1,6 +1,6 @@
 //! Numbers in sentences.
 
-/// A share in percent with two significant digits, and a minus that is one.
+/// A share in percent, without the sign, with two significant digits, and a minus that is one.
 pub(super) fn percent(share: f64) -> String {
     let value = 100.0 * share;
     let size = value.abs();
@@ -13,7 +13,7 @@ pub(super) fn percent(share: f64) -> String {
     };
     let text = format!("{size:.digits$}");
     let is_zero = text.bytes().all(|byte| matches!(byte, b'0' | b'.'));
-    format!("{}{} %", if value < 0.0 && !is_zero { "−" } else { "" }, if is_zero { "0" } else { &text })
+    format!("{}{}", if value < 0.0 && !is_zero { "−" } else { "" }, if is_zero { "0" } else { &text })
 }
 
 #[cfg(test)]
@@ -22,8 +22,7 @@ mod tests {
 
     #[test]
     fn shares_are_written_short() {
-        let cases =
-            [(-0.42, "−42 %"), (-0.0042, "−0.42 %"), (0.0996, "10 %"), (0.034, "3.4 %"), (-1e-7, "0 %"), (0.0, "0 %")];
+        let cases = [(-0.42, "−42"), (-0.0042, "−0.42"), (0.0996, "10"), (0.034, "3.4"), (-1e-7, "0"), (0.0, "0")];
         for (share, expected) in cases {
             assert_eq!(percent(share), expected);
         }
