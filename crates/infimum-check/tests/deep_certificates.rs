@@ -130,11 +130,11 @@ fn valid() -> Vec<(&'static str, DeepCertificate)> {
         ],
     };
     // Rows 1 and 7 of two.csv are equal and have different classes.
-    let mut conflicts = made("two.csv", Loss::Logistic, 0.1, &normalized, None);
+    let mut conflicts = made("two.csv", Loss::Logistic, 0.001, &normalized, None);
     let mut dual = vec![0.0f32; 7];
     (dual[0], dual[6]) = (0.5, -0.5);
     conflicts.witness.planes.push(Plane { dual, scales: vec![1.0], outputs: vec![] });
-    let problem = loaded("two.csv", Loss::Logistic, Intercept::None, 0.1).problem;
+    let problem = loaded("two.csv", Loss::Logistic, Intercept::None, 0.001).problem;
     conflicts.claim.lower = check_deep_problem(&problem, &conflicts).expect("verified").lower;
     let zero = Architecture::dense(2, &[3, 3], 1, Activation::Relu, false, false);
     let strong = loaded("two.csv", Loss::Hinge, Intercept::None, 100.0);
@@ -201,7 +201,7 @@ fn plane_of(certificate: &mut DeepCertificate) -> &mut Plane {
 }
 
 /// The step that refuses and a name, the valid certificate, and what is changed: every field of claim, network, α and witnesses.
-const CHANGES: [Change; 64] = [
+const CHANGES: [Change; 63] = [
     ("container--deep-version", TWO, |c| c.claim.version = 2),
     ("container--deep-kind", TWO, |c| c.claim.kind = "relu".into()),
     ("container--deep-rows", TWO, |c| c.claim.rows += 1),
@@ -229,12 +229,13 @@ const CHANGES: [Change; 64] = [
     ("data--deep-standardized", TWO, |c| c.claim.recipe.standardize = true),
     ("problem--deep-lambda2", TWO, |c| c.claim.lambda2 *= 2.0),
     ("problem--deep-total-weight", TWO, |c| c.claim.total_weight *= 2.0),
-    ("model--deep-input", "deep-convolution", |c| c.claim.architecture.input = vec![3, 3, 1]),
     ("problem--deep-no-output-bias", "deep-evaluated", |c| {
         c.claim.architecture.layers[2] = Layer::Dense { units: 1, bias: false };
         c.parameters.truncate(12);
     }),
-    ("upper--deep-activation", TWO, |c| c.claim.architecture.layers[1] = function(Activation::Gelu)),
+    ("upper--deep-activation", "deep-convolution", |c| {
+        c.claim.architecture.layers[1] = function(Activation::Gelu);
+    }),
     ("bound--deep-leaky", TWO, |c| c.claim.architecture.layers[1] = function(Activation::LeakyRelu)),
     ("bound--deep-scaling", TWO, |c| c.claim.architecture.scaling.scale = vec![1.5]),
     ("bound--deep-biases-dropped", BIASES, |c| {
@@ -254,7 +255,7 @@ const CHANGES: [Change; 64] = [
     ("model--deep-variance-negative", CONFLICTS, |c| c.buffers[3] = -1.0),
     ("upper--deep-parameter", TWO, |c| c.parameters[0] += 0.5),
     ("upper--deep-parameter-evaluated", "deep-evaluated", |c| c.parameters[0] += 0.5),
-    ("upper--deep-variance", CONFLICTS, |c| c.buffers[3] = 100.0),
+    ("upper--deep-variance", CONFLICTS, |c| c.buffers[3] = 0.0),
     ("dual--deep-nan", TWO, |c| plane_of(c).dual[0] = f32::NAN),
     ("dual--deep-sign", TWO, |c| plane_of(c).dual[0] *= -1.0),
     ("dual--deep-scale-outside", TWO, |c| plane_of(c).scales.push(1e6)),
@@ -333,7 +334,7 @@ fn valid_certificates_are_verified_and_their_claims_are_words() {
         assert!(verdict.lower <= verdict.upper && verdict.upper == certificate.claim.upper, "{name}");
         let is_proven = certificate.claim.evaluation == Evaluation::Proven;
         let upper = if is_proven { "attains at most" } else { "evaluated in doubles, not proven" };
-        let words = ["No network of this architecture", "λ2 = ", "dense 1", "parameters. Objective", upper];
+        let words = ["No network of this architecture", "λ2 = ", "dense ", "parameters. Objective", upper];
         assert!(words.iter().all(|word| verdict.claim.contains(word)), "{name}: {}", verdict.claim);
         if std::env::var_os("MAKE_GOLDEN").is_some() {
             std::fs::write(folder("valid_certificates").join(format!("{name}.safetensors")), bytes).expect("written");
@@ -343,17 +344,21 @@ fn valid_certificates_are_verified_and_their_claims_are_words() {
 
 #[test]
 fn every_field_changed_is_refused_at_its_step() {
-    let valid = valid();
+    let (valid, mut wrong) = (valid(), Vec::new());
     for (name, from, change) in CHANGES.into_iter().chain(ENDINGS) {
         let mut certificate = valid.iter().find(|entry| entry.0 == from).expect("a name").1.clone();
         change(&mut certificate);
-        let refusal = checked(&certificate).expect_err(name);
-        assert_eq!(refusal.step.to_string(), name.split("--").next().expect("a step"), "{name}: {refusal}");
+        let step = name.split("--").next().expect("a step");
+        match checked(&certificate) {
+            Err(refusal) if refusal.step.to_string() == step => {}
+            other => wrong.push(format!("{name}: {other:?}")),
+        }
         let golden = std::env::var_os("MAKE_GOLDEN").is_some() && GOLDEN.contains(&name);
         if let (true, Ok(bytes)) = (golden, certificate.to_bytes()) {
             std::fs::write(folder("invalid_certificates").join(format!("{name}.safetensors")), bytes).expect("written");
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]

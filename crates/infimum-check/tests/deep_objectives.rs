@@ -55,7 +55,7 @@ fn architectures() -> Vec<(Architecture, Evaluation)> {
                 convolution(9, [3, 2], 1, same, true),
                 function(Activation::Relu),
                 Layer::MaxPooling { size: 2, stride: 1 },
-                convolution(4, [2, 2], 1, valid, false),
+                convolution(4, [2, 1], 1, valid, false),
                 Layer::AveragePooling { size: 2, stride: 1 },
                 Layer::Flatten,
                 Layer::Dropout { rate: 0.5 },

@@ -72,24 +72,25 @@ fn lines_of(
         return refuse(Step::Dual, format!("α of row {} is {}", place / outputs + 1, plane.dual[place]));
     }
     let alpha: Vec<f64> = plane.dual.iter().map(|&a| f64::from(a)).collect();
-    let most = match plane.outputs.len() {
-        0 => {
-            let why =
-                |(p, k)| format!("the α of distinct row {} for output {} do not add up to exactly 0", p + 1, k + 1);
-            points.cancel(&alpha, outputs).map_err(|place| Refusal::new(Step::Dual, why(place)))?;
-            0.0
-        }
-        _ => most(points, chain, plane, &alpha, outputs)?,
-    };
-    let line = |&scale: &f32| {
+    let value = |&scale: &f32| {
         // Products of singles are exact in doubles.
-        let scale = f64::from(scale);
-        let scaled: Vec<f64> = alpha.iter().map(|a| scale * a).collect();
+        let scaled: Vec<f64> = alpha.iter().map(|a| f64::from(scale) * a).collect();
         feasible(problem, &scaled).map_err(|why| Refusal::new(Step::Dual, format!("scaled by {scale}, {why}")))?;
-        let value = gains(problem, &scaled).enclose().lower;
-        Ok(Line { value, fall: (Interval::point(scale) * Interval::point(most)).upper })
+        Ok(gains(problem, &scaled).enclose().lower)
     };
-    plane.scales.iter().map(line).collect()
+    let values = plane.scales.iter().map(value).collect::<Result<Vec<f64>, Refusal>>()?;
+    let most = if plane.outputs.is_empty() {
+        let why = |(p, k)| format!("the α of distinct row {} for output {} do not add up to exactly 0", p + 1, k + 1);
+        points.cancel(&alpha, outputs).map_err(|place| Refusal::new(Step::Dual, why(place)))?;
+        0.0
+    } else {
+        most(points, chain, plane, &alpha, outputs)?
+    };
+    let line = |(&scale, value)| {
+        let fall = (Interval::point(f64::from(scale)) * Interval::point(most)).upper;
+        Line { value, fall }
+    };
+    Ok(plane.scales.iter().zip(values).map(line).collect())
 }
 
 /// A number that `Σ_i α_i·f(x̂_i)` does not exceed for networks with ρ = 1: the norm of the outputs' bounds.
