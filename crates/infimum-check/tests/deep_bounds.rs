@@ -99,7 +99,7 @@ fn no_network_is_below_the_bound() {
         let (found, theta) = lowest(&problem, &architecture, 150, &mut random);
         let dual = feasible(&problem, &slopes(&problem, &architecture, &theta, &[]));
         let scales = vec![0.125, 0.25, 0.5, 0.75, 1.0];
-        let slope = [0.0, 0.5, 0.6, 1.0][random.below(4)];
+        let slope: fn(usize) -> f32 = [|_| 0.0, |_| 1.0, |_| 0.625, |p| (p % 3) as f32 / 2.0][random.below(4)];
         let mut cones = |points: &[f64], d: usize, w: &[f64], random: &mut Random| {
             if d <= 3 { witnesses::cones(points, d, w, 30, None, random) } else { by_norms(points, d, w, random) }
         };
@@ -182,10 +182,10 @@ fn the_recursion_over_layers_holds() {
         let (d, points) = (1 + random.below(2), 2 + random.below(5));
         let rows = random.rows(points, d, false);
         let w: Vec<f64> = (0..points).map(|_| random.normal()).collect();
-        let slope = random.below(5) as f64 / 4.0;
-        let negative: Vec<f64> = w.iter().map(|w| (-w).max(0.0)).collect();
-        let whole: Vec<f64> = w.iter().map(|&w| if w < 0.0 { slope * w } else { w }).collect();
-        let bound = maximum(&rows, d, &whole).max(slope * maximum(&rows, d, &negative));
+        let slopes: Vec<f64> = (0..points).map(|_| random.below(5) as f64 / 4.0).collect();
+        let negative: Vec<f64> = w.iter().zip(&slopes).map(|(w, slope)| slope * (-w).max(0.0)).collect();
+        let whole: Vec<f64> = w.iter().zip(&negative).map(|(w, negative)| w.max(0.0) - negative).collect();
+        let bound = maximum(&rows, d, &whole).max(maximum(&rows, d, &negative));
         for layers in 2..5 {
             // relu(g), g of `layers` layers: so one more than that.
             let g = chain(d, 1, layers, 0, 3);
@@ -231,7 +231,7 @@ fn two_layers_give_the_bound_of_rung_4() {
             let mut cones = |points: &[f64], d: usize, w: &[f64], random: &mut Random| {
                 witnesses::cones(points, d, w, 60, None, random)
             };
-            plane(&problem, &architecture, dual, vec![1.0], 1.0, &mut cones, &mut Random(seed))
+            plane(&problem, &architecture, dual, vec![1.0], |_| 1.0, &mut cones, &mut Random(seed))
         };
         let size = |plane: &Plane| {
             let largest = plane.outputs.iter().map(|pair| pair[0].whole.bound.max(pair[1].whole.bound));
@@ -265,7 +265,7 @@ fn strong_decay_is_proven_optimal() {
             let architecture = chain(2, problem.outputs(), layers, 0, 3);
             let zero = vec![0.0; count(&architecture)];
             let dual = feasible(&problem, &slopes(&problem, &architecture, &zero, &[]));
-            let plane = plane(&problem, &architecture, dual, vec![1.0], 1.0, &mut by_norms, &mut random);
+            let plane = plane(&problem, &architecture, dual, vec![1.0], |_| 1.0, &mut by_norms, &mut random);
             let bound = deep_lower(&problem, &architecture, &DeepWitness { planes: vec![plane] }).expect("proven");
             let value = objective(&problem, &architecture, &zero, &[]);
             assert!(bound <= value && bound >= value * (1.0 - 1e-3), "{layers} {loss:?}: {bound} {value}");
@@ -318,7 +318,7 @@ fn what_lies_outside_the_theorems_is_refused() {
     let mut random = Random(10);
     let valid = chain(2, 1, 3, 0, 2);
     let problem = problem(&[1.0, 0.5, -1.0, 2.0, 0.3, 0.1], 2, &[1.0, -2.0, 0.5], Loss::Squared, Intercept::None, 0.5);
-    let plane = plane(&problem, &valid, vec![0.5, -1.0, 0.25], vec![0.5, 1.0], 0.5, &mut by_norms, &mut random);
+    let plane = plane(&problem, &valid, vec![0.5, -1.0, 0.25], vec![0.5, 1.0], |_| 0.5, &mut by_norms, &mut random);
     assert_eq!(refused(&problem, &valid, &plane), None);
     let with = |place: usize, layer: Layer| {
         let mut architecture = valid.clone();
@@ -370,11 +370,12 @@ fn what_lies_outside_the_theorems_is_refused() {
     assert!(deep_lower(&problem, &valid, &DeepWitness::default()).expect("norms") > 0.1);
 
     type Change = (Step, fn(&mut Plane));
-    let changes: [Change; 23] = [
-        (Step::Bound, |p| p.outputs[0][0].slope = -0.0 - 1e-300),
-        (Step::Bound, |p| p.outputs[0][1].slope = 1.0f64.next_up()),
-        (Step::Bound, |p| p.outputs[0][0].slope = f64::NAN),
-        (Step::Bound, |p| p.outputs[0][0].slope = 0.0),
+    let changes: [Change; 24] = [
+        (Step::Bound, |p| p.outputs[0][0].slopes[1] = -1e-30),
+        (Step::Bound, |p| p.outputs[0][1].slopes[2] = 1.0f32.next_up()),
+        (Step::Bound, |p| p.outputs[0][0].slopes[0] = f32::NAN),
+        (Step::Bound, |p| p.outputs[0][0].slopes.push(0.5)),
+        (Step::Bound, |p| p.outputs[0][0].slopes.clear()),
         (Step::Bound, |p| p.outputs[0][0].rest = None),
         (Step::Bound, |p| p.outputs[0][0].whole.bound *= 0.999),
         (Step::Bound, |p| p.outputs[0][1].whole.bound *= 0.999),
@@ -402,7 +403,7 @@ fn what_lies_outside_the_theorems_is_refused() {
     }
     let many = DeepWitness { planes: vec![plane.clone(); 257] };
     assert_eq!(deep_lower(&problem, &valid, &many).expect_err("too many").step, Step::Dual);
-    // One hidden layer has slope 1 and no rest.
+    // One hidden layer has no slopes and no rest.
     let two = chain(2, 1, 2, 0, 2);
     assert_eq!(refused(&problem, &two, &plane), Some(Step::Bound));
 }
@@ -413,7 +414,7 @@ fn scales_and_scalings_stay_in_the_domain() {
     let mut random = Random(12);
     let architecture = chain(1, 1, 2, 0, 2);
     let made = problem(&[1.0, -1.0], 1, &[0.0, 1.0], Loss::Hinge, Intercept::None, 0.5);
-    let mut one = plane(&made, &architecture, vec![-0.5, 0.5], vec![2.0], 1.0, &mut by_norms, &mut random);
+    let mut one = plane(&made, &architecture, vec![-0.5, 0.5], vec![2.0], |_| 1.0, &mut by_norms, &mut random);
     assert_eq!(refused(&made, &architecture, &one), None);
     one.scales.push(2.0f32.next_up());
     assert_eq!(refused(&made, &architecture, &one), Some(Step::Dual));

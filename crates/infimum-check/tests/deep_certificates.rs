@@ -67,7 +67,7 @@ fn made(file: &str, loss: Loss, l2: f64, architecture: &Architecture, prove: Opt
     descend(|theta| objective(problem, architecture, theta, &running), &mut theta, 200);
     let planes = prove.map(|mut prove| {
         let dual = near(&loaded, architecture, &theta, &running);
-        plane(problem, architecture, dual, vec![0.25, 0.5, 1.0], 0.5, &mut prove, &mut random)
+        plane(problem, architecture, dual, vec![0.25, 0.5, 1.0], |p| [0.5, 0.75, 0.25][p % 3], &mut prove, &mut random)
     });
     let witness = DeepWitness { planes: planes.into_iter().collect() };
     finished(&loaded, file, architecture, &theta, &running, witness)
@@ -140,7 +140,7 @@ fn valid() -> Vec<(&'static str, DeepCertificate)> {
     let strong = loaded("two.csv", Loss::Hinge, Intercept::None, 100.0);
     let count = parameters(&zero).expect("fits").last().expect("one").range.end;
     let dual = near(&strong, &zero, &vec![0.0; count], &[]);
-    let one = plane(&strong.problem, &zero, dual, vec![1.0], 1.0, &mut by_norms, &mut Random(1));
+    let one = plane(&strong.problem, &zero, dual, vec![1.0], |_| 1.0, &mut by_norms, &mut Random(1));
     let mut optimal = finished(&strong, "two.csv", &zero, &vec![0.0; count], &[], DeepWitness { planes: vec![one] });
     (optimal.claim.ending, optimal.claim.gap) = (Ending::Optimal, 1e-2);
     let tanh = Architecture::dense(4, &[2], 1, Activation::Tanh, true, true);
@@ -201,7 +201,7 @@ fn plane_of(certificate: &mut DeepCertificate) -> &mut Plane {
 }
 
 /// The step that refuses and a name, the valid certificate, and what is changed: every field of claim, network, α and witnesses.
-const CHANGES: [Change; 63] = [
+const CHANGES: [Change; 65] = [
     ("container--deep-version", TWO, |c| c.claim.version = 2),
     ("container--deep-kind", TWO, |c| c.claim.kind = "relu".into()),
     ("container--deep-rows", TWO, |c| c.claim.rows += 1),
@@ -273,10 +273,12 @@ const CHANGES: [Change; 63] = [
         plane_of(c).outputs[0][1].rest.as_mut().expect("a rest").bound *= 1.0 - 1e-6;
     }),
     ("bound--deep-no-rest", BIASES, |c| plane_of(c).outputs[0][1].rest = None),
-    ("bound--deep-slope-smaller", BIASES, |c| plane_of(c).outputs[0][0].slope = 0.25),
-    ("bound--deep-slope-larger", BIASES, |c| plane_of(c).outputs[0][0].slope = 1.5),
-    ("bound--deep-slope-nan", BIASES, |c| plane_of(c).outputs[0][0].slope = f64::NAN),
-    ("bound--deep-slope-of-two-layers", TWO, |c| plane_of(c).outputs[0][0].slope = 0.5),
+    ("bound--deep-slope-smaller", BIASES, |c| plane_of(c).outputs[0][0].slopes.fill(0.0)),
+    ("bound--deep-slopes-of-one", BIASES, |c| plane_of(c).outputs[0][1].slopes.clear()),
+    ("bound--deep-slope-larger", BIASES, |c| plane_of(c).outputs[0][0].slopes[1] = 1.5),
+    ("bound--deep-slope-fewer", BIASES, |c| plane_of(c).outputs[0][0].slopes.truncate(2)),
+    ("bound--deep-slope-nan", BIASES, |c| plane_of(c).outputs[0][0].slopes[0] = f32::NAN),
+    ("bound--deep-slopes-of-two-layers", TWO, |c| plane_of(c).outputs[0][0].slopes = vec![1.0; 6]),
     ("bound--deep-rest-of-two-layers", TWO, |c| {
         plane_of(c).outputs[0][0].rest = Some(plane_of(c).outputs[0][0].whole.clone());
     }),

@@ -293,13 +293,13 @@ pub fn certificate(
 /// What makes a witness of `Σ_p w_p relu(x_p·u)`: rows, their length, w.
 pub type Prove<'a> = &'a mut dyn FnMut(&[f64], usize, &[f64], &mut Random) -> Witness;
 
-/// A plane through α (as singles), proven of networks with so many layers whose rows carry a constant or do not.
+/// A plane through α (as singles) for an architecture, with this slope for each distinct row.
 pub fn plane(
     problem: &Problem,
     architecture: &Architecture,
     dual: Vec<f32>,
     scales: Vec<f32>,
-    slope: f64,
+    slope: fn(usize) -> f32,
     prove: Prove,
     random: &mut Random,
 ) -> Plane {
@@ -318,12 +318,15 @@ pub fn plane(
         let own: Vec<f64> = dual.iter().skip(k).step_by(outputs).map(|&a| sign * f64::from(a)).collect();
         let (points, w) = merged(&rows, d, &own);
         if dense.len() == 2 {
-            return OutputWitness { slope: 1.0, whole: prove(&points, d, &w, random), rest: None };
+            return OutputWitness { slopes: vec![], whole: prove(&points, d, &w, random), rest: None };
         }
-        let whole: Vec<f64> = w.iter().map(|&w| if w < 0.0 { slope * w } else { w }).collect();
-        let rest: Vec<f64> = w.iter().map(|&w| (-w).max(0.0)).collect();
-        let whole = prove(&points, d, &whole, random);
-        OutputWitness { slope, whole, rest: (slope > 0.0).then(|| prove(&points, d, &rest, random)) }
+        let slopes: Vec<f32> = (0..w.len()).map(slope).collect();
+        let negative: Vec<f64> = w.iter().zip(&slopes).map(|(w, &slope)| (-w).max(0.0) * f64::from(slope)).collect();
+        let whole: Vec<f64> = w.iter().zip(&negative).map(|(w, negative)| w.max(0.0) - negative).collect();
+        let (whole, rest) = (prove(&points, d, &whole, random), prove(&points, d, &negative, random));
+        // No slopes are slopes of 1.
+        let slopes = if slopes.iter().all(|&slope| slope == 1.0) { vec![] } else { slopes };
+        OutputWitness { slopes, whole, rest: Some(rest) }
     };
     let pairs = (0..outputs).map(|k| [of(k, 1.0), of(k, -1.0)]).collect();
     Plane { dual, scales, outputs: pairs }
