@@ -9,6 +9,9 @@ use crate::moments::{self, Layers, Path};
 
 pub use crate::moments::{Multipliers, Near};
 
+/// Operations of one step along the path.
+const MOST_OPERATIONS: f64 = 2e10;
+
 /// Losses of a problem over rows of the caller's.
 pub struct Relaxation<'a> {
     instance: Instance<'a>,
@@ -78,9 +81,9 @@ impl<'a> Relaxation<'a> {
         sides.iter().zip(&room).map(side).collect()
     }
 
-    /// Whether the central path can be followed at a cost that can be borne, with so many blocks for each output (2, or 4 with more hidden layers).
+    /// Whether a step along the central path takes seconds at most, with so many blocks for each output (2, or 4 with more hidden layers).
     pub fn is_affordable(&self, blocks: usize) -> bool {
-        moments::affords_newton(&self.instance.points, blocks, self.instance.outputs)
+        moments::affords_newton(&self.instance.points, blocks, self.instance.outputs, MOST_OPERATIONS)
     }
 
     /// Follows the central path. `sides` are those of the points and outputs for networks with more hidden layers, none for one. `each` sees every point near

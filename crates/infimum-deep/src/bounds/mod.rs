@@ -10,12 +10,15 @@
 //! with relu get planes from the relaxation by moments of `infimum-relu`. The theorem about norms needs no plane.
 //!
 //! * `chain.rs`: which architectures are chains. `envelope.rs`: what lines prove together.
-//! * `plane.rs`: from multipliers to a plane. `search.rs`: which prices.
+//! * `plane.rs`: from multipliers to a plane. `ray.rs`: at the zero network's α. `search.rs`: along the central path, at which prices.
 
 mod chain;
 mod envelope;
 mod plane;
+mod ray;
 mod search;
+#[cfg(test)]
+mod tests;
 
 use infimum_problem::deep::{Architecture, DeepWitness};
 use infimum_problem::{Matrix, Monitor, Problem, Row};

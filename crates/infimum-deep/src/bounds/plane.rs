@@ -1,7 +1,7 @@
-//! From a point near the central path to a plane of the certificate: α in singles, and witnesses for exactly these numbers.
+//! From α and multipliers to a plane of the certificate: α in singles, and witnesses for exactly these numbers.
 
 use infimum_problem::deep::{OutputWitness, Plane};
-use infimum_relu::relaxation::{Multipliers, Near, Relaxation};
+use infimum_relu::relaxation::{Multipliers, Relaxation};
 
 use super::envelope::Line;
 
@@ -61,23 +61,28 @@ fn toward_zero(a: f64) -> f32 {
     if f64::from(single).abs() <= a.abs() { single } else { f32::from_bits(single.to_bits() - 1) }
 }
 
-/// The plane of a point near the path, of chains with one hidden layer or more.
-pub(super) fn plane(relaxation: &Relaxation, near: &Near) -> Option<Proven> {
+/// The plane of α, n × K, with slopes for each point and output (none with one hidden layer), and multipliers in the order of `Near::multipliers`.
+pub(super) fn plane(
+    relaxation: &Relaxation,
+    alpha: &[f64],
+    slopes: &[f64],
+    multipliers: &[Multipliers],
+) -> Option<Proven> {
     let outputs = relaxation.outputs();
-    let dual = rounded(relaxation, &near.alpha);
-    let deep = !near.slopes.is_empty();
+    let dual = rounded(relaxation, alpha);
     let alpha: Vec<f64> = dual.iter().map(|&a| f64::from(a)).collect();
+    let count = multipliers.len() / outputs;
     let mut witnesses = Vec::with_capacity(outputs);
-    for k in 0..outputs {
+    for (k, multipliers) in multipliers.chunks_exact(count).enumerate() {
         let (w, errors) = relaxation.merged(&alpha, k);
-        let slopes: Vec<f32> =
-            near.slopes.iter().skip(k).step_by(outputs).map(|&a| (a as f32).clamp(0.0, 1.0)).collect();
-        let of_sign = |place: usize, sign: f64| {
+        let slopes = slopes.iter().skip(k).step_by(outputs).map(|&a| (a as f32).clamp(0.0, 1.0));
+        let slopes: Vec<f32> = slopes.collect();
+        let of_sign = |sign: f64, multipliers: &[Multipliers]| {
             let w: Vec<f64> = w.iter().map(|w| sign * w).collect();
-            let first = if deep { 4 * k + 2 * place } else { 2 * k + place };
-            output_witness(relaxation, &w, &errors, &slopes, &near.multipliers[first..])
+            output_witness(relaxation, &w, &errors, &slopes, multipliers)
         };
-        witnesses.push([of_sign(0, 1.0), of_sign(1, -1.0)]);
+        let (first, second) = multipliers.split_at(count / 2);
+        witnesses.push([of_sign(1.0, first), of_sign(-1.0, second)]);
     }
     proven(relaxation, dual, witnesses)
 }
@@ -103,7 +108,7 @@ fn output_witness(
 }
 
 /// What the witness proves.
-fn largest(witness: &OutputWitness) -> f64 {
+pub(super) fn largest(witness: &OutputWitness) -> f64 {
     witness.rest.as_ref().map_or(witness.whole.bound, |rest| rest.bound.max(witness.whole.bound))
 }
 

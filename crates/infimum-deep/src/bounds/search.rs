@@ -11,6 +11,7 @@ use infimum_relu::relaxation::{Near, Relaxation};
 use super::chain::Chain;
 use super::envelope::{Line, least};
 use super::plane::{Proven, plane};
+use super::ray;
 
 /// Share of the objective that the logarithms may weigh at the end of a path, and from which on planes are made.
 const ENOUGH: f64 = 3e-4;
@@ -43,6 +44,11 @@ impl Search<'_> {
 
     /// Paths until nothing is gained.
     pub(super) fn run(&mut self) {
+        let deep = self.chain.layers > 2;
+        self.planes.extend(ray::plane_of_zero(self.relaxation, deep, &|| self.stopped()));
+        if !self.relaxation.is_affordable(if deep { 4 } else { 2 }) {
+            return;
+        }
         let mut sides = (self.chain.layers > 2).then(|| self.relaxation.sides(&self.relaxation.first_alpha()));
         // The first path looks for its price, the others have one.
         let mut price = None;
@@ -79,7 +85,7 @@ impl Search<'_> {
 
     /// Adds a plane; planes of the same path that are nowhere needed any more go.
     fn offer(&mut self, near: &Near) {
-        if let Some(plane) = plane(self.relaxation, near) {
+        if let Some(plane) = plane(self.relaxation, &near.alpha, &near.slopes, &near.multipliers) {
             self.planes.push(plane);
             self.thin(1e-9);
         }

@@ -125,3 +125,81 @@ impl Model {
         zero * tie * tie + kappa * (tie - delta) * (tie - delta)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Model;
+    use crate::test_problems::Random;
+
+    const CURVATURE: f64 = 1.7;
+    const TARGET: f64 = 0.4;
+
+    /// `½·1.7 (f − 0.4)² − ln q − ln(q − δ)` with f = σ(η − q), at its best q, by bisection; and q.
+    fn least(side: f64, eta: f64, delta: f64) -> (f64, f64) {
+        let (mut low, mut high) = (delta.max(0.0), delta.max(0.0) + 1e3);
+        for _ in 0..200 {
+            let q = 0.5 * (low + high);
+            let slope = -side * CURVATURE * (side * (eta - q) - TARGET) - 1.0 / q - 1.0 / (q - delta);
+            if slope < 0.0 { low = q } else { high = q }
+        }
+        let q = 0.5 * (low + high);
+        (0.5 * CURVATURE * (side * (eta - q) - TARGET).powi(2) - q.ln() - (q - delta).ln(), q)
+    }
+
+    fn model(side: f64, eta: f64, delta: f64) -> Model {
+        let q = least(side, eta, delta).1;
+        Model::new(-CURVATURE * (side * (eta - q) - TARGET), CURVATURE, Some((side, q, delta)))
+    }
+
+    #[test]
+    fn the_model_is_that_of_the_least_over_the_tie() {
+        let mut random = Random::new(1);
+        for _ in 0..50 {
+            let side = if random.uniform() < 0.5 { 1.0 } else { -1.0 };
+            let (eta, delta) = (2.0 * random.normal(), random.normal());
+            let (matrix, force) = {
+                let model = model(side, eta, delta);
+                model.stiffened([0.0; 2], model.force)
+            };
+            let step = 1e-4;
+            let value = |a: f64, b: f64| least(side, eta + a * step, delta + b * step).0;
+            let slope = [
+                (value(1.0, 0.0) - value(-1.0, 0.0)) / (2.0 * step),
+                (value(0.0, 1.0) - value(0.0, -1.0)) / (2.0 * step),
+            ];
+            for channel in 0..2 {
+                assert!((slope[channel] + force[channel]).abs() < 1e-5 * (1.0 + slope[channel].abs()));
+            }
+            let second = |a: f64, b: f64| (value(a, b) - 2.0 * value(0.0, 0.0) + value(-a, -b)) / (step * step);
+            let (aa, bb) = (second(1.0, 0.0), second(0.0, 1.0));
+            let ab = 0.5 * (second(1.0, 1.0) - aa - bb);
+            for (found, expected) in [(matrix[0][0], aa), (matrix[1][1], bb), (matrix[0][1], ab)] {
+                assert!((found - expected).abs() < 1e-4 * (1.0 + expected.abs()), "{found} {expected}");
+            }
+        }
+    }
+
+    /// Slacks with curvatures 1/give give way: (I + HS)⁻¹ and H(I + SH)⁻¹ by their definitions, and the response as the solution of the whole system.
+    #[test]
+    fn slacks_and_ties_give_way_together() {
+        let mut random = Random::new(2);
+        for _ in 0..50 {
+            let (eta, delta) = (2.0 * random.normal(), random.normal());
+            let model = model(1.0, eta, delta);
+            let (hessian, bare) = model.stiffened([0.0; 2], model.pull);
+            let give = [random.uniform(), random.uniform()];
+            let free = [random.normal(), random.normal()];
+            let (against, tie) = model.respond(free, give, model.pull);
+            let moved = [free[0] - give[0] * against[0], free[1] - give[1] * against[1]];
+            for channel in 0..2 {
+                let expected = hessian[channel][0] * moved[0] + hessian[channel][1] * moved[1] - bare[channel];
+                assert!((against[channel] - expected).abs() < 1e-9 * (1.0 + expected.abs()));
+            }
+            // The tie's own equation: the force on it, what (η, δ) do to it, and its own curvature cancel.
+            let q = least(1.0, eta, delta).1;
+            let (zero, near) = (q.powi(-2), (q - delta).powi(-2));
+            let left = (CURVATURE + zero + near) * tie - CURVATURE * moved[0] - near * moved[1];
+            assert!((left - model.pull[2]).abs() < 1e-8 * (1.0 + left.abs()), "{left} {}", model.pull[2]);
+        }
+    }
+}

@@ -86,7 +86,7 @@ pub(crate) fn joint(
             *best = candidate;
         }
     };
-    let newton = affords_newton(&instance.points, 2, instance.outputs);
+    let newton = affords_newton(&instance.points, 2, instance.outputs, MOST_OPERATIONS);
     let steps = if newton { FIRST_STEPS } else { ALL_STEPS };
     let multipliers: Vec<Multipliers> = (0..2 * instance.outputs)
         .map(|b| {
@@ -134,12 +134,12 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Whether Newton's systems for so many blocks of each output have an order and a cost that can be borne.
-pub(crate) fn affords_newton(points: &Points, blocks: usize, outputs: usize) -> bool {
+/// Whether Newton's systems for so many blocks of each output have an order that can be borne and at most so many operations.
+pub(crate) fn affords_newton(points: &Points, blocks: usize, outputs: usize, most: f64) -> bool {
     let size = packed::packed(points.dimension.saturating_add(1).min(1 << 20)) as f64;
     let (blocks, outputs) = (blocks as f64, outputs as f64);
     let operations = outputs * blocks * size * size * (3.0 * points.len() as f64 + blocks * size);
-    blocks * size <= MOST_ORDER as f64 && operations <= MOST_OPERATIONS
+    blocks * size <= MOST_ORDER as f64 && operations <= most
 }
 
 /// The best witness of the first-order method, with its multipliers; where there is no time, that of theorem 2 and its like.

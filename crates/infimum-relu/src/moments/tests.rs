@@ -268,7 +268,7 @@ fn many_columns_give_a_bound() {
     let target = targets(Loss::Squared, rows, &mut random);
     let problem = problem(normals(&mut random, rows * d), d, target, Loss::Squared, Intercept::None, 8.0);
     let instance = Instance::new(&problem, HiddenBias::None);
-    assert!(!super::affords_newton(&instance.points, 2, 1));
+    assert!(!super::affords_newton(&instance.points, 2, 1, super::MOST_OPERATIONS));
     let dual = solve(&instance);
     assert!(dual.value > 0.0);
 }
