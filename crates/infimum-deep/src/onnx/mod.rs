@@ -1,0 +1,12 @@
+//! Networks in the formats of other programs: ONNX (Open Neural Network Exchange, operator set 17) and safetensors.
+//!
+//! [`export`] writes a network with everything it does to the columns, [`export_linear`] and [`export_relu`] the models of rungs 1 and 4;
+//! [`import`] reads feed-forward and convolution networks, as PyTorch writes them, into an [`Architecture`](infimum_problem::deep::Architecture), or says which
+//! operator stands in the way; [`import_safetensors`] reads the tensors of a network whose architecture is known.
+
+mod import;
+mod layout;
+mod proto;
+mod tensor;
+
+pub use import::{ImportError, Imported, Transform, import};
