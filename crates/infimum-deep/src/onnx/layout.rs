@@ -97,7 +97,9 @@ impl Layout {
     /// Whether dimension `place` is the last dimension of our array, of size `channels`.
     pub fn is_channels(&self, place: usize, channels: usize) -> bool {
         self.dims.get(place) == Some(&channels)
-            && self.split().is_some_and(|parts| join(parts[place].iter().copied()) == join([Axis { size: channels, stride: 1 }]))
+            && self
+                .split()
+                .is_some_and(|parts| join(parts[place].iter().copied()) == join([Axis { size: channels, stride: 1 }]))
     }
 
     /// The layout after our last dimension, which is dimension `place`, has got `units` numbers instead.
@@ -114,7 +116,8 @@ impl Layout {
     pub fn places(&self) -> Vec<usize> {
         let mut places = vec![0];
         for axis in &self.axes {
-            places = places.iter().flat_map(|&start| (0..axis.size).map(move |step| start + step * axis.stride)).collect();
+            places =
+                places.iter().flat_map(|&start| (0..axis.size).map(move |step| start + step * axis.stride)).collect();
         }
         places
     }

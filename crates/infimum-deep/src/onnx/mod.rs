@@ -4,9 +4,14 @@
 //! [`import`] reads feed-forward and convolution networks, as PyTorch writes them, into an [`Architecture`](infimum_problem::deep::Architecture), or says which
 //! operator stands in the way; [`import_safetensors`] reads the tensors of a network whose architecture is known.
 
+mod builder;
+mod export;
 mod import;
 mod layout;
 mod proto;
+mod safetensors;
 mod tensor;
 
+pub use export::{ExportError, Output, export, export_linear, export_relu};
 pub use import::{ImportError, Imported, Transform, import};
+pub use safetensors::{TensorsError, import_safetensors};

@@ -26,11 +26,16 @@ impl Constant {
             return Err(ImportError::ExternalData { tensor: name() });
         }
         let sizes = tensor.dims.iter().map(|&size| usize::try_from(size));
-        let shape = sizes.collect::<Result<Vec<usize>, _>>().map_err(|_| wrong(format!("its shape is {:?}", tensor.dims)))?;
+        let shape =
+            sizes.collect::<Result<Vec<usize>, _>>().map_err(|_| wrong(format!("its shape is {:?}", tensor.dims)))?;
         let count = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
         let count = count.ok_or_else(|| wrong(format!("its shape is {shape:?}")))?;
         let complete = |got: usize| {
-            if got == count { Ok(()) } else { Err(wrong(format!("expected {count} numbers for the shape {shape:?}, got {got}"))) }
+            if got == count {
+                Ok(())
+            } else {
+                Err(wrong(format!("expected {count} numbers for the shape {shape:?}, got {got}")))
+            }
         };
         let raw = tensor.raw_data.as_deref();
         let cut = || wrong("its last number is cut off".into());
@@ -39,7 +44,9 @@ impl Constant {
                 let values: Rc<[f32]> = match (tensor.data_type, raw) {
                     (kinds::FLOAT, Some(raw)) => numbers(raw, f32::from_le_bytes).ok_or_else(cut)?,
                     (kinds::FLOAT, None) => tensor.float_data.as_slice().into(),
-                    (kinds::DOUBLE, Some(raw)) => numbers(raw, |bytes| f64::from_le_bytes(bytes) as f32).ok_or_else(cut)?,
+                    (kinds::DOUBLE, Some(raw)) => {
+                        numbers(raw, |bytes| f64::from_le_bytes(bytes) as f32).ok_or_else(cut)?
+                    }
                     (kinds::DOUBLE, None) => tensor.double_data.iter().map(|&value| value as f32).collect(),
                     _ => return Err(wrong("its numbers have 16 bits, expected singles or doubles".into())),
                 };
@@ -51,9 +58,13 @@ impl Constant {
             }
             kinds::INT64 | kinds::INT32 | kinds::BOOL => {
                 let values: Rc<[Option<i64>]> = match (tensor.data_type, raw) {
-                    (kinds::INT64, Some(raw)) => numbers(raw, |bytes| Some(i64::from_le_bytes(bytes))).ok_or_else(cut)?,
+                    (kinds::INT64, Some(raw)) => {
+                        numbers(raw, |bytes| Some(i64::from_le_bytes(bytes))).ok_or_else(cut)?
+                    }
                     (kinds::INT64, None) => tensor.int64_data.iter().map(|&value| Some(value)).collect(),
-                    (kinds::INT32, Some(raw)) => numbers(raw, |bytes| Some(i32::from_le_bytes(bytes).into())).ok_or_else(cut)?,
+                    (kinds::INT32, Some(raw)) => {
+                        numbers(raw, |bytes| Some(i32::from_le_bytes(bytes).into())).ok_or_else(cut)?
+                    }
                     (_, Some(raw)) => raw.iter().map(|&byte| Some(byte.into())).collect(),
                     (_, None) => tensor.int32_data.iter().map(|&value| Some(value.into())).collect(),
                 };
@@ -86,7 +97,8 @@ impl Constant {
         let mut places = vec![0];
         for &dimension in order {
             let stride: usize = old[dimension + 1..].iter().product();
-            places = places.iter().flat_map(|&start| (0..old[dimension]).map(move |step| start + step * stride)).collect();
+            places =
+                places.iter().flat_map(|&start| (0..old[dimension]).map(move |step| start + step * stride)).collect();
         }
         match self {
             Constant::Floats { values, .. } => {

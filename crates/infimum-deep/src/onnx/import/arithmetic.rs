@@ -81,11 +81,11 @@ pub(super) fn binary(operation: &Operation<'_>, steps: &mut Steps) -> Result<Val
     match (operation.node.op_type.as_str(), a, b) {
         (name, Value::Constant(a), Value::Constant(b)) => constants(operation, steps, name, a, b),
         ("Add", Value::Flow(a), Value::Flow(b)) => Ok(Value::Flow(steps.add(operation, a, b)?)),
-        ("Add", Value::Flow(flow), Value::Constant(constant)) | ("Add", Value::Constant(constant), Value::Flow(flow)) => {
-            add_constant(operation, steps, flow, constant, 1.0)
-        }
+        ("Add", Value::Flow(flow), Value::Constant(constant))
+        | ("Add", Value::Constant(constant), Value::Flow(flow)) => add_constant(operation, steps, flow, constant, 1.0),
         ("Sub", Value::Flow(flow), Value::Constant(constant)) => add_constant(operation, steps, flow, constant, -1.0),
-        ("Mul", Value::Flow(flow), Value::Constant(constant)) | ("Mul", Value::Constant(constant), Value::Flow(flow)) => {
+        ("Mul", Value::Flow(flow), Value::Constant(constant))
+        | ("Mul", Value::Constant(constant), Value::Flow(flow)) => {
             multiply(operation, steps, flow, constant, |number| number)
         }
         ("Div", Value::Flow(flow), Value::Constant(constant)) => {
@@ -181,7 +181,8 @@ fn for_columns(
     }
     let dims = flow.layout.dims();
     steps.spend(dims.iter().product(), operation)?;
-    let misfit = || operation.refused(format!("a constant of shape {:?} for values of shape [N, {dims:?}]", constant.shape()));
+    let misfit =
+        || operation.refused(format!("a constant of shape {:?} for values of shape [N, {dims:?}]", constant.shape()));
     let numbers = broadcast(constant, dims).ok_or_else(misfit)?;
     let mut ours = vec![0.0; numbers.len()];
     flow.layout.places().into_iter().zip(&numbers).for_each(|(place, &number)| ours[place] = number);
@@ -203,7 +204,11 @@ fn add_constant(
     let (units, place) = match steps.layer(flow) {
         Some(&Layer::Dense { units, bias: false }) => (units, flow.layout.dims().len().saturating_sub(1)),
         Some(&Layer::Convolution { channels, bias: false, .. }) => (channels, 0),
-        _ => return Err(operation.refused("constants can be added only to what a linear layer without bias gives".into())),
+        _ => {
+            return Err(
+                operation.refused("constants can be added only to what a linear layer without bias gives".into())
+            );
+        }
     };
     // All dimensions but that of the units are 1.
     let mut dims = vec![1; flow.layout.dims().len()];
@@ -214,7 +219,9 @@ fn add_constant(
             let added: Vec<f32> = numbers.into_iter().map(|number| sign * number).collect();
             Ok(Value::Flow(steps.push_bias(operation, flow, &added)?))
         }
-        _ => Err(operation.refused(format!("a constant of shape {:?} for {units} units or channels", constant.shape()))),
+        _ => {
+            Err(operation.refused(format!("a constant of shape {:?} for {units} units or channels", constant.shape())))
+        }
     }
 }
 

@@ -34,7 +34,9 @@ pub(super) fn activation(operation: &Operation<'_>, steps: &mut Steps) -> Result
                     return Ok(operation.float(name, nothing));
                 }
                 let constant = operation.constant(place)?;
-                constant.scalar().ok_or_else(|| operation.refused(format!("its bound has shape {:?}", constant.shape())))
+                constant
+                    .scalar()
+                    .ok_or_else(|| operation.refused(format!("its bound has shape {:?}", constant.shape())))
             };
             let (low, high) = (bound(1, "min", f32::NEG_INFINITY)?, bound(2, "max", f32::INFINITY)?);
             if low != 0.0 || high < f32::MAX {
@@ -75,8 +77,7 @@ pub(super) fn softmax(operation: &Operation<'_>) -> Result<Value, ImportError> {
     if rank != 1 || ![1, -1].contains(&axis) {
         return Err(operation.refused(format!("along axis {axis} of values with {} dimensions", rank + 1)));
     }
-    let transform =
-        if operation.node.op_type == "Softmax" { Transform::Softmax } else { Transform::LogSoftmax };
+    let transform = if operation.node.op_type == "Softmax" { Transform::Softmax } else { Transform::LogSoftmax };
     Ok(Value::Flow(Flow { transform, ..flow.clone() }))
 }
 
@@ -104,9 +105,10 @@ pub(super) fn unchanged(operation: &Operation<'_>, steps: &mut Steps) -> Result<
         steps.spend(constant.shape().iter().product(), operation)?;
     }
     Ok(Value::Constant(match constant {
-        Constant::Floats { shape, values } if is_cast && is_integer => {
-            Constant::Integers { shape: shape.clone(), values: values.iter().map(|&value| Some(value as i64)).collect() }
-        }
+        Constant::Floats { shape, values } if is_cast && is_integer => Constant::Integers {
+            shape: shape.clone(),
+            values: values.iter().map(|&value| Some(value as i64)).collect(),
+        },
         Constant::Integers { shape, .. } if is_cast && !is_integer => match constant.floats() {
             Some(values) => Constant::Floats { shape: shape.clone(), values },
             None => return Err(operation.refused("it depends on the number of examples".into())),

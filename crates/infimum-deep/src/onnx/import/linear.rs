@@ -108,9 +108,8 @@ pub(super) fn convolution(operation: &Operation<'_>, steps: &mut Steps) -> Resul
     };
     let groups = operation.integer("group", 1);
     if groups != 1 || group_inputs != inputs {
-        return Err(operation.refused(format!(
-            "{groups} groups with {group_inputs} input channels each, expected one with {inputs}"
-        )));
+        return Err(operation
+            .refused(format!("{groups} groups with {group_inputs} input channels each, expected one with {inputs}")));
     }
     let kernel = [height, width];
     let stride = window(operation, kernel)?;
@@ -178,7 +177,8 @@ pub(super) fn window(operation: &Operation<'_>, kernel: [usize; 2]) -> Result<us
 pub(super) fn batch_normalization(operation: &Operation<'_>, steps: &mut Steps) -> Result<Value, ImportError> {
     let flow = operation.flow(0)?.clone();
     if operation.integer("training_mode", 0) != 0 {
-        return Err(operation.refused("it normalises by the batch; export the network for prediction (PyTorch: .eval())".into()));
+        return Err(operation
+            .refused("it normalises by the batch; export the network for prediction (PyTorch: .eval())".into()));
     }
     if flow.layout.dims().len() == 3 {
         steps.image(operation, &flow)?;
@@ -195,7 +195,8 @@ pub(super) fn batch_normalization(operation: &Operation<'_>, steps: &mut Steps) 
     let epsilon = f64::from(operation.float("epsilon", 1e-5));
     let momentum = 1.0 - f64::from(operation.float("momentum", 0.9));
     // Only training reads the momentum.
-    let layer = Layer::BatchNormalization { epsilon, momentum: if (0.0..=1.0).contains(&momentum) { momentum } else { 0.1 } };
+    let layer =
+        Layer::BatchNormalization { epsilon, momentum: if (0.0..=1.0).contains(&momentum) { momentum } else { 0.1 } };
     Ok(Value::Flow(steps.push(operation, &flow, layer, numbers, flow.layout.clone())?))
 }
 
@@ -238,7 +239,8 @@ fn normalized_places(
     if flow.layout.is_channels(place, channels) {
         Ok((None, channels))
     } else {
-        Err(operation.refused(format!("values of shape [N, {dims:?}]: dimension {} is not that of the channels", place + 1)))
+        Err(operation
+            .refused(format!("values of shape [N, {dims:?}]: dimension {} is not that of the channels", place + 1)))
     }
 }
 
@@ -256,7 +258,9 @@ pub(super) fn embedding(operation: &Operation<'_>, steps: &mut Steps) -> Result<
     let constant = operation.constant(0)?;
     let (&[vocabulary, width], &[positions]) = (constant.shape(), flow.layout.dims()) else {
         let dims = flow.layout.dims();
-        return Err(operation.refused(format!("a table of shape {:?} for values of shape [N, {dims:?}]", constant.shape())));
+        return Err(
+            operation.refused(format!("a table of shape {:?} for values of shape [N, {dims:?}]", constant.shape()))
+        );
     };
     if operation.integer("axis", 0) != 0 || !flow.layout.is_ours() || !matches!(constant, Constant::Floats { .. }) {
         return Err(operation.refused("expected rows of a table of numbers".into()));

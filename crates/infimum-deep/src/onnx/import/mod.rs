@@ -70,7 +70,9 @@ pub enum ImportError {
         why: String,
     },
     /// A tensor whose numbers are in another file.
-    #[error("tensor `{tensor}`: its numbers are in another file; export the model as one file (PyTorch: external_data=False)")]
+    #[error(
+        "tensor `{tensor}`: its numbers are in another file; export the model as one file (PyTorch: external_data=False)"
+    )]
     ExternalData {
         /// Its name.
         tensor: String,
@@ -125,7 +127,9 @@ pub fn import(bytes: &[u8]) -> Result<Imported, ImportError> {
         Some(Value::Flow(flow)) => steps.finish(flow),
         Some(Value::Failed(error)) => Err(error),
         Some(Value::Term(term)) => Err(term.refused()),
-        Some(Value::Constant(_)) => Err(ImportError::Model(format!("its output `{}` does not depend on the data", output.name))),
+        Some(Value::Constant(_)) => {
+            Err(ImportError::Model(format!("its output `{}` does not depend on the data", output.name)))
+        }
         None => Err(ImportError::Model(format!("its output `{}` is computed by no node", output.name))),
     }
 }
@@ -153,7 +157,11 @@ fn input_of<'a>(
     }
     let known = sizes[1..].iter().map(|size| size.and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0));
     let dims = known.collect::<Option<Vec<usize>>>().ok_or_else(|| wrong("known sizes behind the first"))?;
-    if !dims.iter().try_fold(1usize, |product, &size| product.checked_mul(size)).is_some_and(|product| product <= 1 << 28) {
+    if !dims
+        .iter()
+        .try_fold(1usize, |product, &size| product.checked_mul(size))
+        .is_some_and(|product| product <= 1 << 28)
+    {
         return Err(wrong("at most 2^28 numbers for an example"));
     }
     let (shape, layout) = match dims[..] {
@@ -187,7 +195,9 @@ fn value_of(node: &NodeProto, values: &HashMap<&str, Value>, steps: &mut Steps) 
     match node.op_type.as_str() {
         "Add" | "Sub" | "Mul" | "Div" => arithmetic::binary(&operation, steps),
         "Erf" => arithmetic::error_function(&operation),
-        "Relu" | "LeakyRelu" | "Tanh" | "Sigmoid" | "Gelu" | "Clip" | "Max" => elementwise::activation(&operation, steps),
+        "Relu" | "LeakyRelu" | "Tanh" | "Sigmoid" | "Gelu" | "Clip" | "Max" => {
+            elementwise::activation(&operation, steps)
+        }
         "Softmax" | "LogSoftmax" => elementwise::softmax(&operation),
         "Identity" | "Dropout" | "Cast" => elementwise::unchanged(&operation, steps),
         "Gemm" => linear::gemm(&operation, steps),

@@ -128,7 +128,9 @@ impl Operation<'_> {
                 Some(list) => Ok(Some(list)),
                 None => Err(self.refused(format!("its input number {} depends on the number of examples", place + 1))),
             },
-            Constant::Floats { .. } => Err(self.refused(format!("expected integers as its input number {}", place + 1))),
+            Constant::Floats { .. } => {
+                Err(self.refused(format!("expected integers as its input number {}", place + 1)))
+            }
         }
     }
 

@@ -52,8 +52,13 @@ pub(super) fn mean(operation: &Operation<'_>, steps: &mut Steps) -> Result<Value
     let kept: Vec<usize> = (1..rank).filter(|axis| !axes.contains(axis)).collect();
     let channels = steps.shape(&flow).last().copied().unwrap_or(1);
     let place = match kept[..] {
-        [axis] if !axes.contains(&0) && steps.shape(&flow).len() > 1 && flow.layout.is_channels(axis - 1, channels) => axis - 1,
-        _ => return Err(operation.refused(format!("the mean over axes {axes:?} is not that over all positions for each channel"))),
+        [axis] if !axes.contains(&0) && steps.shape(&flow).len() > 1 && flow.layout.is_channels(axis - 1, channels) => {
+            axis - 1
+        }
+        _ => {
+            return Err(operation
+                .refused(format!("the mean over axes {axes:?} is not that over all positions for each channel")));
+        }
     };
     let mut dims = vec![channels];
     if operation.node.op_type == "GlobalAveragePool" || operation.integer("keepdims", 1) != 0 {

@@ -87,7 +87,10 @@ fn resolved(sizes: &[Option<i64>], count: usize) -> Option<Vec<usize>> {
     if open > 1 || (open == 0 && known != count) || (open == 1 && (known == 0 || count % known != 0)) {
         return None;
     }
-    sizes.iter().map(|size| if *size == Some(-1) { Some(count / known) } else { usize::try_from((*size)?).ok() }).collect()
+    sizes
+        .iter()
+        .map(|size| if *size == Some(-1) { Some(count / known) } else { usize::try_from((*size)?).ok() })
+        .collect()
 }
 
 /// The same numbers with another shape; one dimension alone is a layer of ours where there were more.
@@ -108,7 +111,11 @@ pub(super) fn transpose(operation: &Operation<'_>, steps: &mut Steps) -> Result<
         let order = operation.axes(operation.integers("perm").unwrap_or(&backwards), rank)?;
         let mut sorted = order.clone();
         sorted.sort_unstable();
-        if sorted.into_iter().eq(0..rank) { Ok(order) } else { Err(operation.refused(format!("order {order:?} of {rank} dimensions"))) }
+        if sorted.into_iter().eq(0..rank) {
+            Ok(order)
+        } else {
+            Err(operation.refused(format!("order {order:?} of {rank} dimensions")))
+        }
     };
     if let Some(Some(Value::Constant(constant))) = operation.inputs.first() {
         steps.spend(constant.shape().iter().product(), operation)?;
@@ -128,7 +135,10 @@ pub(super) fn constant(operation: &Operation<'_>) -> Result<Value, ImportError> 
     if let Some(tensor) = operation.tensor("value") {
         return Ok(Value::Constant(tensor?));
     }
-    let integers = |shape: Vec<usize>, values: &[i64]| Constant::Integers { shape, values: values.iter().map(|&value| Some(value)).collect() };
+    let integers = |shape: Vec<usize>, values: &[i64]| Constant::Integers {
+        shape,
+        values: values.iter().map(|&value| Some(value)).collect(),
+    };
     let floats = |shape: Vec<usize>, values: &[f32]| Constant::Floats { shape, values: values.into() };
     let attribute = operation.node.attribute.first().map_or("", |attribute| attribute.name.as_str());
     match attribute {
@@ -171,7 +181,9 @@ pub(super) fn sizes(operation: &Operation<'_>, steps: &mut Steps) -> Result<Valu
             Ok(Value::Constant(Constant::integers(lists.iter().flat_map(|(_, list)| list.iter().copied()).collect())))
         }
         ("Gather", [(1, list), (rank, wanted)]) => {
-            let place = |index: i64| usize::try_from(if index < 0 { index.checked_add(list.len() as i64)? } else { index }).ok();
+            let place = |index: i64| {
+                usize::try_from(if index < 0 { index.checked_add(list.len() as i64)? } else { index }).ok()
+            };
             let gathered = wanted.iter().map(|&index| list.get(place(index?)?).copied()).collect::<Option<Vec<_>>>();
             let values = gathered.ok_or_else(|| operation.refused("an index outside the list".into()))?;
             let shape = if *rank == 0 { Vec::new() } else { vec![values.len()] };

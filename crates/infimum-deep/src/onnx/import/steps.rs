@@ -60,7 +60,12 @@ pub(super) struct Steps {
 impl Steps {
     /// Steps for a file of so many bytes.
     pub fn new(bytes: usize) -> Steps {
-        Steps { all: Vec::new(), examples: None, has_layers: false, budget: bytes.saturating_mul(16).saturating_add(1 << 22) }
+        Steps {
+            all: Vec::new(),
+            examples: None,
+            has_layers: false,
+            budget: bytes.saturating_mul(16).saturating_add(1 << 22),
+        }
     }
 
     /// The data.
@@ -146,14 +151,11 @@ impl Steps {
     }
 
     /// The dense or convolutional layer that gives `flow`, again, with a bias.
-    pub fn push_bias(
-        &mut self,
-        operation: &Operation<'_>,
-        flow: &Flow,
-        added: &[f32],
-    ) -> Result<Flow, ImportError> {
+    pub fn push_bias(&mut self, operation: &Operation<'_>, flow: &Flow, added: &[f32]) -> Result<Flow, ImportError> {
         let step = self.all[flow.step].clone();
-        let Action::Layer(mut layer) = step.action else { return Err(operation.refused("there is no layer before it".into())) };
+        let Action::Layer(mut layer) = step.action else {
+            return Err(operation.refused("there is no layer before it".into()));
+        };
         if let Layer::Dense { bias, .. } | Layer::Convolution { bias, .. } = &mut layer {
             *bias = true;
         }
@@ -183,7 +185,9 @@ impl Steps {
     pub fn image(&mut self, operation: &Operation<'_>, flow: &Flow) -> Result<[usize; 3], ImportError> {
         let &[channels, height, width] = flow.layout.dims() else {
             let dims = flow.layout.dims();
-            return Err(operation.refused(format!("expected values of shape [N, channels, height, width], got [N, {dims:?}]")));
+            return Err(
+                operation.refused(format!("expected values of shape [N, channels, height, width], got [N, {dims:?}]"))
+            );
         };
         let shape = [height, width, channels];
         let fits = flow.layout == Layout::channels_first(&shape);
@@ -194,7 +198,9 @@ impl Steps {
             Ok(shape)
         } else {
             let ours = self.shape(flow);
-            Err(operation.refused(format!("values of shape {ours:?} are no image of {channels} channels, {height} × {width}, in this order")))
+            Err(operation.refused(format!(
+                "values of shape {ours:?} are no image of {channels} channels, {height} × {width}, in this order"
+            )))
         }
     }
 
@@ -239,10 +245,12 @@ impl Steps {
         let lengths = [&all_parameters, &all_buffers].map(|list| list.iter().map(|part| part.len()).sum::<usize>());
         self.spend(lengths[0].saturating_add(lengths[1]).saturating_add(layers), operation)?;
         let [body, shortcut] = paths.map(|path| {
-            path.iter().map(|&place| match &self.all[place].action {
-                Action::Layer(layer) => Ok(layer.clone()),
-                _ => Err(operation.refused("one of its paths scales the data".into())),
-            }).collect::<Result<Vec<Layer>, ImportError>>()
+            path.iter()
+                .map(|&place| match &self.all[place].action {
+                    Action::Layer(layer) => Ok(layer.clone()),
+                    _ => Err(operation.refused("one of its paths scales the data".into())),
+                })
+                .collect::<Result<Vec<Layer>, ImportError>>()
         });
         let layer = Layer::Residual { body: body?, shortcut: shortcut? };
         let shared = Flow { step: i, layout: a.layout.clone(), transform: Transform::None };
@@ -256,15 +264,20 @@ impl Steps {
     /// The network whose output is `flow`.
     pub fn finish(&self, flow: Flow) -> Result<Imported, ImportError> {
         if !flow.layout.is_ours() {
-            return Err(ImportError::Model("its output is an image or in the order of one, expected one row of numbers".into()));
+            return Err(ImportError::Model(
+                "its output is an image or in the order of one, expected one row of numbers".into(),
+            ));
         }
         let mut path = self.path(0, flow.step);
         let mut transform = flow.transform;
-        if self.layer(&flow) == Some(&Layer::Activation { function: Activation::Sigmoid }) && transform == Transform::None {
+        if self.layer(&flow) == Some(&Layer::Activation { function: Activation::Sigmoid })
+            && transform == Transform::None
+        {
             path.pop();
             transform = Transform::Sigmoid;
         }
-        let scaling_count = path.iter().take_while(|&&place| !matches!(self.all[place].action, Action::Layer(_))).count();
+        let scaling_count =
+            path.iter().take_while(|&&place| !matches!(self.all[place].action, Action::Layer(_))).count();
         let scaling = self.scaling(&path[..scaling_count]);
         let steps: Vec<&Step> = path[scaling_count..].iter().map(|&place| &self.all[place]).collect();
         let layers = steps.iter().filter_map(|step| match &step.action {
@@ -290,7 +303,8 @@ impl Steps {
     /// Shifts and factors one after the other as one shift and then one factor.
     fn scaling(&self, path: &[usize]) -> Scaling {
         let (mut shift, mut scale): (Vec<f64>, Vec<f64>) = (Vec::new(), Vec::new());
-        let at = |list: &[f64], place: usize, nothing: f64| list.get(place % list.len().max(1)).copied().unwrap_or(nothing);
+        let at =
+            |list: &[f64], place: usize, nothing: f64| list.get(place % list.len().max(1)).copied().unwrap_or(nothing);
         for &place in path {
             match &self.all[place].action {
                 Action::Shift(numbers) => {

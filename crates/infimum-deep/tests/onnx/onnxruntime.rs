@@ -1,0 +1,99 @@
+//! Exported files as onnxruntime computes them: where `INFIMUM_PYTHON` names a Python with onnx, onnxruntime and numpy.
+
+use std::process::Command;
+
+use infimum_deep::onnx::{Output, export, export_linear, export_relu};
+use infimum_problem::{Loss, Model, ReluNet};
+use serde_json::json;
+
+use super::networks::{examples, numbers, outputs};
+
+/// Label and probabilities as crates/infimum/src/predict.rs defines them.
+fn classes(loss: Loss, z: &[f64]) -> (usize, Option<Vec<f64>>) {
+    let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+    let label = if z.len() == 1 {
+        usize::from(z[0] > 0.0)
+    } else {
+        (1..z.len()).fold(0, |best, k| if z[k] > z[best] { k } else { best })
+    };
+    let shares = |p: Vec<f64>| p.iter().map(|value| value / p.iter().sum::<f64>()).collect::<Vec<f64>>();
+    let probabilities = match loss {
+        Loss::Logistic if z.len() == 1 => Some(vec![sigmoid(-z[0]), sigmoid(z[0])]),
+        Loss::Logistic => Some(shares(z.iter().map(|&z| sigmoid(z)).collect())),
+        Loss::Softmax => Some(shares(z.iter().map(|&z| z.exp()).collect())),
+        _ => None,
+    };
+    (label, probabilities)
+}
+
+#[test]
+fn onnxruntime_computes_the_same() {
+    let Ok(python) = std::env::var("INFIMUM_PYTHON") else {
+        eprintln!("INFIMUM_PYTHON is not set: onnxruntime is not asked");
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, file: Vec<u8>, loss: Option<Loss>, rows: &[f64], z: &[f64], count: usize| {
+        let mut expected = json!({ "rows": rows.chunks(rows.len() * count / z.len()).collect::<Vec<_>>(), "z": z.chunks(count).collect::<Vec<_>>() });
+        if let Some(loss) = loss {
+            let all: Vec<_> = z.chunks(count).map(|z| classes(loss, z)).collect();
+            expected["label"] = json!(all.iter().map(|(label, _)| label).collect::<Vec<_>>());
+            if all[0].1.is_some() {
+                expected["probabilities"] = json!(all.iter().map(|(_, p)| p).collect::<Vec<_>>());
+            }
+        }
+        std::fs::write(folder.path().join(format!("{name}.onnx")), file).unwrap();
+        std::fs::write(folder.path().join(format!("{name}.json")), expected.to_string()).unwrap();
+    };
+    let labels = ["no".to_string(), "yes".to_string()];
+    for example in examples() {
+        let z = outputs(&example.architecture, &example.parameters, &example.buffers, &example.rows);
+        let z: Vec<f64> = z.into_iter().map(f64::from).collect();
+        let count = z.len() / super::networks::EXAMPLES;
+        let losses = [None, Some(Loss::Softmax), Some(Loss::Logistic), Some(Loss::Hinge)];
+        for (place, loss) in losses.into_iter().enumerate().filter(|(place, _)| *place != 1 || count > 1) {
+            let output = loss.map_or(Output::Values, |loss| Output::Classes { loss, labels: &labels });
+            let file = export(&example.architecture, &example.parameters, &example.buffers, output).unwrap();
+            write(&format!("{} {place}", example.name), file, loss, &example.rows, &z, count);
+        }
+    }
+    let doubles = |seed, count| numbers(seed, count).into_iter().map(f64::from).collect::<Vec<f64>>();
+    let rows = doubles(1, 20);
+    let model = Model { outputs: 3, columns: 4, weights: doubles(2, 12), intercepts: doubles(3, 3) };
+    let line =
+        |row: &[f64], weights: &[f64], bias: f64| row.iter().zip(weights).map(|(x, w)| x * w).sum::<f64>() + bias;
+    let z: Vec<f64> = rows
+        .chunks(4)
+        .flat_map(|row| (0..3).map(|k| line(row, model.row(k), model.intercepts[k])).collect::<Vec<_>>())
+        .collect();
+    for (name, loss) in [("linear softmax", Loss::Softmax), ("linear logistic", Loss::Logistic)] {
+        let file = export_linear(&model, Output::Classes { loss, labels: &[] }).unwrap();
+        write(name, file, Some(loss), &rows, &z, 3);
+    }
+    for width in [5, 0] {
+        let net = ReluNet {
+            outputs: 1,
+            columns: 4,
+            width,
+            hidden: doubles(4, 4 * width),
+            hidden_biases: doubles(5, width),
+            output: doubles(6, width),
+            output_biases: doubles(7, 1),
+        };
+        let z: Vec<f64> = rows
+            .chunks(4)
+            .map(|row| {
+                let units: Vec<f64> =
+                    net.hidden.chunks(4).zip(&net.hidden_biases).map(|(w, b)| line(row, w, *b).max(0.0)).collect();
+                line(&units, &net.output, net.output_biases[0])
+            })
+            .collect();
+        let file = export_relu(&net, Output::Classes { loss: Loss::Logistic, labels: &[] }).unwrap();
+        write(&format!("relu {width}"), file, Some(Loss::Logistic), &rows, &z, 1);
+    }
+    let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/onnxruntime.py");
+    let run = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
+    let [said, complained] = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    assert!(run.status.success(), "{said}\n{complained}");
+    println!("{said}");
+}
