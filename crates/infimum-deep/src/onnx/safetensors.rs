@@ -47,7 +47,9 @@ pub fn import_safetensors(bytes: &[u8], architecture: &Architecture) -> Result<(
     let file = SafeTensors::deserialize(bytes).map_err(|error| TensorsError::Parse(error.to_string()))?;
     let tensors: BTreeMap<String, TensorView<'_>> = file.tensors().into_iter().collect();
     let mut found: HashMap<String, Vec<f32>> = HashMap::new();
-    if ours.iter().chain(&ours_running).any(|parameter| tensors.contains_key(&parameter.name)) {
+    // `3.bias` may be PyTorch's, all other names are told apart.
+    let mut own = ours.iter().chain(&ours_running).filter(|parameter| parameter.kind != ParameterKind::Bias);
+    if own.any(|parameter| tensors.contains_key(&parameter.name)) {
         for Parameter { name, shape, .. } in ours.iter().chain(&ours_running) {
             let wrong = |why: String| TensorsError::Tensor { tensor: name.clone(), why };
             let tensor = tensors.get(name).ok_or_else(|| wrong(format!("missing, expected shape {shape:?}")))?;

@@ -28,8 +28,10 @@ impl Constant {
         let sizes = tensor.dims.iter().map(|&size| usize::try_from(size));
         let shape =
             sizes.collect::<Result<Vec<usize>, _>>().map_err(|_| wrong(format!("its shape is {:?}", tensor.dims)))?;
-        let count = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
-        let count = count.ok_or_else(|| wrong(format!("its shape is {shape:?}")))?;
+        // Empty dimensions do not hide a product that no number can be.
+        let most = shape.iter().try_fold(1usize, |product, &size| product.checked_mul(size.max(1)));
+        let count =
+            most.map(|_| shape.iter().product::<usize>()).ok_or_else(|| wrong(format!("its shape is {shape:?}")))?;
         let complete = |got: usize| {
             if got == count {
                 Ok(())
@@ -94,8 +96,8 @@ impl Constant {
     pub fn transposed(&self, order: &[usize]) -> Constant {
         let old = self.shape();
         let shape: Vec<usize> = order.iter().map(|&place| old[place]).collect();
-        let mut places = vec![0];
-        for &dimension in order {
+        let mut places = if shape.contains(&0) { Vec::new() } else { vec![0] };
+        for &dimension in order.iter().filter(|_| !shape.contains(&0)) {
             let stride: usize = old[dimension + 1..].iter().product();
             places =
                 places.iter().flat_map(|&start| (0..old[dimension]).map(move |step| start + step * stride)).collect();

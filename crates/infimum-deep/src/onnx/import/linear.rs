@@ -75,6 +75,7 @@ fn dense(
         return Err(operation.refused(format!("weights for {got} numbers, but it gets values of shape [N, {dims:?}]")));
     }
     let mut flow = flow.clone();
+    steps.settle(&flow);
     let layout = if dims.len() == 1 {
         if steps.shape(&flow).len() > 1 {
             let layout = flow.layout.clone();
@@ -228,6 +229,9 @@ fn normalized_places(
     place: usize,
 ) -> Result<(Option<Vec<usize>>, usize), ImportError> {
     let dims = flow.layout.dims();
+    if dims.len() != 3 || place != 0 {
+        steps.settle(flow);
+    }
     let channels = steps.shape(flow).last().copied().unwrap_or(1);
     if dims.len() == 1 && steps.shape(flow).len() == 1 {
         if flow.layout.is_ours() {

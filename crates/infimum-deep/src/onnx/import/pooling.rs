@@ -48,6 +48,8 @@ pub(super) fn mean(operation: &Operation<'_>, steps: &mut Steps) -> Result<Value
     };
     if rank == 4 && axes != [1, 2] {
         steps.image(operation, &flow)?;
+    } else {
+        steps.settle(&flow);
     }
     let kept: Vec<usize> = (1..rank).filter(|axis| !axes.contains(axis)).collect();
     let channels = steps.shape(&flow).last().copied().unwrap_or(1);

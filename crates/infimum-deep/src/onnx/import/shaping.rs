@@ -77,14 +77,14 @@ fn target(operation: &Operation<'_>, old: &[Option<i64>]) -> Result<Vec<Option<i
     }
 }
 
-/// Known sizes with at most one −1, which becomes what is needed for `count` numbers.
+/// Known sizes with at most one −1, which becomes what is needed for `count` numbers, of which there has to be one.
 fn resolved(sizes: &[Option<i64>], count: usize) -> Option<Vec<usize>> {
     let mut known = 1usize;
     for size in sizes.iter().filter(|&&size| size != Some(-1)) {
         known = known.checked_mul(usize::try_from((*size)?).ok()?)?;
     }
     let open = sizes.iter().filter(|&&size| size == Some(-1)).count();
-    if open > 1 || (open == 0 && known != count) || (open == 1 && (known == 0 || count % known != 0)) {
+    if count == 0 || open > 1 || (open == 0 && known != count) || (open == 1 && (known == 0 || count % known != 0)) {
         return None;
     }
     sizes

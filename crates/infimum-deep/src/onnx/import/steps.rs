@@ -204,6 +204,20 @@ impl Steps {
         }
     }
 
+    /// Gives the data the shape in which the first layer reads them, `[positions, channels]` or `[height, width, channels]`.
+    pub fn settle(&mut self, flow: &Flow) {
+        let dims = flow.layout.dims();
+        if self.has_layers || !self.is_data(flow) || !(2..=3).contains(&dims.len()) {
+            return;
+        }
+        let turned = [&dims[1..], &dims[..1]].concat();
+        if flow.layout.is_ours() {
+            self.all[0].shape = dims.to_vec();
+        } else if flow.layout == Layout::channels_first(&turned) {
+            self.all[0].shape = turned;
+        }
+    }
+
     /// The steps after `from` up to `to`, in order.
     fn path(&self, from: usize, mut to: usize) -> Vec<usize> {
         let mut path = Vec::new();
