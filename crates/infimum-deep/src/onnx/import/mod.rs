@@ -157,11 +157,8 @@ fn input_of<'a>(
     }
     let known = sizes[1..].iter().map(|size| size.and_then(|size| usize::try_from(size).ok()).filter(|&size| size > 0));
     let dims = known.collect::<Option<Vec<usize>>>().ok_or_else(|| wrong("known sizes behind the first"))?;
-    if !dims
-        .iter()
-        .try_fold(1usize, |product, &size| product.checked_mul(size))
-        .is_some_and(|product| product <= 1 << 28)
-    {
+    let count = dims.iter().try_fold(1usize, |product, &size| product.checked_mul(size));
+    if count.is_none_or(|count| count > 1 << 28) {
         return Err(wrong("at most 2^28 numbers for an example"));
     }
     let (shape, layout) = match dims[..] {

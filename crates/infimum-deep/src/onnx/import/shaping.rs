@@ -84,7 +84,11 @@ fn resolved(sizes: &[Option<i64>], count: usize) -> Option<Vec<usize>> {
         known = known.checked_mul(usize::try_from((*size)?).ok()?)?;
     }
     let open = sizes.iter().filter(|&&size| size == Some(-1)).count();
-    if count == 0 || open > 1 || (open == 0 && known != count) || (open == 1 && (known == 0 || count % known != 0)) {
+    if count == 0
+        || open > 1
+        || (open == 0 && known != count)
+        || (open == 1 && (known == 0 || !count.is_multiple_of(known)))
+    {
         return None;
     }
     sizes
