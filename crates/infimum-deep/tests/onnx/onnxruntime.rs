@@ -2,8 +2,8 @@
 
 use std::process::Command;
 
-use infimum_deep::onnx::{Output, export, export_linear, export_relu};
-use infimum_problem::{Loss, Model, ReluNet};
+use infimum_deep::onnx::{Output, export, export_linear, export_relu, export_threshold};
+use infimum_problem::{ColumnScale, Columns, Function, Loss, Model, Network, Neuron, ReluNet, Unit};
 use serde_json::json;
 
 use super::networks::{examples, numbers, outputs};
@@ -91,6 +91,35 @@ fn onnxruntime_computes_the_same() {
         let file = export_relu(&net, Output::Classes { loss: Loss::Logistic, labels: &[] }).unwrap();
         write(&format!("relu {width}"), file, Some(Loss::Logistic), &rows, &z, 1);
     }
+    // x1 counts tenths, x2 halves: exclusive or of "3·x1 tenths > x2 halves" and "x1 tenths ≥ 3", and its opposite; sums hit 0 exactly.
+    let neuron = |weights: [i64; 2], bias: i64| Neuron { weights: weights.map(Into::into).to_vec(), bias: bias.into() };
+    let unit = |name: &str, columns, units: &[u32], function| Unit {
+        name: name.into(),
+        columns,
+        units: units.to_vec(),
+        function,
+    };
+    let fixed = |weights: [i64; 2], bias| Function::Fixed { weights: weights.to_vec(), bias };
+    let units = vec![
+        unit("a", Columns::All, &[], Function::Free),
+        unit("b", Columns::Listed(vec![0]), &[], Function::Free),
+        unit("both", Columns::None, &[0, 1], fixed([1, 1], -1)),
+        unit("either", Columns::None, &[0, 1], fixed([1, 1], 0)),
+        unit("one", Columns::None, &[2, 3], fixed([-1, 1], 0)),
+        unit("other", Columns::None, &[3, 2], fixed([-1, 2], 1)),
+    ];
+    let network = Network { units, outputs: vec![4, 5] };
+    let second = Neuron { weights: vec![1.into()], bias: (-2).into() };
+    let scales = [ColumnScale { ten: -1, two: 0 }, ColumnScale { ten: 0, two: -1 }];
+    let file = export_threshold(&network, &[neuron([3, -1], 0), second], &scales, Output::Values).unwrap();
+    let pairs = (0..8).flat_map(|tenths| (0..20).map(move |halves| (tenths, halves)));
+    let rows: Vec<f64> =
+        pairs.clone().flat_map(|(tenths, halves)| [f64::from(tenths) / 10.0, f64::from(halves) / 2.0]).collect();
+    let z = pairs.flat_map(|(tenths, halves)| {
+        let is_one = (3 * tenths > halves) != (tenths >= 3);
+        [is_one, !is_one].map(|value| f64::from(u8::from(value)))
+    });
+    write("threshold", file, None, &rows, &z.collect::<Vec<f64>>(), 2);
     let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx/onnxruntime.py");
     let run = Command::new(python).arg(script).arg(folder.path()).output().unwrap();
     let [said, complained] = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());

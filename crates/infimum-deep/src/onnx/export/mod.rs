@@ -1,10 +1,11 @@
 //! From networks and models to ONNX files.
 //!
-//! The input is `x` of shape `[N, columns]`: rows as they are in the matrix, singles for networks and doubles for the models of rungs 1 and 4. Images are turned to
+//! The input is `x` of shape `[N, columns]`: rows as they are in the matrix, singles for networks and doubles for the models of rungs 1 to 4. Images are turned to
 //! ONNX's order, channels first, where an operator wants it, and back where the next one does not.
 
 mod layers;
 mod outputs;
+mod threshold;
 
 use infimum_problem::deep::{Architecture, buffers, parameters};
 use infimum_problem::{Loss, Model, ReluNet};
@@ -12,6 +13,7 @@ use infimum_problem::{Loss, Model, ReluNet};
 use super::builder::{Builder, integer};
 use super::proto::kinds;
 use layers::Writer;
+pub use threshold::export_threshold;
 
 /// What the file gives beside the raw outputs `z` of shape `[N, outputs]`.
 #[derive(Debug, Clone, Copy, PartialEq)]
