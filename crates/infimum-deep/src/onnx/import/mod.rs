@@ -12,6 +12,8 @@ mod operation;
 mod pooling;
 mod shaping;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 

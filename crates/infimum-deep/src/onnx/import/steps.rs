@@ -10,6 +10,8 @@ use super::{ImportError, Imported, Transform};
 
 /// Residual blocks within each other; deeper ones cannot be meant.
 const DEEPEST: usize = 32;
+/// A layer of a residual block is stored in the place of so many numbers.
+const LAYER: usize = 64;
 
 /// A value that depends on the data: what step `step` gives, in ONNX's layout.
 #[derive(Debug, Clone)]
@@ -257,7 +259,7 @@ impl Steps {
             return Err(operation.refused(format!("more than {DEEPEST} residual blocks within each other")));
         }
         let lengths = [&all_parameters, &all_buffers].map(|list| list.iter().map(|part| part.len()).sum::<usize>());
-        self.spend(lengths[0].saturating_add(lengths[1]).saturating_add(layers), operation)?;
+        self.spend(lengths[0].saturating_add(lengths[1]).saturating_add(layers.saturating_mul(LAYER)), operation)?;
         let [body, shortcut] = paths.map(|path| {
             path.iter()
                 .map(|&place| match &self.all[place].action {
