@@ -75,15 +75,9 @@ pub(super) fn plane(
     let mut witnesses = Vec::with_capacity(outputs);
     for (k, multipliers) in multipliers.chunks_exact(count).enumerate() {
         let (w, errors) = relaxation.merged(&alpha, k);
-<<<<<<< HEAD
         let slopes = slopes.iter().skip(k).step_by(outputs).map(|&a| (a as f32).clamp(0.0, 1.0));
         let slopes: Vec<f32> = slopes.collect();
         let of_sign = |sign: f64, multipliers: &[Multipliers]| {
-=======
-        let slopes: Vec<f32> =
-            near.slopes.iter().skip(k).step_by(outputs).map(|&a| (a as f32).clamp(0.0, 1.0)).collect();
-        let of_sign = |place: usize, sign: f64| {
->>>>>>> df461f8 (Networks of threshold units as ONNX files)
             let w: Vec<f64> = w.iter().map(|w| sign * w).collect();
             output_witness(relaxation, &w, &errors, &slopes, multipliers)
         };
