@@ -33,14 +33,16 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Train a model to a certified gap
-    Fit(Box<FitArguments>),
+    Fit(Box<WithData<FitArguments>>),
     /// The loading problem: do weights of a network of threshold units exist that get the rows right? Weights, or a proof
     Decide(Box<DecideArguments>),
     /// Learning curve: training optimum, gap and validation score by amount of data (--valid 0.2 unless given)
-    Curve(Box<CurveArguments>),
+    Curve(Box<WithData<CurveArguments>>),
     /// What data, loss and regularisation change of the training optimum, with its gap, and of the validation score
     /// (--valid 0.2 unless given)
-    Study(Box<StudyArguments>),
+    Study(Box<WithData<StudyArguments>>),
+    /// What is proven, estimated and unknown about a network that was trained elsewhere (ONNX, or safetensors with --net), or by a run
+    Audit(Box<AuditArguments>),
     /// Verify a certificate against the data
     Check(CheckArguments),
     /// Predict with a trained model; CSV out
@@ -57,7 +59,8 @@ pub(crate) enum Command {
 /// How a file is read; shared by `fit` and `data show`.
 #[derive(Debug, Args)]
 pub(crate) struct ReadArguments {
-    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz; Parquet if built with it), folder of MNIST's files, or builtin:NAME
+    /// Data file; given before the options, or by --data
+    #[arg(skip)]
     pub(crate) data: String,
     /// Target column by name or number, -1 the last [default: target/label/class/y, else the last]
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
@@ -83,6 +86,73 @@ pub(crate) struct ReadArguments {
     /// Seed of the split and of randomised solvers, an integer ≥ 0
     #[arg(long, default_value = "0", allow_hyphen_values = true, value_parser = seed)]
     pub(crate) seed: u64,
+}
+
+/// Options after the data that they are about.
+#[derive(Debug, Args)]
+pub(crate) struct WithData<T: Args> {
+    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz; Parquet if built with it), folder of MNIST's files, or builtin:NAME
+    data: String,
+    #[command(flatten)]
+    options: T,
+}
+
+/// Options that need to know their data.
+pub(crate) trait OfData: Args {
+    /// The options of how the data are read.
+    fn read(&mut self) -> &mut ReadArguments;
+}
+
+impl<T: OfData> WithData<T> {
+    /// The options, with their data.
+    pub(crate) fn options(mut self) -> T {
+        self.options.read().data = self.data;
+        self.options
+    }
+}
+
+impl OfData for ReadArguments {
+    fn read(&mut self) -> &mut ReadArguments {
+        self
+    }
+}
+
+impl OfData for FitArguments {
+    fn read(&mut self) -> &mut ReadArguments {
+        &mut self.read
+    }
+}
+
+impl OfData for CurveArguments {
+    fn read(&mut self) -> &mut ReadArguments {
+        &mut self.fit.read
+    }
+}
+
+impl OfData for StudyArguments {
+    fn read(&mut self) -> &mut ReadArguments {
+        &mut self.fit.read
+    }
+}
+
+/// Options of `infimum audit`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    /// ONNX file, safetensors file (its layers by --net), or run folder of a deep network
+    pub(crate) model: PathBuf,
+    /// Data file, folder of MNIST's files, or builtin:NAME
+    #[arg(long, value_name = "DATA")]
+    data: String,
+    #[command(flatten)]
+    fit: FitArguments,
+}
+
+impl AuditArguments {
+    /// The model and the options, with their data.
+    pub(crate) fn parts(mut self) -> (PathBuf, FitArguments) {
+        self.fit.read.data = self.data;
+        (self.model, self.fit)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -311,7 +381,7 @@ pub(crate) enum DataCommand {
     /// The built-in sets and generators
     List,
     /// What was understood of a file
-    Show(ReadArguments),
+    Show(WithData<ReadArguments>),
 }
 
 #[derive(Debug, Args)]
@@ -644,7 +714,7 @@ impl FitArguments {
     }
 
     /// An error if an option is given that is for models of one linear layer.
-    fn refuse_linear_options(&self) -> Result<(), String> {
+    pub(crate) fn refuse_linear_options(&self) -> Result<(), String> {
         let kernel = self.kernel.is_some_and(|kernel| kernel != KernelName::Linear);
         let selection = self.selection.without_start();
         let idle = [

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use infimum::{
     DeepArchitecture, Ending, FEATURES, Findings, FitOptions, Format, HEAD, Loaded, Memory, ModelFile, Request, Start,
-    Strength, Task, Trained, deep_promise, fit_loaded, load, net_promise, relative_gap, warm_start, words_of,
+    Strength, Task, Trained, deep_promise, fit_loaded, load, net_promise, onnx_of, relative_gap, warm_start, words_of,
 };
 use infimum_check::{Checker, check_deep, check_relu};
 use infimum_report::{Closing, Header, Log, Proof, print};
@@ -379,6 +379,10 @@ pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &impl Trained) 
         hidden: predictor.net().map(|net| net.width),
         layers: predictor.layers().map(|layers| layers.architecture.clone()),
     };
+    let labels = problem.data.labels();
+    if let Some(onnx) = onnx_of(&predictor, problem.objective.loss, labels) {
+        folder.write(&name("model.onnx"), &onnx.map_err(Failure::internal)?)?;
+    }
     for (file, bytes) in fitted.attachments().map_err(Failure::internal)? {
         folder.write(&name(&file), &bytes)?;
     }

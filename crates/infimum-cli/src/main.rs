@@ -6,6 +6,7 @@
 
 mod arguments;
 mod assignment;
+mod audit;
 mod curve;
 mod decide;
 mod deep;
@@ -33,16 +34,20 @@ use crate::arguments::{Arguments, Command};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     interrupt::survive_file_limits();
-    let result = failure::guarded(|| match &arguments.command {
-        Command::Fit(options) => fit::run(options),
+    let result = failure::guarded(|| match arguments.command {
+        Command::Fit(options) => fit::run(&options.options()),
         Command::Decide(options) => decide::run(&options.asked().map_err(failure::Failure::input)?),
-        Command::Curve(options) => curve::run(options),
-        Command::Study(options) => study::run(options),
-        Command::Check(options) => Ok(tools::check(options)),
-        Command::Assignment(options) => assignment::run(options),
-        Command::Predict(options) => predict::run(options),
+        Command::Curve(options) => curve::run(&options.options()),
+        Command::Study(options) => study::run(&options.options()),
+        Command::Audit(options) => {
+            let (model, options) = options.parts();
+            audit::run(&model, &options)
+        }
+        Command::Check(options) => Ok(tools::check(&options)),
+        Command::Assignment(options) => assignment::run(&options),
+        Command::Predict(options) => predict::run(&options),
         Command::Data(command) => tools::data(command),
-        Command::Generate(options) => tools::generate(options),
+        Command::Generate(options) => tools::generate(&options),
     });
     let code = result.unwrap_or_else(|failure| failure.exit());
     ExitCode::from(u8::try_from(code).unwrap_or(1))

@@ -64,7 +64,7 @@ impl Summary {
         if let Some(valid) = &valid {
             metric_lines.push(format!("validation  {} ({} rows)", valid.words(), valid.rows));
         }
-        let mut summary = Summary { value: asked("fit", arguments, fitted.loaded(), threads), metric_lines };
+        let mut summary = Summary { value: asked(fitted.command(), arguments, fitted.loaded(), threads), metric_lines };
         let explored: serde_json::Map<String, Value> =
             fitted.explored().into_iter().map(|(name, count)| (name.into(), count.into())).collect();
         let fields = [

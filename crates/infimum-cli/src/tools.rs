@@ -18,9 +18,10 @@ pub(crate) fn check(arguments: &CheckArguments) -> i32 {
     infimum_check::run(&options, &mut io::stdout(), &mut io::stderr())
 }
 
-pub(crate) fn data(command: &DataCommand) -> Result<i32, Failure> {
+pub(crate) fn data(command: DataCommand) -> Result<i32, Failure> {
     let text = match command {
         DataCommand::Show(arguments) => {
+            let arguments = arguments.options();
             describe(&arguments.data, &arguments.request()).map_err(Failure::input)?.to_string()
         }
         DataCommand::List => {

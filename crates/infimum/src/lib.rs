@@ -21,6 +21,7 @@ mod loading;
 mod metrics;
 mod model_file;
 mod network_model;
+mod onnx;
 mod path;
 mod predict;
 mod predictor;
@@ -31,8 +32,8 @@ mod warm_start;
 
 pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
 pub use deep::{
-    DeepFit, DeepOptions, FEATURES, Findings, HEAD, Head, Layers, deep_promise, fit_deep, has_output_bias,
-    standard_scaling, words_of,
+    DeepFit, DeepOptions, FEATURES, Findings, HEAD, Head, Layers, audit, deep_intercept, deep_promise, fit_deep,
+    has_output_bias, standard_scaling, words_of,
 };
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use formula::assignment;
@@ -42,6 +43,7 @@ pub use infimum_data::{
     Prediction, Request, ValidationTarget, builtin_names, describe, generate, generator_names, is_of_layers, load,
     load_rows, parse_bytes, read_architecture, read_for_prediction, reductions, smallest_share, subset_rows,
 };
+pub use infimum_deep::onnx::{ImportError, Imported, TensorsError, import, import_safetensors};
 pub use infimum_deep::training::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};
 pub use infimum_problem::deep::{Activation, Architecture as DeepArchitecture, Evaluation};
 pub use infimum_problem::{
@@ -56,10 +58,11 @@ pub use loading::{Architecture, Loading, Question, decide, load_problem};
 pub use metrics::{Metrics, metrics};
 pub use model_file::{ModelFile, ModelFileError};
 pub use network_model::NetworkModel;
+pub use onnx::onnx_of;
 pub use path::{Path, Penalty, Range, path};
 pub use predict::{decision_values, labels, probabilities};
 pub use predictor::{Basis, Features, HiddenLayer, Predictor};
 pub use relu::{NetFit, NetOptions, fit_net};
 pub use score::{Score, held_out, mean_and_error, paired_difference};
 pub use trained::Trained;
-pub use warm_start::{warm_start, warm_start_deep, warm_start_net};
+pub use warm_start::{run_network, warm_start, warm_start_deep, warm_start_net};

@@ -19,6 +19,10 @@ pub trait Trained {
     fn bounds(&self) -> (f64, f64);
     /// How the run ended, and a sentence about it.
     fn ending(&self) -> (Ending, &str);
+    /// The command that made it.
+    fn command(&self) -> &'static str {
+        "fit"
+    }
     /// The rung of the ladder.
     fn rung(&self) -> u8;
     /// What ran.

@@ -5,7 +5,7 @@ use std::path::Path;
 use infimum_convex::Start;
 use infimum_data::Loaded;
 use infimum_problem::deep::{Architecture, Layer};
-use infimum_problem::{Certificate, Encoding, Model, Recipe, ReluNet};
+use infimum_problem::{Certificate, Encoding, Intercept, Model, Recipe, ReluNet};
 
 use crate::model_file::{ModelFile, ModelFileError};
 use crate::predictor::{Features, Predictor};
@@ -37,30 +37,33 @@ fn failed(folder: &Path, message: String) -> ModelFileError {
     ModelFileError { path: folder.display().to_string(), message }
 }
 
+/// The deep network of a run folder: architecture, parameters, running values; `None` if the run's model is another one.
+pub fn run_network(folder: &Path) -> Result<Option<(Architecture, Vec<f32>, Vec<f32>)>, ModelFileError> {
+    let (file, predictor) = ModelFile::read(folder)?;
+    Ok(whole(predictor, file.recipe.intercept != Intercept::None))
+}
+
+/// A deep network with its last layer.
+pub(crate) fn whole(predictor: Predictor, bias: bool) -> Option<(Architecture, Vec<f32>, Vec<f32>)> {
+    let Predictor { model, features: Features::Layers(layers) } = predictor else { return None };
+    let parameters = layers.join(&model, bias);
+    let mut architecture = layers.architecture;
+    architecture.layers.push(Layer::Dense { units: model.outputs, bias });
+    Some((architecture, parameters, layers.buffers))
+}
+
 /// The deep network of the run in `folder` as a start for `loaded`: parameters and running values of `architecture`.
 pub fn warm_start_deep(
     folder: &Path,
     loaded: &Loaded,
     architecture: &Architecture,
 ) -> Result<(Vec<f32>, Vec<f32>), ModelFileError> {
-    let Predictor { model, features: Features::Layers(layers) } = fitting(folder, loaded)? else {
-        return Err(failed(folder, "the run's model is no deep network".into()));
-    };
-    let (last, before) = (architecture.layers.last(), architecture.layers.len().saturating_sub(1));
-    let bias = match last {
-        Some(Layer::Dense { units, bias })
-            if *units == model.outputs && layers.architecture.layers == architecture.layers[..before] =>
-        {
-            *bias
-        }
-        _ => return Err(failed(folder, "the run's network has other layers than the one asked for".into())),
-    };
-    let mut parameters = layers.parameters;
-    parameters.extend(model.weights.iter().map(|&value| value as f32));
-    if bias {
-        parameters.extend(model.intercepts.iter().map(|&value| value as f32));
+    let bias = loaded.recipe.intercept != Intercept::None;
+    match whole(fitting(folder, loaded)?, bias) {
+        Some((other, parameters, buffers)) if other.layers == architecture.layers => Ok((parameters, buffers)),
+        Some(_) => Err(failed(folder, "the run's network has other layers than the one asked for".into())),
+        None => Err(failed(folder, "the run's model is no deep network".into())),
     }
-    Ok((parameters, layers.buffers))
 }
 
 /// The model of the run in `folder`, if it fits.

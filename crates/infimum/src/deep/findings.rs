@@ -30,6 +30,7 @@ impl Findings {
                 "the objective over all training rows is evaluated in double precision, not proven: the checker encloses no such layers"
             }
         };
+        let mut estimated_first = None;
         let mut proven = Vec::new();
         if let Some(head) = &fit.head {
             let (upper, lower) = (head.fit.outcome.upper, head.fit.outcome.lower);
@@ -44,6 +45,12 @@ impl Findings {
                 "the last layer given its features is optimal to {gap:.1e}; {change} [block: head/features.npz]"
             ));
         }
+        if let Some(given) = fit.given.filter(|given| given.is_finite()) {
+            let total = fit.loaded.problem.data.total_weight;
+            let mean = given / total;
+            estimated_first =
+                Some(format!("the network as it was given has the mean objective {mean:.9e} (evaluated)"));
+        }
         let gap = relative_gap(fit.upper, fit.lower);
         let unknown = if fit.ending_is(Ending::Optimal) {
             Vec::new()
@@ -56,7 +63,7 @@ impl Findings {
         Findings {
             incumbent: incumbent.into(),
             proven,
-            estimated: fit.estimates.lines(),
+            estimated: estimated_first.into_iter().chain(fit.estimates.lines()).collect(),
             unknown,
             next: next(fit, gap),
         }

@@ -82,6 +82,8 @@ pub struct DeepFit {
     message: String,
     gap: f64,
     abs_gap: f64,
+    /// Of an audit: the objective of the network as it was given.
+    pub(super) given: Option<f64>,
 }
 
 /// Relative room of a proven objective: enclosures and sums in another order lie within it.
@@ -110,15 +112,7 @@ fn fit(
     let problem = &loaded.problem;
     let architecture = &options.architecture;
     let refuse = |message: String| Error::Deep(TrainingError::Options(message));
-    let network = Network::new(architecture).map_err(refuse)?;
-    if (network.inputs(), network.outputs()) != (problem.data.columns(), problem.outputs()) {
-        let (columns, outputs) = (problem.data.columns(), problem.outputs());
-        let got = (network.inputs(), network.outputs());
-        return Err(refuse(format!(
-            "the data have {columns} columns and need {outputs} outputs, the network reads {} numbers and has {} outputs",
-            got.0, got.1
-        )));
-    }
+    let network = compiled(problem, architecture)?;
     let rows = Rows::new(problem, architecture);
     let reason = format!("{} parameters", network.parameter_count());
     monitor.report(Event::Solver { name: options.training.optimizer.name(), reason });
@@ -147,6 +141,58 @@ fn fit(
     let assessed = assess(&setup, options, &budget, trained, runs, ended, monitor)?;
     drop(rows);
     Ok(assessed.of(loaded))
+}
+
+/// Everything that is found out about a network that was trained elsewhere; nothing is trained, but the last layer is solved, and kept where it is better.
+pub fn audit(
+    loaded: Loaded,
+    options: &DeepOptions,
+    parameters: Vec<f32>,
+    buffers: Vec<f32>,
+    monitor: &dyn Monitor,
+) -> Result<DeepFit, Error> {
+    let budget = Budget::new(options.limit);
+    let network = compiled(&loaded.problem, &options.architecture)?;
+    if (parameters.len(), buffers.len()) != (network.parameter_count(), network.buffer_count()) {
+        let message = format!(
+            "the network has {} parameters and {} running values, got {} and {}",
+            network.parameter_count(),
+            network.buffer_count(),
+            parameters.len(),
+            buffers.len()
+        );
+        return Err(Error::Deep(TrainingError::Options(message)));
+    }
+    let rows = Rows::new(&loaded.problem, &options.architecture);
+    let reason = format!("nothing is trained, {} parameters", network.parameter_count());
+    monitor.report(Event::Solver { name: "audit", reason });
+    let (training, problem) = (&options.training, &loaded.problem);
+    let setup =
+        Setup { problem, rows: &rows, network: &network, options: training, time: None, checkpoint_every: None };
+    let value = evaluated(&network, &parameters, &buffers, problem);
+    let given = Parts { parameters, buffers, is_finite: value.is_finite() };
+    let ended = match value.is_finite() {
+        true => (Ending::Stalled, "the network is judged as it stands; nothing was trained".into()),
+        false => (Ending::NumericalTrouble, "the network's objective on these rows is not finite".into()),
+    };
+    let mut assessed = assess(&setup, options, &budget, given, Vec::new(), ended, monitor)?;
+    assessed.given = Some(value);
+    drop(rows);
+    Ok(assessed.of(loaded))
+}
+
+/// The network, if it is one for this problem.
+fn compiled(problem: &Problem, architecture: &Architecture) -> Result<Network, Error> {
+    let refuse = |message: String| Error::Deep(TrainingError::Options(message));
+    let network = Network::new(architecture).map_err(refuse)?;
+    let (needed, got) = ((problem.data.columns(), problem.outputs()), (network.inputs(), network.outputs()));
+    if needed != got {
+        return Err(refuse(format!(
+            "the data have {} columns and need {} outputs, the network reads {} numbers and has {} outputs",
+            needed.0, needed.1, got.0, got.1
+        )));
+    }
+    Ok(network)
 }
 
 /// A network as it stands.
@@ -214,6 +260,7 @@ fn assess(
         head_model,
         ended: (ending, message),
         gaps: (options.gap, abs_gap),
+        given: None,
     })
 }
 
@@ -232,6 +279,7 @@ struct Assessed {
     head_model: Model,
     ended: (Ending, String),
     gaps: (f64, f64),
+    given: Option<f64>,
 }
 
 impl Assessed {
@@ -254,6 +302,7 @@ impl Assessed {
             message: self.ended.1,
             gap: self.gaps.0,
             abs_gap: self.gaps.1,
+            given: self.given,
         }
     }
 }
@@ -385,6 +434,10 @@ impl Trained for DeepFit {
 
     fn ending(&self) -> (Ending, &str) {
         (self.ending, &self.message)
+    }
+
+    fn command(&self) -> &'static str {
+        if self.given.is_some() { "audit" } else { "fit" }
     }
 
     fn rung(&self) -> u8 {

@@ -1,8 +1,8 @@
 //! Deep networks in words, and what can be promised of them.
 
 use infimum_data::DataError;
-use infimum_problem::Problem;
 use infimum_problem::deep::{Architecture, Layer, parameters, shapes};
+use infimum_problem::{Intercept, Problem};
 
 /// The layers from input to output, and how many parameters they have.
 pub fn words_of(architecture: &Architecture) -> String {
@@ -57,4 +57,13 @@ pub fn deep_promise(problem: &Problem, architecture: &Architecture) -> String {
         "for these layers only weak bounds are known: expect one near 0"
     };
     format!("{rung}; {expected}")
+}
+
+/// What the recipe calls the output bias of a network: penalised like every parameter, or none.
+pub fn deep_intercept(architecture: &Architecture) -> Intercept {
+    let last = architecture.layers.iter().rev().find_map(|layer| match layer {
+        Layer::Dense { bias, .. } => Some(*bias),
+        _ => None,
+    });
+    if last == Some(true) { Intercept::Penalized } else { Intercept::None }
 }

@@ -1,0 +1,124 @@
+//! `infimum audit`: what is proven, estimated and unknown about a network that was trained elsewhere.
+
+use std::path::Path;
+
+use infimum::{
+    DeepArchitecture, DeepOptions, ImportError, Imported, Intercept, Loaded, Request, audit, deep_intercept, import,
+    import_safetensors, read_architecture, run_network,
+};
+use serde_json::json;
+
+use crate::arguments::FitArguments;
+use crate::failure::Failure;
+use crate::fit::{Data, Run, reserve};
+
+/// A network and its numbers.
+struct Network {
+    architecture: DeepArchitecture,
+    parameters: Vec<f32>,
+    buffers: Vec<f32>,
+}
+
+pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure> {
+    let nets = &arguments.nets;
+    let idle = nets.first().filter(|&option| option != "--net").or(arguments.training.first());
+    if let Some(option) = idle {
+        return Err(Failure::input(format!("{option} is for training; leave it out of `infimum audit`")));
+    }
+    arguments.refuse_linear_options().map_err(Failure::input)?;
+    let file = source(model, nets.net.as_deref())?;
+    let request = Request { intercept: Some(intercept(&file)?), ..arguments.request() };
+    let (run, Data { loaded, read }) = Run::prepare(arguments, request)?;
+    run.folder.begin()?;
+    let Network { architecture, parameters, buffers } = network(model, file, &loaded)?;
+    run.begin_deep(&loaded, &architecture);
+    let left = arguments.time_limit.map(|limit| {
+        let spent = std::time::Duration::from_secs_f64(run.seconds());
+        limit.saturating_sub(spent).saturating_sub(reserve(&loaded).min(limit / 2))
+    });
+    let options = DeepOptions {
+        architecture,
+        training: arguments.training.options(arguments.read.seed, true),
+        gap: arguments.gap,
+        abs_gap: arguments.abs_gap,
+        threads: run.threads,
+        limit: left,
+        restarts: 1,
+        resume: None,
+        start: None,
+        checkpoint_every: arguments.training.checkpoint_every(),
+        folder: run.folder.path.join(infimum::HEAD),
+    };
+    let fitted = audit(loaded, &options, parameters, buffers, &run.log).map_err(Failure::input)?;
+    let network = json!({
+        "architecture": fitted.architecture, "parameters": fitted.parameters.len(), "evaluation": fitted.evaluation,
+        "model": model.display().to_string(), "estimates": fitted.estimates,
+    });
+    run.finish(fitted, read, None, Some(network))
+}
+
+/// What the model is read from.
+enum File {
+    /// A network that a file describes whole.
+    Whole(Network),
+    /// Tensors, and the file of their layers.
+    Tensors(Vec<u8>, String),
+}
+
+fn source(model: &Path, net: Option<&Path>) -> Result<File, Failure> {
+    let name = model.display();
+    if model.is_dir() {
+        let read = run_network(model).map_err(Failure::input)?;
+        let (architecture, parameters, buffers) =
+            read.ok_or_else(|| Failure::input(format!("{name}: the run's model is no deep network")))?;
+        return Ok(File::Whole(Network { architecture, parameters, buffers }));
+    }
+    let bytes = std::fs::read(model).map_err(|error| {
+        Failure::input(format!(
+            "{name}: cannot be read: {error}; expected an ONNX or safetensors file, or a run folder"
+        ))
+    })?;
+    let is_tensors = model.extension().is_some_and(|extension| extension == "safetensors");
+    match (is_tensors, net) {
+        (true, Some(net)) => Ok(File::Tensors(bytes, net.display().to_string())),
+        (true, None) => {
+            Err(Failure::input(format!("{name}: tensors have no layers; describe them with --net NET.toml")))
+        }
+        (false, Some(_)) => Err(Failure::input(format!("{name}: an ONNX file describes its layers; leave --net out"))),
+        (false, None) => {
+            let Imported { architecture, parameters, buffers, .. } = import(&bytes).map_err(|error| {
+                let hint = match &error {
+                    ImportError::Unsupported { .. } => {
+                        "; nothing can be proven of it beyond what equal rows prove of every model (`infimum fit` of any network prints that)"
+                    }
+                    _ => "",
+                };
+                Failure::input(format!("{name}: {error}{hint}"))
+            })?;
+            Ok(File::Whole(Network { architecture, parameters, buffers }))
+        }
+    }
+}
+
+/// Whether the last layer has biases, which is part of the problem.
+fn intercept(file: &File) -> Result<Intercept, Failure> {
+    match file {
+        File::Whole(network) => Ok(deep_intercept(&network.architecture)),
+        File::Tensors(_, net) => {
+            let has_bias = infimum::has_output_bias(net).map_err(Failure::input)?;
+            Ok(if has_bias { Intercept::Penalized } else { Intercept::None })
+        }
+    }
+}
+
+fn network(model: &Path, file: File, loaded: &Loaded) -> Result<Network, Failure> {
+    match file {
+        File::Whole(network) => Ok(network),
+        File::Tensors(bytes, net) => {
+            let (architecture, _) = read_architecture(&net, loaded.problem.data.columns()).map_err(Failure::input)?;
+            let (parameters, buffers) = import_safetensors(&bytes, &architecture)
+                .map_err(|error| Failure::input(format!("{}: {error}", model.display())))?;
+            Ok(Network { architecture, parameters, buffers })
+        }
+    }
+}
