@@ -1,6 +1,6 @@
 //! The plane of the zero network's α, by the first-order method: what there is at once, and for many rows and columns all there is.
 
-use infimum_relu::relaxation::{Multipliers, Relaxation};
+use infimum_relu::relaxation::Relaxation;
 
 use super::plane::{Proven, plane};
 
@@ -45,5 +45,5 @@ pub(super) fn plane_of_zero(relaxation: &Relaxation, deep: bool, stop: &(dyn Fn(
             negative.for_each(|(p, _)| slopes[p * outputs + k] = slope);
         }
     }
-    plane(relaxation, &alpha, &slopes, &multipliers as &[Multipliers])
+    plane(relaxation, &alpha, &slopes, &multipliers)
 }

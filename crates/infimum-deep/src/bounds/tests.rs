@@ -36,7 +36,8 @@ fn problem(loss: Loss, rows: usize, columns: usize, bias: bool, lambda: f64, ran
         classes: (0..rows).map(|i| (i % count) as u32).collect(),
     };
     let target = match loss {
-        Loss::Softmax => class(3),
+        // Of several outputs one is of coupled losses, one of separate ones.
+        Loss::Softmax | Loss::SquaredHinge => class(3),
         _ if loss.is_margin() => class(2),
         Loss::Poisson => Target::Real((0..rows).map(|i| (i % 4) as f64).collect()),
         _ => Target::Real((0..rows).map(|_| 1.5 * random.normal()).collect()),
@@ -185,11 +186,14 @@ fn equal_rows_bound_every_architecture() {
         let mut values = vec![0.0; 6];
         for pair in 0..6 {
             let mut best = (f64::INFINITY, 0.0);
-            for step in -4000..=4000 {
-                values[pair] = f64::from(step) * 1e-3;
-                let value = at(&values);
-                if value < best.0 {
-                    best = (value, values[pair]);
+            for size in [1e-3, 1e-6] {
+                let middle = best.1;
+                for step in -4000..=4000 {
+                    values[pair] = middle + f64::from(step) * size;
+                    let value = at(&values);
+                    if value < best.0 {
+                        best = (value, values[pair]);
+                    }
                 }
             }
             values[pair] = best.1;
