@@ -219,12 +219,18 @@ fn networks_of_norm_one_gain_at_most_what_the_planes_say() {
             let mut nearest = 0.0f64;
             for _ in 0..4000 {
                 let sizes: Vec<usize> = [3].into_iter().chain(hidden.iter().copied()).chain([1]).collect();
-                // Few units: sums of many are far from the extreme points.
+                // Every other network is a chain of single units: sums of many are far from the extreme points.
+                let single = random.uniform() < 0.5;
                 let weights: Vec<Vec<f64>> = sizes
                     .windows(2)
-                    .map(|pair| {
-                        let mut w: Vec<f64> =
-                            (0..pair[0] * pair[1]).map(|_| random.normal() * random.uniform().powi(6)).collect();
+                    .enumerate()
+                    .map(|(layer, pair)| {
+                        let mut w: Vec<f64> = (0..pair[0] * pair[1]).map(|_| random.normal()).collect();
+                        if single {
+                            let kept = if layer == 0 { pair[0] } else { 1 };
+                            w[kept..].fill(0.0);
+                            w[0] = if layer == 0 { w[0] } else { w[0].abs() };
+                        }
                         let norm = w.iter().map(|w| w * w).sum::<f64>().sqrt();
                         w.iter_mut().for_each(|w| *w /= norm);
                         w
@@ -243,7 +249,7 @@ fn networks_of_norm_one_gain_at_most_what_the_planes_say() {
                 }
                 nearest = nearest.max(sum.abs());
             }
-            assert!(nearest <= most && nearest > 0.2 * most, "{layers}: {nearest} {most}");
+            assert!(nearest <= most && nearest > 0.1 * most, "{layers}: {nearest} {most}");
         }
     }
 }
