@@ -1,5 +1,7 @@
 //! The lower bound: all theorems together at each S = ‖θ‖².
 
+use std::collections::BTreeMap;
+
 use infimum_problem::deep::{Architecture, DeepWitness};
 use infimum_problem::{Matrix, Problem, Target};
 use infimum_rigor::{Interval, Sum};
@@ -26,19 +28,13 @@ pub(super) fn lower(
     if problem.objective.lambda2 == 0.0 {
         return Ok(floor);
     }
-    let squares: Vec<f64> = (0..inputs.rows())
-        .map(|i| {
-            let mut sum = Sum::new();
-            inputs.row(i).for_each(|_, x| sum.add_product(x, x));
-            sum.enclose().upper.max(0.0)
-        })
-        .collect();
+    let groups = groups(problem, inputs);
     let lambda2 = problem.objective.lambda2;
     let product = |s: f64| chain.as_ref().map_or(f64::INFINITY, |chain| chain.product(s));
     let at = |s: f64| {
         let rho = product(s);
         let planes = falling.iter().map(|line| line.at(rho)).fold(floor, f64::max);
-        planes.max(by_norms(problem, &squares, reach.at(s)))
+        planes.max(by_norms(problem, &groups, reach.at(s)))
     };
     // Where ρ(S) is convex, a plane and the penalty are together concave, and least at an end.
     let within = |left: f64, right: f64| {
@@ -54,20 +50,51 @@ pub(super) fn lower(
     Ok(least_objective(lambda2, floor, at, within))
 }
 
+/// Rows that theorem 2 may treat as one: the largest `|x̂|²` among them stands for all.
+struct Group {
+    square: f64,
+    /// Σ c_i, rounded down.
+    weight: f64,
+    y: f64,
+}
+
+/// Groups of an octave of `|x̂|²`.
+const GROUPS: f64 = 64.0;
+
+/// The rows with their norms. The least loss over a ball does not increase with its radius, so a longer row may stand for shorter ones; with classes it does not depend on
+/// the target either, and rows with norms within about 0.5 % of each other are taken together: a bound is asked for at thousands of S.
+fn groups(problem: &Problem, inputs: &Matrix) -> Vec<Group> {
+    let square = |i: usize| {
+        let mut sum = Sum::new();
+        inputs.row(i).for_each(|_, x| sum.add_product(x, x));
+        sum.enclose().upper.max(0.0)
+    };
+    let weights = &problem.data.weights;
+    if let Target::Real(values) = &problem.data.target {
+        return (0..inputs.rows()).map(|i| Group { square: square(i), weight: weights[i], y: values[i] }).collect();
+    }
+    let mut found: BTreeMap<i64, (f64, Sum)> = BTreeMap::new();
+    for (i, &weight) in weights.iter().enumerate() {
+        let square = square(i);
+        let place = if square > 0.0 { (square.log2() * GROUPS).floor() as i64 } else { i64::MIN };
+        let (largest, sum) = found.entry(place).or_insert_with(|| (0.0, Sum::new()));
+        *largest = largest.max(square);
+        sum.add(weight);
+    }
+    let group = |(square, sum): (f64, Sum)| Group { square, weight: sum.enclose().lower.max(0.0), y: 0.0 };
+    found.into_values().map(group).collect()
+}
+
 /// `Σ_i c_i min_{‖z‖ ≤ R_i} loss(y_i, z)` rounded down, R_i² = a|x̂_i|² + b (theorem 2).
-fn by_norms(problem: &Problem, squares: &[f64], (a, b): (f64, f64)) -> f64 {
+fn by_norms(problem: &Problem, groups: &[Group], (a, b): (f64, f64)) -> f64 {
     let (loss, outputs) = (problem.objective.loss, problem.outputs());
     let (a, b) = (Interval::point(a), Interval::point(b));
-    let parts = in_chunks(squares.len(), 16, |range| {
+    let parts = in_chunks(groups.len(), 16, |range| {
         let mut sum = Sum::new();
-        for i in range {
-            let square = (a * Interval::point(squares[i]) + b).upper;
+        for group in &groups[range] {
+            let square = (a * Interval::point(group.square) + b).upper;
             let radius = Interval::new(0.0, square).sqrt().upper;
-            let y = match &problem.data.target {
-                Target::Real(values) => values[i],
-                Target::Class { .. } => 0.0,
-            };
-            sum.add_product(problem.data.weights[i], least(loss, y, outputs, radius));
+            sum.add_product(group.weight, least(loss, group.y, outputs, radius));
         }
         sum
     });

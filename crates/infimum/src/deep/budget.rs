@@ -11,11 +11,11 @@ pub(super) struct Budget {
 }
 
 /// Share of the time that is left before training which training gets.
-const TRAINING: f64 = 0.75;
+const TRAINING: f64 = 0.7;
 /// Share of what is left after training which the head gets.
-const HEAD: f64 = 0.5;
+const HEAD: f64 = 0.6;
 /// Share of what is left after the head which the bound gets.
-const BOUND: f64 = 0.6;
+const BOUND: f64 = 0.5;
 /// Time for the head and for the bound where there is no limit.
 const USUAL: Duration = Duration::from_secs(60);
 

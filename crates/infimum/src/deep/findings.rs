@@ -41,9 +41,15 @@ impl Findings {
             } else {
                 "training had left it there".into()
             };
-            proven.push(format!(
-                "the last layer given its features is optimal to {gap:.1e}; {change} [block: head/features.npz]"
-            ));
+            let sentence = if gap <= 1e-2 {
+                format!("the last layer given its features is optimal to {gap:.1e}; {change}")
+            } else {
+                format!(
+                    "the last layer given its features could be at most {:.0} % lower (its solver had too little time); {change}",
+                    100.0 * gap
+                )
+            };
+            proven.push(format!("{sentence} [block: head/features.npz]"));
         }
         if let Some(given) = fit.given.filter(|given| given.is_finite()) {
             let total = fit.loaded.problem.data.total_weight;
