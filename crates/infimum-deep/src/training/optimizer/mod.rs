@@ -130,12 +130,12 @@ mod tests {
                 let options = TrainingOptions { optimizer, schedule, ..TrainingOptions::default() };
                 let mut parameters = vec![0.0f32; n];
                 let mut stepper = Stepper::new(&options, &all, &parameters, 0.0);
+                // Muon's steps have a length that the gradient does not shorten: averages of them come near only slowly.
+                let (largest, near) = if optimizer == Optimizer::Muon { (0.02, 0.2) } else { (0.01, 0.05) };
                 let steps = 3000;
                 for count in 1..=steps {
                     let mut gradient: Vec<f32> =
                         parameters.iter().zip(&curvature).map(|(t, h)| h * (t - 1.0)).collect();
-                    // Muon's steps have a length that the gradient does not shorten: averages of them come near only slowly.
-                    let (largest, near) = if optimizer == Optimizer::Muon { (0.02, 0.2) } else { (0.01, 0.05) };
                     let rate = largest * schedule.factor((count - 1) as f64 / steps as f64);
                     stepper.step(&mut parameters, &mut gradient, rate, count);
                 }
