@@ -42,7 +42,7 @@ def process(command, threads, limit):
     environment = os.environ | {f"{name}_NUM_THREADS": str(threads) for name in ("OMP", "MKL", "OPENBLAS")} | {"OMP_WAIT_POLICY": "PASSIVE"}
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         # `timeout` ends it; the usage of its waited-for child is counted as its own.
-        child = subprocess.Popen(["timeout", str(limit), *command], stdout=output, stderr=errors, env=environment)
+        child = subprocess.Popen(["timeout", "--foreground", str(limit), *command], stdout=output, stderr=errors, env=environment)
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0), errors.seek(0)
