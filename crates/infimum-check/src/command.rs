@@ -30,6 +30,11 @@ pub struct Options {
 /// The certificate's name in a run folder.
 const CERTIFICATE: &str = "certificate.safetensors";
 
+/// Folder in a run folder that holds the features of a deep network's last layer and their certificate, and the features' name.
+pub const HEAD: &str = "head";
+/// Name of the file of features in that folder.
+pub const FEATURES: &str = "features.npz";
+
 /// Folders in a run folder whose numbered folders hold a certificate each.
 pub const SERIES: [&str; 3] = ["path", "curve", "study"];
 
@@ -113,6 +118,15 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
             }
         }
     }
+    if refusal.is_none()
+        && let Some(checked) = check_head(&mut checker, &options.certificate)
+    {
+        match checked {
+            Ok(verdict) if options.quiet => drop(verdict),
+            Ok(verdict) => say(&format!("{HEAD}: {}", verdict.claim)),
+            Err(refused) => refusal = Some(refused),
+        }
+    }
     let (code, line) = match (&refusal, verdicts.as_slice()) {
         (Some(refusal), _) => (1, if options.json { refused(refusal) } else { format!("s NOT VERIFIED {refusal}") }),
         (None, [(_, verdict)]) => (0, if options.json { verdict.json().to_string() } else { verdict.line() }),
@@ -125,6 +139,14 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
         }
         _ => code,
     }
+}
+
+/// Checks the certificate about the last layer of a deep network against the features beside it, if the run has one. Its verdict is about them alone.
+fn check_head(checker: &mut Checker, run: &Path) -> Option<Result<Verdict, Refusal>> {
+    let folder = run.join(HEAD);
+    let bytes = std::fs::read(folder.join(CERTIFICATE)).ok()?;
+    let checked = checker.check(&bytes, &folder.join(FEATURES).display().to_string());
+    Some(checked.map_err(|refusal| Refusal { reason: format!("{HEAD}: {}", refusal.reason), ..refusal }))
 }
 
 /// The limit on memory, with the run folder or the certificate's for temporary files.

@@ -32,7 +32,7 @@ mod steps;
 mod upper;
 mod words;
 
-pub use command::{Options, SERIES, certificates, run};
+pub use command::{FEATURES, HEAD, Options, SERIES, certificates, run};
 pub use deep::{check_deep, check_deep_problem, deep_evaluation, deep_lower, deep_upper};
 pub use loading::{LoadingVerdict, check_loading, check_loading_problem};
 pub use relu::{check_relu, check_relu_problem};

@@ -663,6 +663,9 @@ impl FitArguments {
             }
             _ => return Ok(None),
         }
+        if let Some(option) = self.training.first() {
+            return Err(format!("{option}: threshold units have no gradient; leave it out"));
+        }
         let idle = [
             (self.l1.is_some(), "--l1"),
             (self.l2.is_some(), "--l2"),

@@ -29,7 +29,6 @@ pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure
     let file = source(model, nets.net.as_deref())?;
     let request = Request { intercept: Some(intercept(&file)?), ..arguments.request() };
     let (run, Data { loaded, read }) = Run::prepare(arguments, request)?;
-    run.folder.begin()?;
     let Network { architecture, parameters, buffers } = network(model, file, &loaded)?;
     run.begin_deep(&loaded, &architecture);
     let left = arguments.time_limit.map(|limit| {
@@ -47,7 +46,7 @@ pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure
         resume: None,
         start: None,
         checkpoint_every: arguments.training.checkpoint_every(),
-        folder: run.folder.path.join(infimum::HEAD),
+        folder: run.folder.path.join(infimum_check::HEAD),
     };
     let fitted = audit(loaded, &options, parameters, buffers, &run.log).map_err(Failure::input)?;
     let network = json!({

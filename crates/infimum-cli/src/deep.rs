@@ -20,7 +20,6 @@ pub(crate) fn run(arguments: &FitArguments, deep: &Deep) -> Result<i32, Failure>
     let bias = output_bias(deep)?;
     let request = Request { intercept: Some(bias), ..arguments.request() };
     let (run, Data { loaded, read }) = Run::prepare(arguments, request)?;
-    run.folder.begin()?;
     let architecture = architecture(deep, &loaded, training.is_scaled())?;
     let folder = arguments.selection.warm_start.as_deref();
     let start = folder.map(|folder| warm_start_deep(folder, &loaded, &architecture)).transpose();
@@ -41,9 +40,12 @@ pub(crate) fn run(arguments: &FitArguments, deep: &Deep) -> Result<i32, Failure>
         resume: resume.as_deref(),
         start: start.as_ref().map(|(parameters, buffers)| (parameters.as_slice(), buffers.as_slice())),
         checkpoint_every: training.checkpoint_every(),
-        folder: run.folder.path.join(infimum::HEAD),
+        folder: run.folder.path.join(infimum_check::HEAD),
     };
-    let mut save = |bytes: &[u8]| run.folder.write(CHECKPOINT, bytes).map_err(|failure| failure.message);
+    let mut save = |bytes: &[u8]| {
+        let written = run.folder.begin().and_then(|()| run.folder.write(CHECKPOINT, bytes));
+        written.map_err(|failure| failure.message)
+    };
     let fitted = fit_deep(loaded, &options, &run.log, &mut save).map_err(Failure::input)?;
     let best = fitted.runs.iter().map(|run| run.incumbent.value).fold(f64::INFINITY, f64::min);
     let runs: Vec<_> = (fitted.runs.iter())

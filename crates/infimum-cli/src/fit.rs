@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    DeepArchitecture, Ending, FEATURES, Findings, FitOptions, Format, HEAD, Loaded, Memory, ModelFile, Request, Start,
-    Strength, Task, Trained, deep_promise, fit_loaded, load, net_promise, onnx_of, relative_gap, warm_start, words_of,
+    DeepArchitecture, Ending, Findings, FitOptions, Format, Loaded, Memory, ModelFile, Request, Start, Strength, Task,
+    Trained, deep_promise, fit_loaded, load, net_promise, onnx_of, relative_gap, warm_start, words_of,
 };
-use infimum_check::{Checker, check_deep, check_relu};
+use infimum_check::{Checker, FEATURES, HEAD, check_deep, check_relu};
 use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
 

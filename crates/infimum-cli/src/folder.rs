@@ -7,8 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use infimum::HEAD;
-use infimum_check::SERIES;
+use infimum_check::{HEAD, SERIES};
 
 use crate::failure::{Failure, say};
 

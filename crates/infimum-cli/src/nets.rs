@@ -94,10 +94,7 @@ impl NetArguments {
     /// The deep network asked for; `None` if it is a two-layer ReLU network, one of threshold units or none.
     pub(crate) fn deep(&self, training: &TrainingArguments) -> Result<Option<Deep>, String> {
         let function = match self.activation.as_deref() {
-            Some("threshold") => match training.first() {
-                Some(option) => return Err(format!("{option}: threshold units have no gradient; leave it out")),
-                None => return Ok(None),
-            },
+            Some("threshold") => return Ok(None),
             None => Activation::Relu,
             Some(name) => Activation::from_name(name).ok_or_else(|| {
                 let names: Vec<&str> = Activation::ALL.iter().map(|function| function.name()).collect();

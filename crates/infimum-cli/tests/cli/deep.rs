@@ -25,6 +25,14 @@ fn a_network_is_trained_certified_and_predicts() {
     assert!(log.contains("deep network") || log.contains("layers"), "{log}");
     sandbox.good("predict run builtin:iris --what all -o predicted.csv");
     assert_eq!(sandbox.read("predicted.csv").lines().count(), 151);
+    // The run's ONNX file is audited: the same network, the same objective.
+    let audited = sandbox.good("audit run/model.onnx --data builtin:iris --l2 1e-2 --json --out audited").stdout;
+    let audited: Value = serde_json::from_str(&audited).unwrap();
+    assert_eq!((&audited["command"], &audited["certified"]), (&"audit".into(), &true.into()), "{audited:#}");
+    let difference = (number(&audited, "upper") - number(&result, "upper")).abs();
+    assert!(difference < 1e-5 * number(&result, "upper"), "{difference}");
+    sandbox.refused("audit run/model.json --data builtin:iris", &["not an ONNX file"]);
+    sandbox.refused("audit run/model.onnx --data builtin:wine", &["4 numbers"]);
     // The last layer's own certificate.
     sandbox.good("check run/head/certificate.safetensors --data run/head/features.npz");
 }
@@ -59,7 +67,7 @@ fn every_function_optimizer_and_schedule_lowers_the_objective() {
         // ln 3 is what a constant reaches.
         assert!(number(&result, "upper") < 0.6, "{function} {options}: {result:#}");
     }
-    let result = sandbox.certified("builtin:friedman --hidden 16,8 --epochs 60 --l2 1e-4 --restarts 3", "run");
+    let result = sandbox.certified("builtin:friedman --hidden 16,8 --epochs 400 --l2 1e-4 --restarts 3", "run");
     assert_eq!(result["network"]["runs"].as_array().unwrap().len(), 3);
     assert!(result["train"]["r2"].as_f64().unwrap() > 0.5, "{result:#}");
 }

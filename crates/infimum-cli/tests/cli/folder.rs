@@ -7,7 +7,8 @@ use serde_json::Value;
 use crate::endings::started;
 use crate::sandbox::{BINARY, Sandbox, ran, two_classes};
 
-const FILES: [&str; 5] = ["certificate.safetensors", "log.jsonl", "model.json", "model.safetensors", "result.json"];
+const FILES: [&str; 6] =
+    ["certificate.safetensors", "log.jsonl", "model.json", "model.onnx", "model.safetensors", "result.json"];
 
 #[test]
 fn default_folders_are_new_ones() {

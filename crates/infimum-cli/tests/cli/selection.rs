@@ -41,7 +41,10 @@ fn a_path_leaves_a_checked_model_at_every_point() {
         let of = |name: &str| point[name].as_f64().unwrap_or_else(|| panic!("{name} in {point:#}"));
         assert!(of("lower") <= of("upper") && of("gap") <= 1e-6 && of("valid") > 0.0 && of("valid_error") > 0.0);
         let folder = format!("run/path/{number:03}");
-        assert_eq!(sandbox.names(&folder), ["certificate.safetensors", "model.json", "model.safetensors"]);
+        assert_eq!(
+            sandbox.names(&folder),
+            ["certificate.safetensors", "model.json", "model.onnx", "model.safetensors"]
+        );
         let checked = sandbox.good(&format!("check {folder} --quiet"));
         assert!(checked.stdout.starts_with("s VERIFIED lower="), "{checked:?}");
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use infimum_check::{check_deep_problem, deep_evaluation, deep_lower};
+use infimum_check::{HEAD, check_deep_problem, deep_evaluation, deep_lower};
 use infimum_data::Loaded;
 use infimum_deep::bounds;
 use infimum_deep::engine::Network;
@@ -19,7 +19,7 @@ use infimum_problem::{
 
 use super::budget::{Budget, Until};
 use super::findings::Findings;
-use super::head::{self, HEAD, Head};
+use super::head::{self, Head};
 use super::layers::{Layers, outputs_in_doubles};
 use crate::fit::{Error, FitOptions, Proof, ROOM};
 use crate::predictor::{Features, Predictor};

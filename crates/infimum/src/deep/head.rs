@@ -3,17 +3,12 @@
 use std::fs::File;
 use std::path::Path;
 
+use infimum_check::FEATURES;
 use infimum_data::{ArrayValues, Request, load, write_npz};
 use infimum_problem::{Loss, Monitor, Problem, Strength, Target, Task};
 
 use super::layers::Layers;
 use crate::fit::{Fit, FitOptions, fit_loaded};
-
-/// Folder of a run folder that holds features of the last layer and their certificate.
-pub const HEAD: &str = "head";
-
-/// Name of the file of features in that folder.
-pub const FEATURES: &str = "features.npz";
 
 /// A head with its proof, which is about the features alone.
 #[derive(Debug, Clone)]

@@ -9,6 +9,6 @@ mod words;
 
 pub use findings::Findings;
 pub use fit::{DeepFit, DeepOptions, audit, fit_deep};
-pub use head::{FEATURES, HEAD, Head};
+pub use head::Head;
 pub use layers::{Layers, standard_scaling};
 pub use words::{deep_intercept, deep_promise, has_output_bias, words_of};
