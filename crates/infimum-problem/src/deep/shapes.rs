@@ -81,9 +81,9 @@ pub fn output_shape(layer: &Layer, input: &[usize]) -> Result<Vec<usize>, String
             &[positions] => vec![positions, *width],
             _ => return wrong(format!("expected values of shape [positions], got {input:?}")),
         },
-        Layer::Attention { heads, .. } => match input {
-            &[_, width] if *heads > 0 && width % heads == 0 => input.to_vec(),
-            &[_, width] => return wrong(format!("{heads} heads do not divide a width of {width}")),
+        Layer::Attention { heads, .. } => match *input {
+            [_, width] if *heads > 0 && width % heads == 0 => input.to_vec(),
+            [_, width] => return wrong(format!("{heads} heads do not divide a width of {width}")),
             _ => return wrong(format!("expected values of shape [positions, width], got {input:?}")),
         },
         Layer::Residual { body, shortcut } => {

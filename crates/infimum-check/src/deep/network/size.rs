@@ -95,7 +95,7 @@ mod tests {
         let mut matrix = Vec::new();
         for i in 0..64u32 {
             for (j, length) in lengths.iter().enumerate() {
-                let sign = if (i & (j as u32 + 1)).count_ones() % 2 == 0 { 1.0 } else { -1.0 };
+                let sign = if (i & (j as u32 + 1)).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
                 matrix.push(sign * length / 8.0);
             }
         }
