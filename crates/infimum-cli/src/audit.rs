@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use infimum::{
-    DeepArchitecture, DeepOptions, ImportError, Imported, Intercept, Loaded, Request, audit, deep_intercept, import,
+    DeepNetwork, DeepOptions, ImportError, Imported, Intercept, Loaded, Request, audit, deep_intercept, import,
     import_safetensors, read_architecture, run_network,
 };
 use serde_json::json;
@@ -11,13 +11,6 @@ use serde_json::json;
 use crate::arguments::FitArguments;
 use crate::failure::Failure;
 use crate::fit::{Data, Run, reserve};
-
-/// A network and its numbers.
-struct Network {
-    architecture: DeepArchitecture,
-    parameters: Vec<f32>,
-    buffers: Vec<f32>,
-}
 
 pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure> {
     let nets = &arguments.nets;
@@ -29,7 +22,7 @@ pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure
     let file = source(model, nets.net.as_deref())?;
     let request = Request { intercept: Some(intercept(&file)?), ..arguments.request() };
     let (run, Data { loaded, read }) = Run::prepare(arguments, request)?;
-    let Network { architecture, parameters, buffers } = network(model, file, &loaded)?;
+    let DeepNetwork { architecture, parameters, buffers } = network(model, file, &loaded)?;
     run.begin_deep(&loaded, &architecture);
     let left = arguments.time_limit.map(|limit| {
         let spent = std::time::Duration::from_secs_f64(run.seconds());
@@ -59,7 +52,7 @@ pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure
 /// What the model is read from.
 enum File {
     /// A network that a file describes whole.
-    Whole(Network),
+    Whole(DeepNetwork),
     /// Tensors, and the file of their layers.
     Tensors(Vec<u8>, String),
 }
@@ -68,9 +61,8 @@ fn source(model: &Path, net: Option<&Path>) -> Result<File, Failure> {
     let name = model.display();
     if model.is_dir() {
         let read = run_network(model).map_err(Failure::input)?;
-        let (architecture, parameters, buffers) =
-            read.ok_or_else(|| Failure::input(format!("{name}: the run's model is no deep network")))?;
-        return Ok(File::Whole(Network { architecture, parameters, buffers }));
+        let network = read.ok_or_else(|| Failure::input(format!("{name}: the run's model is no deep network")))?;
+        return Ok(File::Whole(network));
     }
     let bytes = std::fs::read(model).map_err(|error| {
         Failure::input(format!(
@@ -94,7 +86,7 @@ fn source(model: &Path, net: Option<&Path>) -> Result<File, Failure> {
                 };
                 Failure::input(format!("{name}: {error}{hint}"))
             })?;
-            Ok(File::Whole(Network { architecture, parameters, buffers }))
+            Ok(File::Whole(DeepNetwork { architecture, parameters, buffers }))
         }
     }
 }
@@ -110,14 +102,14 @@ fn intercept(file: &File) -> Result<Intercept, Failure> {
     }
 }
 
-fn network(model: &Path, file: File, loaded: &Loaded) -> Result<Network, Failure> {
+fn network(model: &Path, file: File, loaded: &Loaded) -> Result<DeepNetwork, Failure> {
     match file {
         File::Whole(network) => Ok(network),
         File::Tensors(bytes, net) => {
             let (architecture, _) = read_architecture(&net, loaded.problem.data.columns()).map_err(Failure::input)?;
             let (parameters, buffers) = import_safetensors(&bytes, &architecture)
                 .map_err(|error| Failure::input(format!("{}: {error}", model.display())))?;
-            Ok(Network { architecture, parameters, buffers })
+            Ok(DeepNetwork { architecture, parameters, buffers })
         }
     }
 }

@@ -88,8 +88,11 @@ fn common_outputs(instance: &Instance) -> Vec<f64> {
         for place in 0..points * outputs {
             // α is minus the slope: where its sum is positive the best output lies higher. The domains of some losses end a few roundings
             // inside their slopes.
-            let end = if sums[place] > ROUNDING * sizes[place] { &mut low } else { &mut high };
-            end[place] = middle[place];
+            if sums[place] > ROUNDING * sizes[place] {
+                low[place] = middle[place];
+            } else {
+                high[place] = middle[place];
+            }
         }
     }
     // At a kink the slopes of both sides have different signs, and the mixture that adds up to 0 is one of the kink's.

@@ -81,6 +81,7 @@ fn closing(ending: Ending, gap: f64) -> Closing {
         gap,
         wanted: 1e-4,
         proof: Proof::Checked,
+        report: Vec::new(),
         metrics: vec!["training    accuracy 0.975000 (120 rows)".into()],
         seconds: [0.1, 0.2, 0.03, 0.04],
         folder: Some("runs/one".into()),

@@ -32,8 +32,8 @@ mod warm_start;
 
 pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
 pub use deep::{
-    DeepFit, DeepOptions, Findings, Head, Layers, audit, deep_intercept, deep_promise, fit_deep, has_output_bias,
-    standard_scaling, words_of,
+    DeepFit, DeepNetwork, DeepOptions, Findings, Head, Layers, audit, deep_intercept, deep_promise, fit_deep,
+    has_output_bias, standard_scaling, words_of,
 };
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use formula::assignment;

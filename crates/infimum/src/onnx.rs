@@ -15,8 +15,8 @@ pub fn onnx_of(predictor: &Predictor, loss: Loss, labels: &[String]) -> Option<R
         Features::Kernel(_) => None,
         Features::Units(_) => predictor.net().map(|net| export_relu(&net, output)),
         Features::Layers(_) => {
-            let (architecture, parameters, buffers) = whole(predictor.clone(), true)?;
-            Some(export(&architecture, &parameters, &buffers, output))
+            let network = whole(predictor.clone(), true)?;
+            Some(export(&network.architecture, &network.parameters, &network.buffers, output))
         }
     }
 }

@@ -7,6 +7,7 @@ use infimum_data::Loaded;
 use infimum_problem::deep::{Architecture, Layer};
 use infimum_problem::{Certificate, Encoding, Intercept, Model, Recipe, ReluNet};
 
+use crate::deep::DeepNetwork;
 use crate::model_file::{ModelFile, ModelFileError};
 use crate::predictor::{Features, Predictor};
 
@@ -37,19 +38,19 @@ fn failed(folder: &Path, message: String) -> ModelFileError {
     ModelFileError { path: folder.display().to_string(), message }
 }
 
-/// The deep network of a run folder: architecture, parameters, running values; `None` if the run's model is another one.
-pub fn run_network(folder: &Path) -> Result<Option<(Architecture, Vec<f32>, Vec<f32>)>, ModelFileError> {
+/// The deep network of a run folder; `None` if the run's model is another one.
+pub fn run_network(folder: &Path) -> Result<Option<DeepNetwork>, ModelFileError> {
     let (file, predictor) = ModelFile::read(folder)?;
     Ok(whole(predictor, file.recipe.intercept != Intercept::None))
 }
 
 /// A deep network with its last layer.
-pub(crate) fn whole(predictor: Predictor, bias: bool) -> Option<(Architecture, Vec<f32>, Vec<f32>)> {
+pub(crate) fn whole(predictor: Predictor, bias: bool) -> Option<DeepNetwork> {
     let Predictor { model, features: Features::Layers(layers) } = predictor else { return None };
     let parameters = layers.join(&model, bias);
     let mut architecture = layers.architecture;
     architecture.layers.push(Layer::Dense { units: model.outputs, bias });
-    Some((architecture, parameters, layers.buffers))
+    Some(DeepNetwork { architecture, parameters, buffers: layers.buffers })
 }
 
 /// The deep network of the run in `folder` as a start for `loaded`: parameters and running values of `architecture`.
@@ -60,7 +61,7 @@ pub fn warm_start_deep(
 ) -> Result<(Vec<f32>, Vec<f32>), ModelFileError> {
     let bias = loaded.recipe.intercept != Intercept::None;
     match whole(fitting(folder, loaded)?, bias) {
-        Some((other, parameters, buffers)) if other.layers == architecture.layers => Ok((parameters, buffers)),
+        Some(other) if other.architecture.layers == architecture.layers => Ok((other.parameters, other.buffers)),
         Some(_) => Err(failed(folder, "the run's network has other layers than the one asked for".into())),
         None => Err(failed(folder, "the run's model is no deep network".into())),
     }

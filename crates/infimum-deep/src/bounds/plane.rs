@@ -132,7 +132,7 @@ pub(super) fn proven(relaxation: &Relaxation, dual: Vec<f32>, outputs: Vec<[Outp
             lines.push(Line { value, slope: s * gain });
         }
     }
-    (!kept.is_empty()).then(|| Proven { plane: Plane { dual, scales: kept, outputs }, lines })
+    (!kept.is_empty()).then_some(Proven { plane: Plane { dual, scales: kept, outputs }, lines })
 }
 
 /// The largest s for which s·α is in the domain for sure.

@@ -104,14 +104,14 @@ impl<'a> Descent<'a> {
         let penalty = |parameters: &[f32], l2: f64| 0.5 * l2 * squares(parameters);
         let numbers = &mut self.numbers;
         numbers.running = (numbers.running.0 + loss, numbers.running.1 + 1);
-        if numbers.step % numbers.mark_every == 0 {
+        if numbers.step.is_multiple_of(numbers.mark_every) {
             let running = numbers.running.0 / numbers.running.1 as f64 + penalty(&self.parameters, self.l2);
             numbers.marks.push(Mark { step: numbers.step, progress, running });
             numbers.running = (0.0, 0);
             if numbers.marks.len() >= MOST_MARKS {
                 numbers.mark_every *= 2;
                 let every = numbers.mark_every;
-                numbers.marks.retain(|mark| mark.step % every == 0);
+                numbers.marks.retain(|mark| mark.step.is_multiple_of(every));
             }
         }
     }

@@ -131,6 +131,8 @@ struct Run<'a> {
     incumbent: Option<Incumbent>,
     pass: Pass<f32>,
     began: Instant,
+    /// Whether a rate is to be found first.
+    finds: bool,
     /// Seconds before this process.
     before: f64,
     unwritten: Option<String>,
@@ -187,13 +189,8 @@ impl<'a> Run<'a> {
         let incumbent = state.incumbent.take();
         let before = state.numbers.elapsed;
         let descent = Descent::new(batches, stepper, state, l2);
-        let mut run =
-            Run { setup, descent, incumbent, pass: Pass::new(), began: Instant::now(), before, unwritten: None };
-        if find {
-            let usual = options.optimizer.usual_rate();
-            run.descent.numbers.rate = finder::find(&mut run.descent, usual, &|| false);
-        }
-        Ok(run)
+        let (pass, began) = (Pass::new(), Instant::now());
+        Ok(Run { setup, descent, incumbent, pass, began, finds: find, before, unwritten: None })
     }
 
     fn seconds(&self) -> f64 {
@@ -216,6 +213,11 @@ impl<'a> Run<'a> {
         monitor: &dyn Monitor,
         save: &mut dyn FnMut(&[u8]) -> Result<(), String>,
     ) -> Result<TrainingOutcome, TrainingError> {
+        if self.finds {
+            let usual = self.setup.options.optimizer.usual_rate();
+            let rate = finder::find(&mut self.descent, usual, &|| monitor.stop().is_some());
+            monitor.report(Event::Note(format!("rate {rate:.2e}, by a range test")));
+        }
         let mut good = self.descent.state();
         let (mut saved, mut told) = (Instant::now(), Instant::now());
         let (mut stopped, mut diverged) = (None, false);
@@ -249,7 +251,7 @@ impl<'a> Run<'a> {
                 } else {
                     self.roll_back(&good, f64::NAN, monitor);
                 }
-            } else if self.descent.numbers.step % self.descent.batches.steps_of_epoch() == 0 {
+            } else if self.descent.numbers.step.is_multiple_of(self.descent.batches.steps_of_epoch()) {
                 good = self.descent.state();
             }
             if told.elapsed() >= ROW {

@@ -43,7 +43,7 @@ impl Layers {
     pub(super) fn role(&self, block: usize, entry: usize) -> Option<(usize, f64)> {
         match self.side(entry) {
             None => Some((0, if block == 0 { 1.0 } else { -1.0 })),
-            Some(side) => match (block % 2 == 0, (block < 2) == (side > 0.0)) {
+            Some(side) => match (block.is_multiple_of(2), (block < 2) == (side > 0.0)) {
                 (true, true) => Some((0, 1.0)),
                 (true, false) => Some((1, 1.0)),
                 (false, false) => Some((1, -1.0)),

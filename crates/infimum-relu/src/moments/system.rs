@@ -232,7 +232,7 @@ fn rows(
             let (coupling, pull) = model.stiffened(give, model.pull);
             (coupling, pull, model.force)
         });
-        let models: Vec<([[f64; 2]; 2], [f64; 2], [f64; 3])> = models.collect();
+        let models: Vec<_> = models.collect();
         if has_bias {
             border[last] += models.iter().map(|model| model.0[0][0]).sum::<f64>();
             pull[last] += models.iter().map(|model| model.1[0]).sum::<f64>();

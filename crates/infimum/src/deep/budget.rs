@@ -10,6 +10,8 @@ pub(super) struct Budget {
     end: Option<Instant>,
 }
 
+/// Share of the limit that is planned: steps do not end at once when they are told to.
+const USED: f64 = 0.94;
 /// Share of the time that is left before training which training gets.
 const TRAINING: f64 = 0.7;
 /// Share of what is left after training which the head gets.
@@ -22,7 +24,7 @@ const USUAL: Duration = Duration::from_secs(60);
 impl Budget {
     /// `limit` from now.
     pub(super) fn new(limit: Option<Duration>) -> Budget {
-        Budget { end: limit.map(|limit| Instant::now() + limit) }
+        Budget { end: limit.map(|limit| Instant::now() + limit.mul_f64(USED)) }
     }
 
     fn share(&self, share: f64) -> Option<Duration> {

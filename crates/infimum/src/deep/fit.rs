@@ -114,6 +114,7 @@ fn fit(
     let refuse = |message: String| Error::Deep(TrainingError::Options(message));
     let network = compiled(problem, architecture)?;
     let rows = Rows::new(problem, architecture);
+    readable(&network, &rows)?;
     let reason = format!("{} parameters", network.parameter_count());
     monitor.report(Event::Solver { name: options.training.optimizer.name(), reason });
     let setup = Setup {
@@ -133,6 +134,9 @@ fn fit(
         0 | 1 => vec![train(&setup, start, monitor, save)?],
         count => train_again(&setup, count, options.threads, monitor)?,
     };
+    if let Some(why) = runs.iter().find_map(|run| run.unwritten.as_ref()) {
+        monitor.report(Event::Note(format!("the last checkpoint could not be written: {why}")));
+    }
     let best = |a: &&TrainingOutcome, b: &&TrainingOutcome| a.incumbent.value.total_cmp(&b.incumbent.value);
     let Some(best) = runs.iter().min_by(best) else { return Err(refuse("--restarts 0: no run was asked for".into())) };
     let Incumbent { parameters, buffers, value } = best.incumbent.clone();
@@ -164,6 +168,7 @@ pub fn audit(
         return Err(Error::Deep(TrainingError::Options(message)));
     }
     let rows = Rows::new(&loaded.problem, &options.architecture);
+    readable(&network, &rows)?;
     let reason = format!("nothing is trained, {} parameters", network.parameter_count());
     monitor.report(Event::Solver { name: "audit", reason });
     let (training, problem) = (&options.training, &loaded.problem);
@@ -193,6 +198,15 @@ fn compiled(problem: &Problem, architecture: &Architecture) -> Result<Network, E
         )));
     }
     Ok(network)
+}
+
+/// An error if an embedding has no row for a number of the data.
+fn readable(network: &Network, rows: &Rows) -> Result<(), Error> {
+    network.check_inputs(rows.inputs(0, rows.len())).map_err(|why| {
+        Error::Deep(TrainingError::Options(format!(
+            "{why} (an embedding reads the columns as they are: --scaling none)"
+        )))
+    })
 }
 
 /// A network as it stands.

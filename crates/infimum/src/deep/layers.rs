@@ -16,6 +16,17 @@ pub struct Layers {
     pub buffers: Vec<f32>,
 }
 
+/// A network with its numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeepNetwork {
+    /// Its layers.
+    pub architecture: Architecture,
+    /// Its parameters.
+    pub parameters: Vec<f32>,
+    /// Its running values.
+    pub buffers: Vec<f32>,
+}
+
 impl Layers {
     /// Takes the last layer off: what is left, and that layer as a linear model. The last layer is to be dense and to read one list of numbers.
     pub fn split(architecture: &Architecture, values: &[f32], buffers: &[f32]) -> Result<(Layers, Model), String> {

@@ -10,5 +10,5 @@ mod words;
 pub use findings::Findings;
 pub use fit::{DeepFit, DeepOptions, audit, fit_deep};
 pub use head::Head;
-pub use layers::{Layers, standard_scaling};
+pub use layers::{DeepNetwork, Layers, standard_scaling};
 pub use words::{deep_intercept, deep_promise, has_output_bias, words_of};
