@@ -174,6 +174,20 @@ pub(crate) fn same_problem(loaded: &Loaded, sha256: &str) -> Result<(), Refusal>
     refuse(Step::Problem, reason)
 }
 
+/// The steps from `data` on for certificates whose rows are kept in memory: reads the data by the recipe, compares the problem, and lets `check` do the rest. Whatever names
+/// the data hold, claim and refusal are single lines.
+pub(crate) fn on_data(
+    recipe: &Recipe,
+    problem_sha256: &str,
+    data: &str,
+    check: impl FnOnce(&Loaded) -> Result<Verdict, Refusal>,
+) -> Result<Verdict, Refusal> {
+    let loaded = rebuild(data, recipe, None).map_err(|error| Refusal::new(Step::Data, error.to_string()))?;
+    let verdict = same_problem(&loaded, problem_sha256).and_then(|()| check(&loaded));
+    let verdict = verdict.map_err(|refusal| Refusal::new(refusal.step, refusal.reason))?;
+    Ok(Verdict { claim: one_line(&verdict.claim).into(), ..verdict })
+}
+
 fn verify_loaded(loaded: &Loaded, certificate: &Certificate) -> Result<Verdict, Refusal> {
     same_problem(loaded, &certificate.claim.problem_sha256)?;
     let mut verdict = check_problem(&loaded.problem, certificate)?;

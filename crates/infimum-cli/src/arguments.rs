@@ -9,10 +9,12 @@ use infimum::{
     Split, Strength, Task, parse_bytes,
 };
 
+use crate::audit::AuditArguments;
 use crate::decide::Asked;
 use crate::nets::{Deep, Net, NetArguments};
 use crate::selection::{Given, SelectionArguments};
 use crate::training::TrainingArguments;
+use crate::with_data::WithData;
 
 /// Share of the rows that curves and studies hold out.
 const USUAL_VALIDATION: f64 = 0.2;
@@ -86,73 +88,6 @@ pub(crate) struct ReadArguments {
     /// Seed of the split and of randomised solvers, an integer ≥ 0
     #[arg(long, default_value = "0", allow_hyphen_values = true, value_parser = seed)]
     pub(crate) seed: u64,
-}
-
-/// Options after the data that they are about.
-#[derive(Debug, Args)]
-pub(crate) struct WithData<T: Args> {
-    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz; Parquet if built with it), folder of MNIST's files, or builtin:NAME
-    data: String,
-    #[command(flatten)]
-    options: T,
-}
-
-/// Options that need to know their data.
-pub(crate) trait OfData: Args {
-    /// The options of how the data are read.
-    fn read(&mut self) -> &mut ReadArguments;
-}
-
-impl<T: OfData> WithData<T> {
-    /// The options, with their data.
-    pub(crate) fn options(mut self) -> T {
-        self.options.read().data = self.data;
-        self.options
-    }
-}
-
-impl OfData for ReadArguments {
-    fn read(&mut self) -> &mut ReadArguments {
-        self
-    }
-}
-
-impl OfData for FitArguments {
-    fn read(&mut self) -> &mut ReadArguments {
-        &mut self.read
-    }
-}
-
-impl OfData for CurveArguments {
-    fn read(&mut self) -> &mut ReadArguments {
-        &mut self.fit.read
-    }
-}
-
-impl OfData for StudyArguments {
-    fn read(&mut self) -> &mut ReadArguments {
-        &mut self.fit.read
-    }
-}
-
-/// Options of `infimum audit`.
-#[derive(Debug, Args)]
-pub(crate) struct AuditArguments {
-    /// ONNX file, safetensors file (its layers by --net), or run folder of a deep network
-    pub(crate) model: PathBuf,
-    /// Data file, folder of MNIST's files, or builtin:NAME
-    #[arg(long, value_name = "DATA")]
-    data: String,
-    #[command(flatten)]
-    fit: FitArguments,
-}
-
-impl AuditArguments {
-    /// The model and the options, with their data.
-    pub(crate) fn parts(mut self) -> (PathBuf, FitArguments) {
-        self.fit.read.data = self.data;
-        (self.model, self.fit)
-    }
 }
 
 #[derive(Debug, Args)]

@@ -1,16 +1,37 @@
 //! `infimum audit`: what is proven, estimated and unknown about a network that was trained elsewhere.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use clap::Args;
 use infimum::{
-    DeepNetwork, DeepOptions, ImportError, Imported, Intercept, Loaded, Request, audit, deep_intercept, import,
-    import_safetensors, read_architecture, run_network,
+    DeepNetwork, ImportError, Imported, Intercept, Loaded, Request, audit, deep_intercept, import, import_safetensors,
+    read_architecture, run_network,
 };
-use serde_json::json;
 
 use crate::arguments::FitArguments;
+use crate::deep;
 use crate::failure::Failure;
-use crate::fit::{Data, Run, reserve};
+use crate::fit::{Data, Run};
+
+/// Options of `infimum audit`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArguments {
+    /// ONNX file, safetensors file (its layers by --net), or run folder of a deep network
+    pub(crate) model: PathBuf,
+    /// Data file, folder of MNIST's files, or builtin:NAME
+    #[arg(long, value_name = "DATA")]
+    data: String,
+    #[command(flatten)]
+    fit: FitArguments,
+}
+
+impl AuditArguments {
+    /// The model and the options, with their data.
+    pub(crate) fn parts(mut self) -> (PathBuf, FitArguments) {
+        self.fit.read.data = self.data;
+        (self.model, self.fit)
+    }
+}
 
 pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure> {
     let nets = &arguments.nets;
@@ -24,28 +45,10 @@ pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure
     let (run, Data { loaded, read }) = Run::prepare(arguments, request)?;
     let DeepNetwork { architecture, parameters, buffers } = network(model, file, &loaded)?;
     run.begin_deep(&loaded, &architecture);
-    let left = arguments.time_limit.map(|limit| {
-        let spent = std::time::Duration::from_secs_f64(run.seconds());
-        limit.saturating_sub(spent).saturating_sub(reserve(&loaded).min(limit / 2))
-    });
-    let options = DeepOptions {
-        architecture,
-        training: arguments.training.options(arguments.read.seed, true),
-        gap: arguments.gap,
-        abs_gap: arguments.abs_gap,
-        threads: run.threads,
-        limit: left,
-        restarts: 1,
-        resume: None,
-        start: None,
-        checkpoint_every: arguments.training.checkpoint_every(),
-        folder: run.folder.path.join(infimum_check::HEAD),
-    };
+    let options = deep::options(&run, &loaded, architecture);
     let fitted = audit(loaded, &options, parameters, buffers, &run.log).map_err(Failure::input)?;
-    let network = json!({
-        "architecture": fitted.architecture, "parameters": fitted.parameters.len(), "evaluation": fitted.evaluation,
-        "model": model.display().to_string(), "estimates": fitted.estimates,
-    });
+    let mut network = deep::described(&fitted.found);
+    network["model"] = model.display().to_string().into();
     run.finish(fitted, read, None, Some(network))
 }
 

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use infimum::{
-    DeepArchitecture, DeepOptions, Intercept, Loaded, Request, fit_deep, read_architecture, standard_scaling,
-    warm_start_deep,
+    Assessment, DeepArchitecture, DeepOptions, Intercept, Loaded, Request, fit_deep, read_architecture,
+    standard_scaling, warm_start_deep,
 };
-use serde_json::json;
+use infimum_check::HEAD;
+use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
 use crate::failure::Failure;
-use crate::fit::{Data, Run, reserve};
+use crate::fit::{Data, Run};
 use crate::folder::CHECKPOINT;
 use crate::nets::{Deep, Shape};
 
@@ -25,42 +26,56 @@ pub(crate) fn run(arguments: &FitArguments, deep: &Deep) -> Result<i32, Failure>
     let start = folder.map(|folder| warm_start_deep(folder, &loaded, &architecture)).transpose();
     let start = start.map_err(|error| Failure::input(format!("--warm-start {error}")))?;
     run.begin_deep(&loaded, &architecture);
-    let left = arguments.time_limit.map(|limit| {
-        let spent = std::time::Duration::from_secs_f64(run.seconds());
-        limit.saturating_sub(spent).saturating_sub(reserve(&loaded).min(limit / 2))
-    });
     let options = DeepOptions {
-        architecture,
-        training: training.options(arguments.read.seed, arguments.time_limit.is_some()),
-        gap: arguments.gap,
-        abs_gap: arguments.abs_gap,
-        threads: run.threads,
-        limit: left,
         restarts: training.restarts(),
         resume: resume.as_deref(),
         start: start.as_ref().map(|(parameters, buffers)| (parameters.as_slice(), buffers.as_slice())),
-        checkpoint_every: training.checkpoint_every(),
-        folder: run.folder.path.join(infimum_check::HEAD),
+        ..options(&run, &loaded, architecture)
     };
     let mut save = |bytes: &[u8]| {
         let written = run.folder.begin().and_then(|()| run.folder.write(CHECKPOINT, bytes));
         written.map_err(|failure| failure.message)
     };
     let fitted = fit_deep(loaded, &options, &run.log, &mut save).map_err(Failure::input)?;
-    let best = fitted.runs.iter().map(|run| run.incumbent.value).fold(f64::INFINITY, f64::min);
-    let runs: Vec<_> = (fitted.runs.iter())
+    let (found, total) = (&fitted.found, fitted.loaded.problem.data.total_weight);
+    let best = found.runs.iter().map(|run| run.incumbent.value).fold(f64::INFINITY, f64::min);
+    let runs: Vec<_> = (found.runs.iter())
         .map(|run| {
             json!({
-                "value": run.incumbent.value / fitted.loaded.problem.data.total_weight, "steps": run.steps, "epochs": run.epochs,
-                "seconds": run.seconds, "rate": run.rate, "rollbacks": run.rollbacks, "best": run.incumbent.value == best,
+                "value": run.incumbent.value / total, "steps": run.steps, "epochs": run.epochs, "seconds": run.seconds,
+                "rate": run.rate, "rollbacks": run.rollbacks, "best": run.incumbent.value == best,
             })
         })
         .collect();
-    let network = json!({
-        "architecture": fitted.architecture, "parameters": fitted.parameters.len(), "options": options.training,
-        "evaluation": fitted.evaluation, "runs": runs, "estimates": fitted.estimates,
-    });
+    let mut network = described(found);
+    (network["options"], network["runs"]) = (json!(options.training), runs.into());
     run.finish(fitted, read, None, Some(network))
+}
+
+/// What a fit and an audit ask for alike.
+pub(crate) fn options<'a>(run: &Run, loaded: &Loaded, architecture: DeepArchitecture) -> DeepOptions<'a> {
+    let arguments = run.arguments;
+    DeepOptions {
+        architecture,
+        training: arguments.training.options(arguments.read.seed, arguments.time_limit.is_some()),
+        gap: arguments.gap,
+        abs_gap: arguments.abs_gap,
+        threads: run.threads,
+        limit: run.time_left(loaded),
+        restarts: 1,
+        resume: None,
+        start: None,
+        checkpoint_every: arguments.training.checkpoint_every(),
+        folder: run.folder.path.join(HEAD),
+    }
+}
+
+/// The network in `result.json`.
+pub(crate) fn described(found: &Assessment) -> Value {
+    json!({
+        "architecture": found.architecture, "parameters": found.parameters.len(), "evaluation": found.evaluation,
+        "estimates": found.estimates,
+    })
 }
 
 /// The checkpoint of a run folder, read before anything in that folder may be replaced.

@@ -203,6 +203,12 @@ impl<'a> Run<'a> {
         self.log.print(|out| print::header(out, &header));
     }
 
+    /// What is left of the time limit once the files are written.
+    pub(crate) fn time_left(&self, loaded: &Loaded) -> Option<Duration> {
+        let limit = self.arguments.time_limit?;
+        Some(limit.saturating_sub(self.start.elapsed()).saturating_sub(reserve(loaded).min(limit / 2)))
+    }
+
     /// Says if the file of `--log-json` is incomplete.
     pub(crate) fn warn_of_log_copy(&self) {
         if let (Some(path), Some(error)) = (&self.arguments.log_json, self.log.copy_error()) {
@@ -336,7 +342,11 @@ fn report(
         "no weights of this network, nor of dense and convolutional layers of other widths, have a mean objective below {lower:.6e} (gap {:.1} %)",
         100.0 * gap
     );
-    let mut lines = vec![("INCUMBENT", findings.incumbent.clone()), (word, bound)];
+    let incumbent = match is_proven {
+        true => findings.incumbent.clone(),
+        false => "the objective is evaluated; nothing about it is proven, for there is no certificate that the checker accepts".into(),
+    };
+    let mut lines = vec![("INCUMBENT", incumbent), (word, bound)];
     lines.extend(findings.proven.iter().map(|text| match head {
         Some(Proof::Refused(why)) => ("UNKNOWN", format!("{text} (NOT accepted by the checker: {why})")),
         Some(Proof::Checked) => ("PROVEN", text.clone()),
@@ -344,7 +354,12 @@ fn report(
     }));
     lines.extend(findings.estimated.iter().map(|text| ("ESTIMATED", text.clone())));
     lines.extend(findings.unknown.iter().map(|text| ("UNKNOWN", text.clone())));
-    lines.push(("NEXT", findings.next.clone()));
+    let next = if is_proven {
+        findings.next.clone()
+    } else {
+        "see to the certificate first: what is wrong is said below".into()
+    };
+    lines.push(("NEXT", next));
     lines
 }
 

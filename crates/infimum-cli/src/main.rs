@@ -24,6 +24,7 @@ mod selection;
 mod study;
 mod tools;
 mod training;
+mod with_data;
 
 use std::process::ExitCode;
 

@@ -26,11 +26,11 @@ pub fn is_of_layers(path: &str) -> Result<bool, DataError> {
     Ok(table.contains_key("layer"))
 }
 
-/// The last layer of the network in the TOML file `path`, which is to have layers.
-pub fn last_layer(path: &str) -> Result<Layer, DataError> {
+/// Whether the last dense layer of the network in the TOML file `path` has biases: part of the problem, which is needed before the data are read.
+pub fn has_output_bias(path: &str) -> Result<bool, DataError> {
     let text = Source::open(path)?.text()?;
-    let file = parse(&text).map_err(|message| DataError::input(path, message))?;
-    file.layer.last().cloned().ok_or_else(|| DataError::input(path, WITHOUT_LAYERS))
+    let File { layer: layers, .. } = parse(&text).map_err(|message| DataError::input(path, message))?;
+    Ok(Architecture { input: Vec::new(), scaling: Scaling::default(), layers }.has_output_bias())
 }
 
 fn parse(text: &str) -> Result<File, String> {

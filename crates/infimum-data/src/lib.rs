@@ -42,7 +42,7 @@ mod subset;
 mod tabular;
 mod variant;
 
-pub use architecture::{is_of_layers, last_layer, parse_architecture, read_architecture};
+pub use architecture::{has_output_bias, is_of_layers, parse_architecture, read_architecture};
 pub use builtin::builtin_names;
 pub use canonical::{Loaded, Request, Validation, ValidationTarget, load, rebuild};
 pub use describe::{Description, describe};

@@ -12,10 +12,9 @@
 use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
-use sha2::{Digest, Sha256};
 
 use crate::bytes::{Reader, Writer};
-use crate::certificate::tensor_of;
+use crate::certificate::{digest_of, tensor_of};
 use crate::loading_certificate::{claim_text, parse_claim};
 use crate::{
     Basis, BoundProof, CERTIFICATE_VERSION, CertificateError, ConeNode, Cones, Moments, ReluCertificate, ReluClaim,
@@ -23,13 +22,6 @@ use crate::{
 };
 
 const TENSORS: [&str; 5] = ["hidden", "hidden_biases", "output", "output_biases", "dual"];
-
-fn digest_of(claim: &[u8], arrays: &[Vec<u8>]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(claim);
-    arrays.iter().for_each(|bytes| hasher.update(bytes));
-    hasher.finalize().into()
-}
 
 impl ReluClaim {
     fn shapes(&self) -> [Vec<usize>; 5] {
@@ -55,7 +47,7 @@ impl ReluCertificate {
         let mut writer = Writer::default();
         self.witnesses.iter().for_each(|witness| write_witness(&mut writer, witness));
         arrays.push(writer.bytes);
-        let digest = digest_of(claim.as_bytes(), &arrays);
+        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
         let mut tensors = Vec::with_capacity(7);
         for ((name, shape), bytes) in TENSORS.into_iter().zip(self.claim.shapes()).zip(&arrays) {
             tensors.push((name, TensorView::new(Dtype::F64, shape, bytes).map_err(container)?));
@@ -83,7 +75,9 @@ impl ReluCertificate {
         }
         let length = tensors.tensor("witnesses").map_or(0, |view| view.data().len());
         arrays.push(tensor_of(&tensors, "witnesses", Dtype::U8, &[length])?.to_vec());
-        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(text.as_bytes(), &arrays) {
+        if tensor_of(&tensors, "digest", Dtype::U8, &[32])?
+            != digest_of(text.as_bytes(), arrays.iter().map(Vec::as_slice))
+        {
             return Err(CertificateError::Digest);
         }
         let malformed = || CertificateError::Container("tensor `witnesses` ends early or is malformed".into());

@@ -32,16 +32,17 @@ mod warm_start;
 
 pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
 pub use deep::{
-    DeepFit, DeepNetwork, DeepOptions, Findings, Head, Layers, audit, deep_intercept, deep_promise, fit_deep,
-    has_output_bias, standard_scaling, words_of,
+    Assessment, DeepFit, DeepNetwork, DeepOptions, Findings, Head, Layers, audit, deep_intercept, deep_promise,
+    fit_deep, standard_scaling, words_of,
 };
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use formula::assignment;
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
     Change, DataError, GenerateOptions, KnownTarget, Loaded, LoadedLoading, LoadingRequest, LoadingRows, Memory,
-    Prediction, Request, ValidationTarget, builtin_names, describe, generate, generator_names, is_of_layers, load,
-    load_rows, parse_bytes, read_architecture, read_for_prediction, reductions, smallest_share, subset_rows,
+    Prediction, Request, ValidationTarget, builtin_names, describe, generate, generator_names, has_output_bias,
+    is_of_layers, load, load_rows, parse_bytes, read_architecture, read_for_prediction, reductions, smallest_share,
+    subset_rows,
 };
 pub use infimum_deep::onnx::{ImportError, Imported, TensorsError, import, import_safetensors};
 pub use infimum_deep::training::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};

@@ -1,16 +1,15 @@
 //! The steps of a check of a certificate of rung 5.
 
-use infimum_data::rebuild;
 use infimum_problem::deep::{
-    Architecture, DeepCertificate, DeepWitness, Evaluation, Layer, ParameterKind, buffers, parameters, shapes,
+    Architecture, DeepCertificate, DeepWitness, Evaluation, ParameterKind, buffers, parameters, shapes,
 };
-use infimum_problem::{CERTIFICATE_VERSION, Ending, Intercept, Matrix, Problem, Row, one_line};
+use infimum_problem::{CERTIFICATE_VERSION, Ending, Intercept, Matrix, Problem, Row};
 
 use super::inputs::inputs;
 use super::lower::lower;
 use super::network::{evaluation, objective};
 use super::words;
-use crate::steps::{Asked, Refusal, Step, Verdict, domain_step, refuse, same_numbers, same_problem};
+use crate::steps::{Asked, Refusal, Step, Verdict, domain_step, on_data, refuse, same_numbers};
 
 /// An evaluated objective and the claimed one may differ by so much, relative.
 const TOLERANCE: f64 = 1e-6;
@@ -25,13 +24,10 @@ pub fn check_deep(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
 
 /// The steps from `data` on.
 pub(crate) fn check_with_data(certificate: &DeepCertificate, data: &str) -> Result<Verdict, Refusal> {
-    let claim = &certificate.claim;
-    let one_line_of = |refusal: Refusal| Refusal::new(refusal.step, refusal.reason);
-    let loaded = rebuild(data, &claim.recipe, None).map_err(|error| Refusal::new(Step::Data, error.to_string()))?;
-    same_problem(&loaded, &claim.problem_sha256).map_err(one_line_of)?;
-    let verdict = check_deep_problem(&loaded.problem, certificate).map_err(one_line_of)?;
-    let claim = one_line(&words::claim(&loaded, certificate, &verdict)).into();
-    Ok(Verdict { claim, ..verdict })
+    on_data(&certificate.claim.recipe, &certificate.claim.problem_sha256, data, |loaded| {
+        let verdict = check_deep_problem(&loaded.problem, certificate)?;
+        Ok(Verdict { claim: words::claim(loaded, certificate, &verdict), ..verdict })
+    })
 }
 
 /// Checks a certificate of rung 5 against a problem in memory: every step but `container` and `data`, and without the hash.
@@ -134,7 +130,7 @@ fn problem_step(problem: &Problem, architecture: &Architecture) -> Result<Matrix
     if last != problem.outputs() {
         return refuse(Step::Model, format!("the last layer makes {last} numbers, {} expected", problem.outputs()));
     }
-    let expected = if has_output_bias(architecture) { Intercept::Penalized } else { Intercept::None };
+    let expected = if architecture.has_output_bias() { Intercept::Penalized } else { Intercept::None };
     if objective.intercept != expected {
         let (expected, got) = (expected.name(), objective.intercept.name());
         return refuse(
@@ -150,15 +146,6 @@ fn problem_step(problem: &Problem, architecture: &Architecture) -> Result<Matrix
         Some(i) => refuse(Step::Problem, format!("row {} has after the scaling a value that is not finite", i + 1)),
         None => Ok(inputs),
     }
-}
-
-/// Whether the last dense layer has a bias; without a dense layer there is no output bias.
-fn has_output_bias(architecture: &Architecture) -> bool {
-    let bias = |layer: &Layer| match layer {
-        Layer::Dense { bias, .. } => Some(*bias),
-        _ => None,
-    };
-    architecture.layers.iter().rev().find_map(bias).unwrap_or(false)
 }
 
 /// Parameters and running values are as many as the architecture has, finite, and variances ≥ 0.

@@ -1,7 +1,6 @@
 //! The steps of a check of a certificate of rung 4.
 
-use infimum_data::rebuild;
-use infimum_problem::{CERTIFICATE_VERSION, Ending, HiddenBias, Intercept, Problem, ReluCertificate, one_line};
+use infimum_problem::{CERTIFICATE_VERSION, Ending, HiddenBias, Intercept, Problem, ReluCertificate};
 use infimum_rigor::Interval;
 
 use super::bound::bound_step;
@@ -9,7 +8,7 @@ use super::network::{model_step, upper};
 use super::points::Points;
 use super::words;
 use crate::lower::{UNBALANCED, balanced, conjugate, feasible, gains, total};
-use crate::steps::{Asked, Refusal, Step, Verdict, domain_step, refuse, same_numbers, same_problem, unread};
+use crate::steps::{Asked, Refusal, Step, Verdict, domain_step, on_data, refuse, same_numbers, unread};
 
 /// Checks the bytes of a certificate of rung 4 against a data file (or `builtin:NAME`): all steps. Whatever names the certificate and
 /// the data hold, claim and refusal are single lines.
@@ -21,13 +20,10 @@ pub fn check_relu(bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
 
 /// The steps from `data` on.
 pub(crate) fn check_with_data(certificate: &ReluCertificate, data: &str) -> Result<Verdict, Refusal> {
-    let claim = &certificate.claim;
-    let one_line_of = |refusal: Refusal| Refusal::new(refusal.step, refusal.reason);
-    let loaded = rebuild(data, &claim.recipe, None).map_err(|error| Refusal::new(Step::Data, error.to_string()))?;
-    same_problem(&loaded, &claim.problem_sha256).map_err(one_line_of)?;
-    let verdict = check_relu_problem(&loaded.problem, certificate).map_err(one_line_of)?;
-    let claim = one_line(&words::claim(&loaded, certificate, &verdict)).into();
-    Ok(Verdict { claim, ..verdict })
+    on_data(&certificate.claim.recipe, &certificate.claim.problem_sha256, data, |loaded| {
+        let verdict = check_relu_problem(&loaded.problem, certificate)?;
+        Ok(Verdict { claim: words::claim(loaded, certificate, &verdict), ..verdict })
+    })
 }
 
 /// Checks a certificate of rung 4 against a problem in memory: every step but `container` and `data`, and without the hash.

@@ -35,6 +35,16 @@ fn a_network_is_trained_certified_and_predicts() {
     sandbox.refused("audit run/model.onnx --data builtin:wine", &["4 numbers"]);
     // The last layer's own certificate.
     sandbox.good("check run/head/certificate.safetensors --data run/head/features.npz");
+    // `check` of the run verifies it too: features that are not those of the certificate are found.
+    let claims = sandbox.good("check run").stderr;
+    assert!(claims.lines().any(|line| line.starts_with("head: ")), "{claims}");
+    let mut features = std::fs::read(sandbox.path("run/head/features.npz")).unwrap();
+    let place = features.len() / 2;
+    features[place] ^= 0x10;
+    sandbox.file("run/head/features.npz", &features);
+    let refused = sandbox.run("check run --quiet");
+    assert_eq!(refused.code, Some(1), "{refused:?}");
+    assert!(refused.stdout.starts_with("s NOT VERIFIED") && refused.stdout.contains("head: "), "{refused:?}");
 }
 
 #[test]
@@ -97,6 +107,10 @@ fn layers_of_a_file_and_images() {
     assert!(result["valid"]["accuracy"].as_f64().unwrap() > 0.85, "{result:#}");
     sandbox.good("predict run builtin:digits --what probabilities -o p.csv");
     sandbox.refused("fit builtin:iris --net net.toml", &["[8, 8, 1]", "4 columns"]);
+    // What the report needs of a network is known before anything is trained.
+    sandbox
+        .file("bent.toml", "layer = [{ kind = \"dense\", units = 3 }, { kind = \"activation\", function = \"relu\" }]");
+    sandbox.refused("fit builtin:iris --net bent.toml --epochs 1000000", &["the last layer is to be dense"]);
 }
 
 /// Starts a command and kills it if it has not ended in time; whether it was killed.

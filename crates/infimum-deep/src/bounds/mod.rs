@@ -21,18 +21,12 @@ mod search;
 mod tests;
 
 use infimum_problem::deep::{Architecture, DeepWitness};
-use infimum_problem::{Matrix, Monitor, Problem, Row};
+use infimum_problem::{Matrix, Monitor, Problem};
 use infimum_relu::relaxation::Relaxation;
 
+use crate::training::scaled;
 use chain::Chain;
 use search::Search;
-
-/// Options of the search for a bound.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Options {
-    /// Threads.
-    pub threads: usize,
-}
 
 /// The best found.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,13 +40,8 @@ pub struct Bound {
 /// Share of the bound that planes and scales may cost to be left out of the certificate.
 const NEGLIGIBLE: f64 = 1e-4;
 
-/// The best bound until the monitor says stop. The error says what does not fit.
-pub fn bound(
-    problem: &Problem,
-    architecture: &Architecture,
-    options: &Options,
-    monitor: &dyn Monitor,
-) -> Result<Bound, String> {
+/// The best bound until the monitor says stop, with the threads of the current pool. The error says what does not fit.
+pub fn bound(problem: &Problem, architecture: &Architecture, monitor: &dyn Monitor) -> Result<Bound, String> {
     if matches!(problem.data.matrix, Matrix::Spilled(_)) {
         return Err("bounds of networks need rows in memory".into());
     }
@@ -60,19 +49,19 @@ pub fn bound(
     if architecture.columns() != Some(columns) {
         return Err(format!("the network reads {:?} columns, the data has {columns}", architecture.columns()));
     }
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(options.threads.max(1))
-        .build()
-        .map_err(|error| format!("{} threads cannot be started: {error}", options.threads))?;
-    Ok(pool.install(|| search(problem, architecture, monitor)))
+    Ok(search(problem, architecture, monitor))
 }
 
 fn search(problem: &Problem, architecture: &Architecture, monitor: &dyn Monitor) -> Bound {
     let chain = Chain::of(architecture);
     let lambda = problem.objective.lambda2;
     let constant = chain.is_some_and(|chain| chain.constant);
-    let dimension = problem.data.columns() + usize::from(constant);
-    let rows = (0..problem.data.rows()).map(|i| input(problem, architecture, i, constant));
+    let columns = problem.data.columns();
+    let dimension = columns + usize::from(constant);
+    let inputs = scaled(&problem.data.matrix, &architecture.scaling);
+    // What the first layer reads, with a 1 behind it where the chain has biases.
+    let row = |row: &[f32]| row.iter().map(|&x| f64::from(x)).chain(constant.then_some(1.0)).collect::<Vec<f64>>();
+    let rows = inputs.chunks_exact(columns).map(row);
     let relaxation = Relaxation::new(problem, dimension, rows);
     // Of an architecture that is no chain only what holds for every ρ counts, and then nothing else does.
     let chain = chain.filter(|_| lambda > 0.0);
@@ -95,16 +84,4 @@ fn search(problem: &Problem, architecture: &Architecture, monitor: &dyn Monitor)
     let lower = search.least().0;
     let planes = search.planes.into_iter().map(|proven| proven.plane).collect();
     Bound { witness: DeepWitness { planes }, lower }
-}
-
-/// What the first layer reads of row i, with a 1 behind it where the chain has biases.
-fn input(problem: &Problem, architecture: &Architecture, i: usize, constant: bool) -> Vec<f64> {
-    let columns = problem.data.columns();
-    let mut row = vec![0.0; columns];
-    match problem.data.matrix.row(i) {
-        Row::Dense(values) => row.copy_from_slice(values),
-        Row::Sparse(indices, values) => indices.iter().zip(values).for_each(|(&j, &x)| row[j as usize] = x),
-    }
-    let scaled = row.iter().enumerate().map(|(j, &x)| f64::from(architecture.scaling.apply(j, x)));
-    scaled.chain(constant.then_some(1.0)).collect()
 }

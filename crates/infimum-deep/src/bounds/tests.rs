@@ -9,23 +9,23 @@ use infimum_problem::{
     Target,
 };
 
-use super::{Bound, Options, bound};
+use super::{Bound, bound};
+use crate::random::{Stream, key, normal};
 
-/// SplitMix64.
-struct Random(u64);
+/// Numbers of one stream after the other.
+struct Random(Stream);
 
 impl Random {
+    fn new(seed: u64) -> Random {
+        Random(Stream::new(key(&[seed])))
+    }
+
     fn uniform(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+        self.0.unit()
     }
 
     fn normal(&mut self) -> f64 {
-        let (a, b) = (1.0 - self.uniform(), self.uniform());
-        (-2.0 * a.ln()).sqrt() * (std::f64::consts::TAU * b).cos()
+        normal(self.0.next(), 0)
     }
 }
 
@@ -59,10 +59,6 @@ fn problem(loss: Loss, rows: usize, columns: usize, bias: bool, lambda: f64, ran
             kernel: None,
         },
     }
-}
-
-fn options() -> Options {
-    Options { threads: 1 }
 }
 
 /// The objective of a chain without scaling, θ in the order of the layers, weights before biases.
@@ -126,7 +122,7 @@ fn checked(problem: &Problem, architecture: &Architecture, found: &Bound) -> f64
 
 #[test]
 fn no_network_is_below_the_bound_for_any_loss_depth_and_bias() {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for (case, loss) in Loss::ALL.into_iter().enumerate() {
         for (layers, hidden_bias, output_bias) in
             [(2, false, false), (3, false, false), (3, true, true), (4, true, false)]
@@ -143,7 +139,7 @@ fn no_network_is_below_the_bound_for_any_loss_depth_and_bias() {
                 hidden_bias,
                 output_bias,
             );
-            let found = bound(&problem, &architecture, &options(), &Silent).unwrap();
+            let found = bound(&problem, &architecture, &Silent).unwrap();
             let lower = checked(&problem, &architecture, &found);
             let upper = trained(&problem, &architecture, &mut random);
             let place = format!("{} {layers} {hidden_bias} {output_bias} λ {lambda}: {lower} {upper}", loss.name());
@@ -157,7 +153,7 @@ fn no_network_is_below_the_bound_for_any_loss_depth_and_bias() {
 /// Rows that come twice with different targets, of an architecture that no other theorem is about: the bound is the least loss of common outputs.
 #[test]
 fn equal_rows_bound_every_architecture() {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     for loss in Loss::ALL {
         let mut problem = problem(loss, 12, 2, false, 0.0, &mut random);
         if let Matrix::Dense(matrix) = &mut problem.data.matrix {
@@ -169,7 +165,7 @@ fn equal_rows_bound_every_architecture() {
         }
         let outputs = problem.outputs();
         let architecture = Architecture::dense(2, &[4], outputs, Activation::Tanh, false, false);
-        let found = bound(&problem, &architecture, &options(), &Silent).unwrap();
+        let found = bound(&problem, &architecture, &Silent).unwrap();
         assert!(found.lower > 0.0, "{}", loss.name());
         let lower = checked(&problem, &architecture, &found);
         // Each pair at the best of many outputs of one number each; of softmax, between the two classes.
@@ -206,12 +202,12 @@ fn equal_rows_bound_every_architecture() {
 /// The sums that planes bound, at random networks whose layers' norms have the product 1.
 #[test]
 fn networks_of_norm_one_gain_at_most_what_the_planes_say() {
-    let mut random = Random(3);
+    let mut random = Random::new(3);
     for layers in 2..=5 {
         let problem = problem(Loss::Squared, 20, 3, false, 0.3, &mut random);
         let hidden = vec![4; layers - 1];
         let architecture = Architecture::dense(3, &hidden, 1, Activation::Relu, false, false);
-        let found = bound(&problem, &architecture, &options(), &Silent).unwrap();
+        let found = bound(&problem, &architecture, &Silent).unwrap();
         assert!(!found.witness.planes.is_empty());
         let Matrix::Dense(matrix) = &problem.data.matrix else { unreachable!() };
         for plane in &found.witness.planes {
@@ -267,13 +263,13 @@ impl Monitor for Patience {
 
 #[test]
 fn whenever_it_is_stopped_there_is_a_valid_witness() {
-    let mut random = Random(4);
+    let mut random = Random::new(4);
     let problem = problem(Loss::Logistic, 25, 3, false, 0.2, &mut random);
     let architecture = Architecture::dense(3, &[4, 4], 1, Activation::Relu, false, false);
     let mut last = 0.0;
     for patience in [0, 1, 30, 100, 200, 10_000] {
         let monitor = Patience(AtomicU32::new(0), patience);
-        let found = bound(&problem, &architecture, &options(), &monitor).unwrap();
+        let found = bound(&problem, &architecture, &monitor).unwrap();
         let lower = checked(&problem, &architecture, &found);
         assert!(monitor.0.load(Ordering::Relaxed) <= patience + 10, "{patience}");
         assert!(found.lower >= last * 0.999, "{patience}: {} {last}", found.lower);

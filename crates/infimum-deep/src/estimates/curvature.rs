@@ -6,11 +6,10 @@ use infimum_problem::Monitor;
 use serde::Serialize;
 
 use super::lanczos::{Pair, extremes};
-use super::mean::Mean;
 use super::text::percent;
 use crate::engine::Pass;
 use crate::random::{Stream, key};
-use crate::training::{Setup, objective};
+use crate::training::{Mean, Setup, objective};
 
 /// Ends of the spectrum of the mean objective's Hessian.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -141,7 +140,7 @@ fn sample<'a>(
     most: usize,
 ) -> Result<(Mean<'a>, usize), String> {
     let few = LEAST_ROWS.min(order.len());
-    let mut mean = Mean::new(setup, buffers, &order[..few]);
+    let mut mean = Mean::new(setup, buffers, &order[..few], 0.0);
     // Two for each product, two products at the end, the line search.
     let gradients = |steps: usize| (2 * steps + 20) as f64;
     let limit = TIME.as_secs_f64();
@@ -168,7 +167,7 @@ fn sample<'a>(
             ));
         }
     }
-    Ok((if rows == few { mean } else { Mean::new(setup, buffers, &order[..rows]) }, steps))
+    Ok((if rows == few { mean } else { Mean::new(setup, buffers, &order[..rows], 0.0) }, steps))
 }
 
 /// The lowest of the mean objectives at steps of many lengths along ± the direction, evaluated over all rows.
@@ -186,10 +185,7 @@ fn escape(setup: &Setup, mean: &mut Mean, parameters: &[f32], buffers: &[f32], d
     }
     let there: Vec<f32> = moved(&theta, best.1, &direction.vector).iter().map(|&t| t as f32).collect();
     let mut pass = Pass::new();
-    let mut evaluate = |parameters: &[f32]| {
-        let (loss, lambda2) = (setup.problem.objective.loss, setup.problem.objective.lambda2);
-        objective(setup.network, &mut pass, parameters, buffers, setup.rows, loss, lambda2)
-    };
+    let mut evaluate = |parameters: &[f32]| objective(setup, &mut pass, parameters, buffers);
     let (before, after) = (evaluate(parameters), evaluate(&there));
     Escape { before, after, parameters: (before - after > LOWER * before.abs()).then_some(there) }
 }
@@ -298,7 +294,7 @@ pub(super) mod tests {
                 let (parameters, buffers) = setup.network.initial::<f32>(7);
                 let theta: Vec<f64> = parameters.iter().map(|&t| f64::from(t)).collect();
                 let all: Vec<u32> = (0..40).collect();
-                let hessian = explicit_hessian(&mut Mean::new(setup, &buffers, &all), &theta);
+                let hessian = explicit_hessian(&mut Mean::new(setup, &buffers, &all, 0.0), &theta);
                 let (mut values, _) = eigen(&hessian, theta.len());
                 values.sort_by(f64::total_cmp);
                 let found = curvature(setup, &parameters, &buffers, &Silent).unwrap();
@@ -363,7 +359,7 @@ pub(super) mod tests {
             buffers.iter_mut().enumerate().for_each(|(i, b)| *b += 0.1 * (i % 4) as f32);
             let theta: Vec<f64> = parameters.iter().map(|&t| f64::from(t)).collect();
             let which: Vec<u32> = (0..290).rev().collect();
-            let mut mean = Mean::new(setup, &buffers, &which);
+            let mut mean = Mean::new(setup, &buffers, &which, 0.0);
             let gradient = mean.gradient(&theta);
             for (i, slope) in gradient.iter().enumerate() {
                 let mut at = |by: f64| {

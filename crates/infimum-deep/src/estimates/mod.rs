@@ -6,7 +6,6 @@
 mod curvature;
 mod forecast;
 mod lanczos;
-mod mean;
 mod restarts;
 mod text;
 

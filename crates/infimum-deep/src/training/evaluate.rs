@@ -1,42 +1,32 @@
 //! The objective of a network over all rows.
 
-use infimum_problem::{Loss, Problem, Target};
-
-use super::rows::Rows;
-use crate::engine::{Mode, Network, Pass, Targets, loss_value};
+use super::train::Setup;
+use crate::engine::{Mode, Network, Pass, Real, loss_value};
 
 /// Rows that are evaluated at a time.
 const BLOCK: usize = 256;
 
-/// `Σ c_i loss(y_i, f(x_i)) + (λ2/2)‖θ‖²`, outputs in singles and sums in doubles: an evaluation, not a proof.
-pub fn objective(
-    network: &Network,
-    pass: &mut Pass<f32>,
-    parameters: &[f32],
-    buffers: &[f32],
-    rows: &Rows,
-    loss: Loss,
-    lambda2: f64,
-) -> f64 {
-    let mut sum = 0.0;
-    let mut first = 0;
+/// `Σ c_i loss(y_i, f(x_i)) + (λ2/2)‖θ‖²` as the network predicts, outputs in R and sums in doubles: an evaluation, not a proof.
+pub(crate) fn objective<R: Real>(setup: &Setup, pass: &mut Pass<R>, parameters: &[R], buffers: &[R]) -> f64 {
+    let Setup { problem, rows, network, .. } = *setup;
+    let (mut sum, mut first, mut inputs) = (0.0, 0, Vec::new());
     while first < rows.len() {
         let count = BLOCK.min(rows.len() - first);
-        network.forward(pass, parameters, buffers, rows.inputs(first, count), count, Mode::Prediction);
-        sum += loss_value(loss, pass.outputs(), rows.targets(first, count), rows.weights(first, count));
+        inputs.clear();
+        inputs.extend(rows.inputs(first, count).iter().map(|&x| R::from_f64(f64::from(x))));
+        network.forward(pass, parameters, buffers, &inputs, count, Mode::Prediction);
+        let (targets, weights) = (rows.targets(first, count), rows.weights(first, count));
+        sum += loss_value(problem.objective.loss, pass.outputs(), targets, weights);
         first += count;
     }
-    sum + 0.5 * lambda2 * squares(parameters)
+    let squares: f64 = parameters.iter().map(|t| t.to_f64() * t.to_f64()).sum();
+    sum + 0.5 * problem.objective.lambda2 * squares
 }
 
-/// `Σ c_i loss(y_i, z_i)` of outputs in double precision, rows × outputs.
-pub fn objective_of_outputs(problem: &Problem, outputs: &[f64]) -> f64 {
-    let data = &problem.data;
-    let targets = match &data.target {
-        Target::Class { classes, .. } => Targets::Classes(classes),
-        Target::Real(values) => Targets::Values(values),
-    };
-    loss_value(problem.objective.loss, outputs, targets, &data.weights)
+/// The same of a network in singles, all of it in doubles.
+pub fn objective_in_doubles(setup: &Setup, parameters: &[f32], buffers: &[f32]) -> f64 {
+    let doubles = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
+    objective(setup, &mut Pass::new(), &doubles(parameters), &doubles(buffers))
 }
 
 /// `‖θ‖²`.

@@ -9,57 +9,18 @@ use std::time::Instant;
 use infimum_problem::{Event, Monitor, Stop};
 
 use super::evaluate::objective;
+use super::mean::Mean;
 use super::state::{Incumbent, Mark};
 use super::train::{Setup, Start, TrainingError, TrainingOutcome, has_random_layers};
-use crate::engine::{Mode, Network, Pass, loss_and_slopes};
+use crate::engine::Pass;
 use crate::random::key;
 
 const MEMORY: usize = 20;
-const BLOCK: usize = 512;
 const DECREASE: f64 = 1e-4;
 const CURVATURE: f64 = 0.9;
 const TRIALS: usize = 40;
 /// Relative decrease below which a step counts as none.
 const NO_DECREASE: f64 = 1e-13;
-
-/// The mean objective in doubles.
-struct Function<'a> {
-    setup: &'a Setup<'a>,
-    inputs: Vec<f64>,
-    pass: Pass<f64>,
-    part: Vec<f64>,
-    slopes: Vec<f64>,
-    buffers: Vec<f64>,
-    l2: f64,
-}
-
-impl Function<'_> {
-    fn network(&self) -> &Network {
-        self.setup.network
-    }
-
-    fn value(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
-        let Setup { problem, rows, network, options, .. } = *self.setup;
-        let (loss, total, width) = (problem.objective.loss, problem.data.total_weight, self.network().inputs());
-        gradient.iter_mut().zip(parameters).for_each(|(g, t)| *g = self.l2 * t);
-        let mut sum = 0.0;
-        let mut first = 0;
-        while first < rows.len() {
-            let count = BLOCK.min(rows.len() - first);
-            let block = &self.inputs[first * width..(first + count) * width];
-            let mode = Mode::Training { seed: 0 };
-            network.forward(&mut self.pass, parameters, &self.buffers, block, count, mode);
-            self.slopes.resize(count * network.outputs(), 0.0);
-            let (targets, weights) = (rows.targets(first, count), rows.weights(first, count));
-            let smoothing = options.label_smoothing;
-            sum += loss_and_slopes(loss, self.pass.outputs(), targets, weights, smoothing, &mut self.slopes);
-            network.backward(&mut self.pass, parameters, &self.slopes, &mut self.part);
-            gradient.iter_mut().zip(&self.part).for_each(|(g, part)| *g += part / total);
-            first += count;
-        }
-        sum / total + 0.5 * self.l2 * dot(parameters, parameters)
-    }
-}
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -80,19 +41,13 @@ pub(super) fn run(setup: &Setup, start: Start, monitor: &dyn Monitor) -> Result<
         }
     };
     let n = initial.len();
-    let mut function = Function {
-        setup,
-        inputs: rows.inputs(0, rows.len()).iter().map(|&x| f64::from(x)).collect(),
-        pass: Pass::new(),
-        part: vec![0.0; n],
-        slopes: Vec::new(),
-        buffers: vec![0.0; network.buffer_count()],
-        l2: problem.objective.lambda2 / problem.data.total_weight,
-    };
+    let every: Vec<u32> = (0..rows.len() as u32).collect();
+    let buffers = vec![0.0; network.buffer_count()];
+    let mut function = Mean::new(setup, &buffers, &every, options.label_smoothing);
     let began = Instant::now();
     let mut told = Instant::now();
     let (mut point, mut gradient) = (initial, vec![0.0; n]);
-    let mut value = function.value(&point, &mut gradient);
+    let mut value = function.value_and_gradient(&point, &mut gradient);
     let mut pairs: VecDeque<(Vec<f64>, Vec<f64>, f64)> = VecDeque::new();
     let (mut marks, mut steps, mut evaluations, mut stopped) = (Vec::new(), 0u64, 1u64, None);
     let spent = |evaluations: u64| {
@@ -121,7 +76,7 @@ pub(super) fn run(setup: &Setup, start: Start, monitor: &dyn Monitor) -> Result<
         let mut found = None;
         for _ in 0..TRIALS {
             next.iter_mut().zip(&point).zip(&direction).for_each(|((next, t), d)| *next = t + step * d);
-            let there = function.value(&next, &mut next_gradient);
+            let there = function.value_and_gradient(&next, &mut next_gradient);
             evaluations += 1;
             if !(there <= value + DECREASE * step * slope) {
                 high = step;
@@ -147,7 +102,7 @@ pub(super) fn run(setup: &Setup, start: Start, monitor: &dyn Monitor) -> Result<
         };
         if low > 0.0 && step != low && high <= step {
             next.iter_mut().zip(&point).zip(&direction).for_each(|((next, t), d)| *next = t + low * d);
-            there = function.value(&next, &mut next_gradient);
+            there = function.value_and_gradient(&next, &mut next_gradient);
             evaluations += 1;
         }
         let moved: Vec<f64> = next.iter().zip(&point).map(|(a, b)| a - b).collect();
@@ -175,10 +130,7 @@ pub(super) fn run(setup: &Setup, start: Start, monitor: &dyn Monitor) -> Result<
         }
     }
     let parameters: Vec<f32> = point.iter().map(|&t| t as f32).collect();
-    let buffers = vec![0.0; network.buffer_count()];
-    let loss = problem.objective.loss;
-    let lambda2 = problem.objective.lambda2;
-    let evaluated = objective(network, &mut Pass::new(), &parameters, &buffers, rows, loss, lambda2);
+    let evaluated = objective(setup, &mut Pass::new(), &parameters, &buffers);
     monitor.report(Event::Progress { source: "lbfgs", upper: evaluated, lower: 0.0, explored: steps });
     Ok(TrainingOutcome {
         diverged: !evaluated.is_finite(),

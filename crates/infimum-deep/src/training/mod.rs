@@ -7,6 +7,7 @@ mod descent;
 mod evaluate;
 mod finder;
 mod lbfgs;
+mod mean;
 mod optimizer;
 mod options;
 mod rows;
@@ -15,7 +16,9 @@ mod state;
 mod train;
 
 pub use again::train_again;
-pub use evaluate::{objective, objective_of_outputs, outputs};
+pub(crate) use evaluate::objective;
+pub use evaluate::{objective_in_doubles, outputs};
+pub(crate) use mean::Mean;
 pub use options::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};
 pub use rows::{Rows, scaled};
 pub use state::{CheckpointError, Incumbent, Mark};

@@ -304,10 +304,8 @@ impl<'a> Run<'a> {
 
     /// Evaluates the network over all rows; the incumbent is the better of it and the one before.
     fn evaluate(&mut self, monitor: &dyn Monitor) -> f64 {
-        let Setup { problem, rows, network, .. } = *self.setup;
         let (parameters, buffers) = self.descent.model();
-        let (loss, lambda2) = (problem.objective.loss, problem.objective.lambda2);
-        let value = objective(network, &mut self.pass, parameters, buffers, rows, loss, lambda2);
+        let value = objective(self.setup, &mut self.pass, parameters, buffers);
         if value.is_finite() && self.incumbent.as_ref().is_none_or(|incumbent| value < incumbent.value) {
             let incumbent = Incumbent { parameters: parameters.to_vec(), buffers: buffers.to_vec(), value };
             self.incumbent = Some(incumbent);

@@ -210,6 +210,15 @@ impl Architecture {
         self.input.iter().try_fold(1usize, |product, &size| product.checked_mul(size))
     }
 
+    /// Whether the last dense layer has biases; without a dense layer there is no output bias.
+    pub fn has_output_bias(&self) -> bool {
+        let bias = |layer: &Layer| match layer {
+            Layer::Dense { bias, .. } => Some(*bias),
+            _ => None,
+        };
+        self.layers.iter().rev().find_map(bias).unwrap_or(false)
+    }
+
     /// A fully connected network: layers of `hidden` units with a function behind each, and a last one of `outputs` units.
     pub fn dense(
         columns: usize,

@@ -11,11 +11,10 @@ use std::collections::HashMap;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::{Architecture, buffers, parameters};
 use crate::bytes::{Reader, Writer};
-use crate::certificate::tensor_of;
+use crate::certificate::{digest_of, tensor_of};
 use crate::loading_certificate::{claim_text, parse_claim};
 use crate::relu_certificate::{read_witness, write_witness};
 use crate::{CERTIFICATE_VERSION, CertificateError, Ending, Recipe, Source, Witness};
@@ -122,13 +121,6 @@ pub struct DeepCertificate {
     pub witness: DeepWitness,
 }
 
-fn digest_of(claim: &[u8], arrays: &[Vec<u8>]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(claim);
-    arrays.iter().for_each(|bytes| hasher.update(bytes));
-    hasher.finalize().into()
-}
-
 impl DeepCertificate {
     /// The container's bytes. Equal certificates give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
@@ -140,7 +132,7 @@ impl DeepCertificate {
         let mut writer = Writer::default();
         planes.iter().for_each(|plane| write_plane(&mut writer, plane));
         let arrays = [singles(&self.parameters), singles(&self.buffers), dual, writer.bytes];
-        let digest = digest_of(claim.as_bytes(), &arrays);
+        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
         let shapes = [
             ("parameters", Dtype::F32, vec![self.parameters.len()]),
             ("buffers", Dtype::F32, vec![self.buffers.len()]),
@@ -181,7 +173,9 @@ impl DeepCertificate {
         for (name, kind, shape) in &shapes {
             arrays.push(tensor_of(&tensors, name, *kind, shape)?.to_vec());
         }
-        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(text.as_bytes(), &arrays) {
+        if tensor_of(&tensors, "digest", Dtype::U8, &[32])?
+            != digest_of(text.as_bytes(), arrays.iter().map(Vec::as_slice))
+        {
             return Err(CertificateError::Digest);
         }
         let singles = |bytes: &[u8]| -> Vec<f32> {

@@ -1,10 +1,13 @@
 //! What is said of a deep network beside objective and bound: proven, estimated and unknown are kept apart.
 
+use infimum_check::{FEATURES, HEAD};
 use infimum_problem::deep::Evaluation;
 use infimum_problem::{Ending, relative_gap};
 use serde::Serialize;
 
-use super::fit::DeepFit;
+use super::assess::Assessment;
+use super::head::Head;
+use super::outcome::DeepFit;
 
 /// Sentences of the closing report, without those about the bound, which wait for the checker.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -24,61 +27,59 @@ pub struct Findings {
 impl Findings {
     /// Of a fit.
     pub(super) fn of(fit: &DeepFit) -> Findings {
-        let incumbent = match fit.evaluation {
+        let found = &fit.found;
+        let incumbent = match found.evaluation {
             Evaluation::Proven => "the objective over all training rows is proven (enclosed by the checker)",
             Evaluation::Evaluated => {
                 "the objective over all training rows is evaluated in double precision, not proven: the checker encloses no such layers"
             }
         };
-        let mut estimated_first = None;
-        let mut proven = Vec::new();
-        if let Some(head) = &fit.head {
-            let (upper, lower) = (head.fit.outcome.upper, head.fit.outcome.lower);
-            let gap = relative_gap(upper, lower);
-            let gained = (head.before - upper) / head.before.abs().max(1e-300);
-            let change = if gained > 0.0 {
-                format!("it was {gained:.1e} (relative) above that and is put back")
-            } else {
-                "training had left it there".into()
-            };
-            let sentence = if gap <= 1e-2 {
-                format!("the last layer given its features is optimal to {gap:.1e}; {change}")
-            } else {
-                format!(
-                    "the last layer given its features could be at most {:.0} % lower (its solver had too little time); {change}",
-                    100.0 * gap
-                )
-            };
-            proven.push(format!("{sentence} [block: head/features.npz]"));
-        }
-        if let Some(given) = fit.given.filter(|given| given.is_finite()) {
-            let total = fit.loaded.problem.data.total_weight;
-            let mean = given / total;
-            estimated_first =
-                Some(format!("the network as it was given has the mean objective {mean:.9e} (evaluated)"));
-        }
-        let gap = relative_gap(fit.upper, fit.lower);
-        let unknown = if fit.ending_is(Ending::Optimal) {
-            Vec::new()
-        } else {
-            vec![format!(
+        let total = fit.loaded.problem.data.total_weight;
+        let given = (fit.audited && found.given.is_finite()).then(|| {
+            format!("the network as it was given has the mean objective {:.9e} (evaluated)", found.given / total)
+        });
+        let gap = relative_gap(found.upper, found.lower);
+        let unknown = (found.ended.0 != Ending::Optimal).then(|| {
+            format!(
                 "how much of the {:.1} % between bound and objective is weakness of the bound, and how much a better network could gain",
                 100.0 * gap
-            )]
-        };
+            )
+        });
         Findings {
             incumbent: incumbent.into(),
-            proven,
-            estimated: estimated_first.into_iter().chain(fit.estimates.lines()).collect(),
-            unknown,
-            next: next(fit, gap),
+            proven: found.head.iter().map(of_head).collect(),
+            estimated: given.into_iter().chain(found.estimates.lines()).collect(),
+            unknown: unknown.into_iter().collect(),
+            next: next(found, gap),
         }
     }
 }
 
+/// What the head's own certificate says, and whether the network has it.
+fn of_head(head: &Head) -> String {
+    let (upper, lower) = (head.fit.outcome.upper, head.fit.outcome.lower);
+    let gap = relative_gap(upper, lower);
+    let gained = (head.before - upper) / head.before.abs().max(1e-300);
+    let change = if head.put_back {
+        format!("training had left it {:.1e} (relative) above that, the solution is put back", gained.max(0.0))
+    } else {
+        "training had left it there".into()
+    };
+    let sentence = if gap <= 1e-2 {
+        format!("the last layer given its features is optimal to {gap:.1e}; {change}")
+    } else {
+        format!(
+            "the last layer given its features could be at most {:.0} % lower (its solver had too little time); {change}",
+            100.0 * gap
+        )
+    };
+    format!("{sentence} [block: {HEAD}/{FEATURES}]")
+}
+
 /// One piece of advice, by what the run itself showed.
-fn next(fit: &DeepFit, gap: f64) -> String {
-    let falling = fit.runs.iter().any(|run| {
+fn next(found: &Assessment, gap: f64) -> String {
+    let ending_is = |ending| found.ended.0 == ending;
+    let falling = found.runs.iter().any(|run| {
         let last = run.marks.len();
         let late = &run.marks[last - last.min(8)..];
         let early = &run.marks[last.saturating_sub(24)..last - last.min(8)];
@@ -87,11 +88,11 @@ fn next(fit: &DeepFit, gap: f64) -> String {
         };
         !early.is_empty() && mean(late) < 0.99 * mean(early)
     });
-    if fit.ending_is(Ending::Optimal) {
+    if ending_is(Ending::Optimal) {
         "stop: no network of any width is better by more than the gap".into()
-    } else if fit.ending_is(Ending::NumericalTrouble) {
+    } else if ending_is(Ending::NumericalTrouble) {
         "give a smaller --learning-rate, or --scaling standard".into()
-    } else if fit.ending_is(Ending::Interrupted) {
+    } else if ending_is(Ending::Interrupted) {
         "go on with --resume RUN".into()
     } else if falling {
         "train on: the objective was still falling; --resume RUN with more --epochs or --time-limit, or --warm-start RUN".into()

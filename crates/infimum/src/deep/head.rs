@@ -15,8 +15,10 @@ use crate::fit::{Fit, FitOptions, fit_loaded};
 pub struct Head {
     /// The solved problem; its data are the file of features.
     pub fit: Fit,
-    /// Mean loss and penalty of the head that training left, by the same objective.
+    /// The objective of the head that training left, unnormalised.
     pub before: f64,
+    /// Whether the solution is in the network: it lowered the whole objective, as evaluated with its weights in singles.
+    pub put_back: bool,
 }
 
 /// Writes the features of the training rows to `path`, with targets and weights.

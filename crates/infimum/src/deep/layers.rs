@@ -1,8 +1,8 @@
 //! A network up to its last layer as the features of a linear model.
 
-use infimum_deep::engine::{Network, Pass};
+use infimum_deep::engine::Network;
 use infimum_deep::training::{outputs, scaled};
-use infimum_problem::deep::{Architecture, Layer, Scaling, parameters, shapes};
+use infimum_problem::deep::{Architecture, Layer, Parameter, Scaling, parameters, shapes};
 use infimum_problem::{Matrix, Model};
 
 /// What stands before the last dense layer.
@@ -28,23 +28,29 @@ pub struct DeepNetwork {
 }
 
 impl Layers {
-    /// Takes the last layer off: what is left, and that layer as a linear model. The last layer is to be dense and to read one list of numbers.
-    pub fn split(architecture: &Architecture, values: &[f32], buffers: &[f32]) -> Result<(Layers, Model), String> {
+    /// Whether the last layer is dense and reads one list of numbers, as [`Layers::split`] and the head need it; gives its units, its inputs, and whether it has biases.
+    pub fn check(architecture: &Architecture) -> Result<(usize, usize, bool), String> {
         let all = shapes(architecture)?;
         let Some((Layer::Dense { units, bias }, before)) = architecture.layers.split_last() else {
             return Err("the last layer is to be dense".into());
         };
-        let &[width] = all[before.len()].as_slice() else {
-            let got = &all[before.len()];
-            return Err(format!("the last layer is to read one list of numbers, it reads values of shape {got:?}"));
-        };
-        let last = units * width + if *bias { *units } else { 0 };
+        match all[before.len()].as_slice() {
+            &[width] => Ok((*units, width, *bias)),
+            got => Err(format!("the last layer is to read one list of numbers, it reads values of shape {got:?}")),
+        }
+    }
+
+    /// Takes the last layer off: what is left, and that layer as a linear model.
+    pub fn split(architecture: &Architecture, values: &[f32], buffers: &[f32]) -> Result<(Layers, Model), String> {
+        let (units, width, bias) = Layers::check(architecture)?;
+        let last = units * width + if bias { units } else { 0 };
         let (front, head) = values.split_at(values.len() - last);
         let (weights, biases) = head.split_at(units * width);
         let doubles = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
-        let intercepts = if *bias { doubles(biases) } else { vec![0.0; *units] };
-        let model = Model { outputs: *units, columns: width, weights: doubles(weights), intercepts };
-        let architecture = Architecture { layers: before.to_vec(), ..architecture.clone() };
+        let intercepts = if bias { doubles(biases) } else { vec![0.0; units] };
+        let model = Model { outputs: units, columns: width, weights: doubles(weights), intercepts };
+        let before = architecture.layers[..architecture.layers.len() - 1].to_vec();
+        let architecture = Architecture { layers: before, ..architecture.clone() };
         Ok((Layers { architecture, parameters: front.to_vec(), buffers: buffers.to_vec() }, model))
     }
 
@@ -124,17 +130,42 @@ pub fn standard_scaling(matrix: &Matrix, input: &[usize]) -> Scaling {
     Scaling { shift: means.iter().map(|&mean| mean as f32).collect(), scale: squares.iter().map(scale).collect() }
 }
 
-/// Outputs of the whole network in double precision, for `inputs` that are scaled.
-pub(super) fn outputs_in_doubles(network: &Network, parameters: &[f64], buffers: &[f64], inputs: &[f32]) -> Vec<f64> {
-    const BLOCK: usize = 128;
-    let mut pass = Pass::<f64>::new();
-    let width = network.inputs();
-    let mut all = Vec::with_capacity(inputs.len() / width * network.outputs());
-    for block in inputs.chunks(BLOCK * width) {
-        let block: Vec<f64> = block.iter().map(|&x| f64::from(x)).collect();
-        let mode = infimum_deep::engine::Mode::Prediction;
-        network.forward(&mut pass, parameters, buffers, &block, block.len() / width, mode);
-        all.extend_from_slice(pass.outputs());
+/// Multiplications that one example costs, about: each weight once for every position of its layer.
+pub(super) fn operations(architecture: &Architecture) -> f64 {
+    let (Ok(shapes), Ok(list)) = (shapes(architecture), parameters(architecture)) else { return f64::INFINITY };
+    let positions = |place: usize| shapes[place][..shapes[place].len() - 1].iter().product::<usize>() as f64;
+    let cost = |parameter: &Parameter| {
+        // Names begin with the number of the layer, counted from 1.
+        let layer = parameter.name.split('.').next().and_then(|number| number.parse::<usize>().ok()).unwrap_or(1);
+        parameter.range.len() as f64 * positions(layer - 1).max(positions(layer))
+    };
+    list.iter().map(cost).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::deep::{Activation, Padding};
+
+    use super::*;
+
+    #[test]
+    fn layers_are_split_and_joined() {
+        let architecture = Architecture::dense(3, &[4], 2, Activation::Relu, true, true);
+        let values: Vec<f32> = (0..26).map(|i| i as f32).collect();
+        let (layers, model) = Layers::split(&architecture, &values, &[]).unwrap();
+        assert_eq!((layers.parameters.len(), model.outputs, model.columns), (16, 2, 4));
+        assert_eq!(layers.join(&model, true), values);
+        let mut other = architecture;
+        other.layers.push(Layer::Activation { function: Activation::Relu });
+        assert!(Layers::check(&other).unwrap_err().contains("dense"));
     }
-    all
+
+    #[test]
+    fn operations_count_positions() {
+        let convolution =
+            Layer::Convolution { channels: 3, kernel: [3, 3], stride: 1, padding: Padding::Same, bias: false };
+        let layers = vec![convolution, Layer::Flatten, Layer::Dense { units: 2, bias: false }];
+        let architecture = Architecture { input: vec![4, 5, 1], scaling: Scaling::default(), layers };
+        assert_eq!(operations(&architecture), 27.0 * 20.0 + 120.0);
+    }
 }

@@ -1,14 +1,18 @@
 //! Deep networks from loaded data to a certificate: rung 5.
 
+mod assess;
 mod budget;
 mod findings;
 mod fit;
 mod head;
 mod layers;
+mod outcome;
 mod words;
 
+pub use assess::Assessment;
 pub use findings::Findings;
-pub use fit::{DeepFit, DeepOptions, audit, fit_deep};
+pub use fit::{DeepOptions, audit, fit_deep};
 pub use head::Head;
 pub use layers::{DeepNetwork, Layers, standard_scaling};
-pub use words::{deep_intercept, deep_promise, has_output_bias, words_of};
+pub use outcome::DeepFit;
+pub use words::{deep_intercept, deep_promise, words_of};

@@ -1,6 +1,5 @@
 //! Deep networks in words, and what can be promised of them.
 
-use infimum_data::DataError;
 use infimum_problem::deep::{Architecture, Layer, parameters, shapes};
 use infimum_problem::{Intercept, Problem};
 
@@ -27,11 +26,6 @@ fn layer_words(layer: &Layer) -> String {
         }
         other => other.name().into(),
     }
-}
-
-/// Whether the last layer of the network in the file `path` is dense with biases.
-pub fn has_output_bias(path: &str) -> Result<bool, DataError> {
-    infimum_data::last_layer(path).map(|last| matches!(last, Layer::Dense { bias: true, .. }))
 }
 
 /// What the rung promises of this network.
@@ -61,9 +55,5 @@ pub fn deep_promise(problem: &Problem, architecture: &Architecture) -> String {
 
 /// What the recipe calls the output bias of a network: penalised like every parameter, or none.
 pub fn deep_intercept(architecture: &Architecture) -> Intercept {
-    let last = architecture.layers.iter().rev().find_map(|layer| match layer {
-        Layer::Dense { bias, .. } => Some(*bias),
-        _ => None,
-    });
-    if last == Some(true) { Intercept::Penalized } else { Intercept::None }
+    if architecture.has_output_bias() { Intercept::Penalized } else { Intercept::None }
 }

@@ -1,19 +1,20 @@
-//! The mean objective over some of the rows, in double precision, as the network predicts.
+//! The mean objective over some of the rows with its gradient, in double precision, as the network predicts.
 
 use infimum_problem::Loss;
 
+use super::train::Setup;
 use crate::engine::{Mode, Network, Pass, Targets, loss_and_slopes, loss_value};
-use crate::training::Setup;
 
 /// Rows that are computed at a time.
 const BLOCK: usize = 256;
 
 /// `(Σ_S c_i loss(y_i, f_θ(x_i)))/Σ_S c_i + (l2/2)‖θ‖²` over the rows S, l2 = λ2/Σ c_i with the sum over all rows. Dropout leaves nothing out and the running values of batch
 /// normalisations are constants: this is the function that certificates speak of, not the one that a training step follows.
-pub(super) struct Mean<'a> {
+pub(crate) struct Mean<'a> {
     network: &'a Network,
     loss: Loss,
     l2: f64,
+    smoothing: f64,
     inputs: Vec<f64>,
     classes: Vec<u32>,
     values: Vec<f64>,
@@ -25,13 +26,14 @@ pub(super) struct Mean<'a> {
 }
 
 impl<'a> Mean<'a> {
-    /// Over the rows `which`.
-    pub(super) fn new(setup: &Setup<'a>, buffers: &[f32], which: &[u32]) -> Mean<'a> {
+    /// Over the rows `which`, with labels smoothed so much.
+    pub(crate) fn new(setup: &Setup<'a>, buffers: &[f32], which: &[u32], smoothing: f64) -> Mean<'a> {
         let Setup { problem, rows, network, .. } = *setup;
         let mut mean = Mean {
             network,
             loss: problem.objective.loss,
             l2: problem.objective.lambda2 / rows.total_weight(),
+            smoothing,
             inputs: Vec::with_capacity(which.len() * network.inputs()),
             classes: Vec::new(),
             values: Vec::new(),
@@ -56,20 +58,26 @@ impl<'a> Mean<'a> {
     }
 
     /// How many rows it is over.
-    pub(super) fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.weights.len()
     }
 
-    /// Its value.
-    pub(super) fn value(&mut self, parameters: &[f64]) -> f64 {
+    /// Its value, with the labels as they are.
+    pub(crate) fn value(&mut self, parameters: &[f64]) -> f64 {
         self.sum(parameters, None)
     }
 
     /// Its gradient.
-    pub(super) fn gradient(&mut self, parameters: &[f64]) -> Vec<f64> {
-        let mut gradient: Vec<f64> = parameters.iter().map(|t| self.l2 * t).collect();
-        self.sum(parameters, Some(&mut gradient));
+    pub(crate) fn gradient(&mut self, parameters: &[f64]) -> Vec<f64> {
+        let mut gradient = vec![0.0; parameters.len()];
+        self.value_and_gradient(parameters, &mut gradient);
         gradient
+    }
+
+    /// Its value, and its gradient written into `gradient`.
+    pub(crate) fn value_and_gradient(&mut self, parameters: &[f64], gradient: &mut [f64]) -> f64 {
+        gradient.iter_mut().zip(parameters).for_each(|(g, t)| *g = self.l2 * t);
+        self.sum(parameters, Some(gradient))
     }
 
     fn sum(&mut self, parameters: &[f64], mut gradient: Option<&mut [f64]>) -> f64 {
@@ -88,7 +96,8 @@ impl<'a> Mean<'a> {
             let weights = &self.weights[rows.clone()];
             if let Some(gradient) = gradient.as_deref_mut() {
                 self.slopes.resize(rows.len() * outputs, 0.0);
-                sum += loss_and_slopes(self.loss, self.pass.outputs(), targets, weights, 0.0, &mut self.slopes);
+                sum +=
+                    loss_and_slopes(self.loss, self.pass.outputs(), targets, weights, self.smoothing, &mut self.slopes);
                 self.network.backward(&mut self.pass, parameters, &self.slopes, &mut self.part);
                 gradient.iter_mut().zip(&self.part).for_each(|(g, part)| *g += part);
             } else {

@@ -1,0 +1,204 @@
+//! What is found out about a network once it is trained: the last layer, the objective, the bound, the estimates.
+
+use std::time::Duration;
+
+use infimum_check::{deep_evaluation, deep_lower, deep_upper};
+use infimum_deep::bounds;
+use infimum_deep::estimates::{self, Estimates};
+use infimum_deep::training::{Setup, TrainingError, TrainingOutcome, objective_in_doubles};
+use infimum_problem::deep::{Architecture, DeepWitness, Evaluation};
+use infimum_problem::{Ending, Event, Intercept, Monitor, Stop, gap_reached};
+
+use super::budget::{Budget, Until};
+use super::fit::DeepOptions;
+use super::head::{self, Head};
+use super::layers::{Layers, operations};
+use crate::fit::{Error, FitOptions, ROOM};
+use crate::predictor::{Features, Predictor};
+
+/// A network as training or a file gave it, and how that ended.
+pub(super) struct Given {
+    pub(super) parameters: Vec<f32>,
+    pub(super) buffers: Vec<f32>,
+    pub(super) runs: Vec<TrainingOutcome>,
+    pub(super) ended: (Ending, String),
+}
+
+/// A network and everything that is known about it.
+#[derive(Debug, Clone)]
+pub struct Assessment {
+    /// The network.
+    pub architecture: Architecture,
+    /// Its parameters.
+    pub parameters: Vec<f32>,
+    /// Its running values.
+    pub buffers: Vec<f32>,
+    /// The objective of the network as it was given, unnormalised, evaluated in doubles.
+    pub given: f64,
+    /// What is known about the objective of the network as it is.
+    pub evaluation: Evaluation,
+    /// That objective, unnormalised; at least that if `evaluation` is proven.
+    pub upper: f64,
+    /// Lower bound.
+    pub lower: f64,
+    /// Why it holds.
+    pub witness: DeepWitness,
+    /// Every run.
+    pub runs: Vec<TrainingOutcome>,
+    /// The head given the features, where it was solved.
+    pub head: Option<Head>,
+    /// What is estimated.
+    pub estimates: Estimates,
+    /// How it ended, and a sentence about it.
+    pub ended: (Ending, String),
+    /// What it predicts with.
+    pub(super) predictor: Predictor,
+    /// Absolute gap of the unnormalised sum that counts as optimal.
+    pub(super) abs_gap: f64,
+}
+
+/// Multiplications up to which the claim is what the checker's arithmetic proves: a second or two.
+const EXACT: f64 = 5e9;
+/// Relative room of the claim beyond: enclosures lie within 1e-10 where they were measured. The verdict states the enclosure itself.
+const ENCLOSURE: f64 = 1e-7;
+
+/// Finds out what can be found out within the budget.
+pub(super) fn assess(
+    setup: &Setup,
+    options: &DeepOptions,
+    budget: &Budget,
+    network: Given,
+    monitor: &dyn Monitor,
+) -> Result<Assessment, Error> {
+    let (problem, architecture) = (setup.problem, &options.architecture);
+    let Given { mut parameters, buffers, runs, ended: (mut ending, mut message) } = network;
+    let steps = runs.iter().map(|run| run.steps).sum();
+    let interrupted = || monitor.stop() == Some(Stop::Interrupted);
+    let given = objective_in_doubles(setup, &parameters, &buffers);
+    let (mut value, mut head) = (given, None);
+    if !given.is_finite() {
+        (ending, message) = (Ending::NumericalTrouble, "the network's objective on these rows is not finite".into());
+    } else if !interrupted()
+        && let Some((mut solved, better)) = solve_head(setup, options, budget, (&parameters, &buffers), given, monitor)?
+    {
+        let with_it = objective_in_doubles(setup, &better, &buffers);
+        if with_it < given {
+            (parameters, value, solved.put_back) = (better, with_it, true);
+        }
+        head = Some(solved);
+    }
+    let evaluation = deep_evaluation(architecture);
+    let upper = claimed(setup, architecture, &parameters, &buffers, value, evaluation);
+    monitor.report(Event::Progress { source: "evaluation", upper, lower: 0.0, explored: steps });
+    let time = if interrupted() { Duration::ZERO } else { budget.bound() };
+    let (witness, lower) = bounded(setup, architecture, &Until::new(monitor, time, true), monitor);
+    let lower = (lower * (1.0 - ROOM)).min(upper);
+    monitor.report(Event::Progress { source: "bound", upper, lower, explored: steps });
+    let abs_gap = options.abs_gap * problem.data.total_weight;
+    if evaluation == Evaluation::Proven && gap_reached(upper, lower, options.gap, abs_gap) {
+        (ending, message) = (Ending::Optimal, String::new());
+    }
+    let until = Until::new(monitor, budget.head(), true);
+    let estimates = estimates::estimate(&runs, setup, &parameters, &buffers, &until);
+    let (layers, model) = Layers::split(architecture, &parameters, &buffers).map_err(refused)?;
+    Ok(Assessment {
+        architecture: architecture.clone(),
+        parameters,
+        buffers,
+        given,
+        evaluation,
+        upper,
+        lower,
+        witness,
+        runs,
+        head,
+        estimates,
+        ended: (ending, message),
+        predictor: Predictor { model, features: Features::Layers(layers) },
+        abs_gap,
+    })
+}
+
+fn refused(message: String) -> Error {
+    Error::Deep(TrainingError::Options(message))
+}
+
+/// The objective that the certificate claims. `value` is what plain doubles give.
+fn claimed(
+    setup: &Setup,
+    architecture: &Architecture,
+    parameters: &[f32],
+    buffers: &[f32],
+    value: f64,
+    evaluation: Evaluation,
+) -> f64 {
+    if !value.is_finite() {
+        return f64::MAX;
+    }
+    if evaluation == Evaluation::Evaluated {
+        return value;
+    }
+    let cost = setup.rows.len() as f64 * operations(architecture);
+    let enclosed = (cost <= EXACT).then(|| deep_upper(setup.problem, architecture, parameters, buffers));
+    match enclosed {
+        Some(Ok((upper, _))) => upper,
+        _ => value * (1.0 + ENCLOSURE),
+    }
+}
+
+/// The best witness that is found in time, and what the checker's theorems prove with it. A witness that the checker refuses is no witness: it is left out, and that is said.
+fn bounded(
+    setup: &Setup,
+    architecture: &Architecture,
+    until: &dyn Monitor,
+    monitor: &dyn Monitor,
+) -> (DeepWitness, f64) {
+    let problem = setup.problem;
+    let found = bounds::bound(problem, architecture, until).and_then(|bound| {
+        let lower = deep_lower(problem, architecture, &bound.witness);
+        lower.map(|lower| (bound.witness, lower)).map_err(|refusal| refusal.to_string())
+    });
+    found.unwrap_or_else(|why| {
+        monitor.report(Event::Note(format!("the bound is without planes: {why}")));
+        let nothing = DeepWitness::default();
+        let lower = deep_lower(problem, architecture, &nothing).unwrap_or(0.0);
+        (nothing, lower)
+    })
+}
+
+/// Solves the last layer given the features of the others, where rung 1 can; gives the parameters with it. `given` is the objective without.
+fn solve_head(
+    setup: &Setup,
+    options: &DeepOptions,
+    budget: &Budget,
+    (parameters, buffers): (&[f32], &[f32]),
+    given: f64,
+    monitor: &dyn Monitor,
+) -> Result<Option<(Head, Vec<f32>)>, Error> {
+    let problem = setup.problem;
+    if !head::is_solvable(problem.objective.loss, problem.objective.lambda2) {
+        return Ok(None);
+    }
+    let (layers, _) = Layers::split(&options.architecture, parameters, buffers).map_err(refused)?;
+    let fit_options = FitOptions {
+        gap: 1e-6,
+        abs_gap: options.abs_gap,
+        threads: options.threads,
+        seed: options.training.seed,
+        ..FitOptions::default()
+    };
+    let until = Until::new(monitor, budget.head(), true);
+    match head::solve(&options.folder, &layers, problem, &fit_options, &until) {
+        Ok(fit) => {
+            let better = layers.join(&fit.outcome.model, problem.objective.intercept != Intercept::None);
+            // The penalty of the layers before is no part of the head's objective.
+            let front: f64 = layers.parameters.iter().map(|&t| f64::from(t) * f64::from(t)).sum();
+            let before = given - 0.5 * problem.objective.lambda2 * front;
+            Ok(Some((Head { fit, before, put_back: false }, better)))
+        }
+        Err(why) => {
+            monitor.report(Event::Note(format!("the last layer was not solved: {why}")));
+            Ok(None)
+        }
+    }
+}
