@@ -55,9 +55,6 @@ pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solve
             (if few || objective.lambda2 == 0.0 { Solver::InteriorPoint } else { Solver::DualCd }, reason)
         }
         _ if objective.lambda1 > 0.0 => (Solver::WorkingSet, "l1 > 0 makes most weights zero".into()),
-        Loss::Softmax if order * problem.outputs() <= FACTORISE_UP_TO => {
-            (Solver::Newton, format!("{} weights in all", order * problem.outputs()))
-        }
         Loss::Softmax => (Solver::NewtonCg, format!("{} weights in all", order * problem.outputs())),
         _ if few => (Solver::Newton, format!("smooth loss with {} columns", order - 1)),
         _ if !in_memory => (Solver::NewtonCg, "the rows are read in passes: --memory is less than the matrix".into()),

@@ -77,8 +77,15 @@ fn multiply_rows(storage: Storage, range: Range<usize>, weights: &[f64], interce
             #[inline(always)]
             || {
                 for (i, z) in range.clone().zip(z.chunks_exact_mut(outputs)) {
-                    for k in 0..outputs {
-                        z[k] = intercepts[k] + dot(dense.row(i), &weights[k * columns..(k + 1) * columns]);
+                    let row = dense.row(i);
+                    let mut k = 0;
+                    while k + TOGETHER <= outputs {
+                        let sums = dots(row, &weights[k * columns..(k + TOGETHER) * columns]);
+                        (0..TOGETHER).for_each(|place| z[k + place] = intercepts[k + place] + sums[place]);
+                        k += TOGETHER;
+                    }
+                    for k in k..outputs {
+                        z[k] = intercepts[k] + dot(row, &weights[k * columns..(k + 1) * columns]);
                     }
                 }
             },
@@ -109,6 +116,36 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
         }
     }
     ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail
+}
+
+/// Outputs, or rows, that go through the registers together.
+const TOGETHER: usize = 4;
+
+/// Dot products of `a` with [`TOGETHER`] vectors, one behind the other in `b`; call it inside a `pulp` dispatch.
+#[inline(always)]
+fn dots(a: &[f64], b: &[f64]) -> [f64; TOGETHER] {
+    let n = a.len();
+    let (b0, rest) = b.split_at(n);
+    let (b1, rest) = rest.split_at(n);
+    let (b2, b3) = rest.split_at(n);
+    let mut sums = [[0.0f64; 8]; TOGETHER];
+    let mut j = 0;
+    while j + 8 <= n {
+        let x: &[f64; 8] = a[j..j + 8].try_into().unwrap_or(&[0.0; 8]);
+        for (sums, b) in sums.iter_mut().zip([b0, b1, b2, b3]) {
+            let b = &b[j..j + 8];
+            for lane in 0..8 {
+                sums[lane] += x[lane] * b[lane];
+            }
+        }
+        j += 8;
+    }
+    let mut totals = [0.0; TOGETHER];
+    for ((total, sums), b) in totals.iter_mut().zip(&sums).zip([b0, b1, b2, b3]) {
+        let tail: f64 = a[j..].iter().zip(&b[j..]).map(|(x, y)| x * y).sum();
+        *total = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail;
+    }
+    totals
 }
 
 /// Sparse dot product with four independent sums.
@@ -169,8 +206,23 @@ fn accumulate_dense(dense: &DenseMatrix, range: Range<usize>, alpha: &[f64], out
     vectorized(
         #[inline(always)]
         || {
-            for (i, alpha) in range.clone().zip(alpha.chunks_exact(outputs)) {
-                let row = dense.row(i);
+            let (mut i, end) = (range.start, range.end);
+            // Several rows at a time, so that each sum is loaded and stored once for all of them.
+            while outputs > 1 && i + TOGETHER <= end {
+                let rows: [&[f64]; TOGETHER] = std::array::from_fn(|place| dense.row(i + place));
+                let first = (i - range.start) * outputs;
+                for k in 0..outputs {
+                    let a: [f64; TOGETHER] = std::array::from_fn(|place| alpha[first + place * outputs + k]);
+                    let v = &mut v[k * dense.columns..(k + 1) * dense.columns];
+                    let columns = rows[0].iter().zip(rows[1]).zip(rows[2].iter().zip(rows[3]));
+                    for (total, ((x0, x1), (x2, x3))) in v.iter_mut().zip(columns) {
+                        *total += (a[0] * x0 + a[1] * x1) + (a[2] * x2 + a[3] * x3);
+                    }
+                }
+                i += TOGETHER;
+            }
+            for i in i..end {
+                let (row, alpha) = (dense.row(i), &alpha[(i - range.start) * outputs..]);
                 for k in 0..outputs {
                     let a = alpha[k];
                     if a != 0.0 {

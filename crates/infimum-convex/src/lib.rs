@@ -34,6 +34,7 @@ mod newton_cg;
 mod options;
 mod penalty;
 mod plane;
+mod preconditioner;
 mod proximal;
 mod quadratic;
 mod residual_model;

@@ -1,6 +1,6 @@
 //! Truncated Newton with preconditioned conjugate gradients, for smooth losses with many weights.
 //!
-//! Each iteration solves the Newton system approximately by conjugate gradients with the diagonal as preconditioner; a
+//! Each iteration solves the Newton system approximately by conjugate gradients with the preconditioner of [`crate::preconditioner`]; a
 //! product with the Hessian is one product with X and one with Xᵀ. The relative residual asked for falls with the gradient,
 //! so that convergence is superlinear (Lin, Weng, Keerthi, *Trust region Newton method for logistic regression*, JMLR 2008;
 //! Eisenstat & Walker 1996 for the forcing sequence). The step is followed by the exact line search of [`crate::smooth`], and the dual point is
@@ -9,6 +9,7 @@
 use crate::design;
 use crate::direction::{Direction, separated};
 use crate::frame::{Frame, Point};
+use crate::preconditioner::Preconditioner;
 use crate::smooth::{SmoothLosses, floor_after, line_search};
 use crate::tracker::Tracker;
 
@@ -26,7 +27,8 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     frame.upper(losses, &point, &mut z);
     let (mut alpha, mut curvature, mut curved) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
-    let mut first_norm = None;
+    let mut preconditioner = Preconditioner::new(frame, losses);
+    let (mut first_norm, mut steps) = (None, 0);
     let mut tighten = 1.0;
     let mut floor = tracker.relative_gap().min(1.0);
     let mut idle = 0;
@@ -34,14 +36,15 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         losses.derivatives(&z, floor, &mut alpha, &mut curvature);
         design::transpose_multiply(frame.matrix, &alpha, &mut v, &mut sums);
         let gradient = Direction::negative_gradient(frame, &point, &v, &sums);
-        let inverse = inverse_diagonal(frame, losses, &curvature);
-        let norm = scaled(&inverse, &gradient).dot(&gradient).sqrt();
+        preconditioner.update(frame, losses, &curvature, steps);
+        let norm = preconditioner.scaled(&gradient).dot(&gradient).sqrt();
         let relative: f64 = norm / *first_norm.get_or_insert(norm.max(f64::MIN_POSITIVE));
         let forcing = tighten * relative.sqrt().min(0.1);
-        let Some((step, dz)) = conjugate_gradients(frame, losses, &curvature, &gradient, &inverse, forcing, tracker)
-        else {
+        let solved = conjugate_gradients(frame, losses, &curvature, &gradient, &preconditioner, forcing, tracker);
+        let Some((step, dz, count)) = solved else {
             return;
         };
+        steps = count;
         losses.curve(&curvature, &dz, &mut curved);
         alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
@@ -71,61 +74,30 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     }
 }
 
-fn scaled(inverse: &Direction, direction: &Direction) -> Direction {
-    let multiply = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).collect();
-    Direction {
-        weights: multiply(&inverse.weights, &direction.weights),
-        intercepts: multiply(&inverse.intercepts, &direction.intercepts),
-    }
-}
-
-/// Reciprocal diagonal of the Hessian; 0 for intercepts that the model does not have.
-fn inverse_diagonal(frame: &Frame, losses: &impl SmoothLosses, curvature: &[f64]) -> Direction {
-    let (d, outputs) = (frame.columns(), frame.outputs);
-    let mut weights: Vec<f64> = (0..d * outputs).map(|entry| frame.curvature(entry % d)).collect();
-    let mut intercepts = vec![frame.curvature(d); outputs];
-    design::for_each_row(frame.matrix, |i, row| {
-        for k in 0..outputs {
-            let h = losses.diagonal(curvature, i, k);
-            if h > 0.0 {
-                let weights = &mut weights[k * d..(k + 1) * d];
-                row.for_each(|j, x| weights[j] += h * x * x);
-                intercepts[k] += h;
-            }
-        }
-    });
-    let invert = |x: &mut f64| *x = if *x > 0.0 { 1.0 / *x } else { 1.0 };
-    weights.iter_mut().for_each(invert);
-    intercepts.iter_mut().for_each(invert);
-    if !frame.has_intercept() {
-        intercepts.fill(0.0);
-    }
-    Direction { weights, intercepts }
-}
-
-/// Solves `H s = gradient` to the relative residual `forcing` in the preconditioner's norm; returns s and X s. `None` if told
-/// to stop.
+/// Solves `H s = gradient` to the relative residual `forcing` in the preconditioner's norm, or as well as the preconditioner's patience lets it; returns s,
+/// X s and the number of steps. `None` if told to stop.
 fn conjugate_gradients(
     frame: &Frame,
     losses: &impl SmoothLosses,
     curvature: &[f64],
     gradient: &Direction,
-    inverse: &Direction,
+    preconditioner: &Preconditioner,
     forcing: f64,
     tracker: &Tracker,
-) -> Option<(Direction, Vec<f64>)> {
+) -> Option<(Direction, Vec<f64>, usize)> {
     let (d, outputs) = (frame.columns(), frame.outputs);
     let size = frame.rows() * outputs;
     let mut residual = gradient.clone();
     let mut solution = Direction { weights: vec![0.0; d * outputs], intercepts: vec![0.0; outputs] };
     let mut solution_z = vec![0.0; size];
-    let mut preconditioned = scaled(inverse, &residual);
+    let mut preconditioned = preconditioner.apply(frame, &residual);
     let mut direction = preconditioned.clone();
     let mut product = solution.clone();
     let (mut dz, mut hdz) = (vec![0.0; size], vec![0.0; size]);
     let mut rho = residual.dot(&preconditioned);
     let target = forcing * forcing * rho;
-    for _ in 0..MOST_STEPS {
+    let mut steps = 0;
+    while steps < MOST_STEPS.min(preconditioner.patience()) {
         if tracker.stop().is_some() {
             return None;
         }
@@ -142,11 +114,12 @@ fn conjugate_gradients(
         if !(bend > 0.0) {
             break;
         }
+        steps += 1;
         let length = rho / bend;
         add(&mut solution, length, &direction);
         solution_z.iter_mut().zip(&dz).for_each(|(z, dz)| *z += length * dz);
         add(&mut residual, -length, &product);
-        preconditioned = scaled(inverse, &residual);
+        preconditioned = preconditioner.apply(frame, &residual);
         let next = residual.dot(&preconditioned);
         if !(next > target) {
             break;
@@ -159,7 +132,7 @@ fn conjugate_gradients(
         follow(&mut direction.weights, &preconditioned.weights);
         follow(&mut direction.intercepts, &preconditioned.intercepts);
     }
-    Some((solution, solution_z))
+    Some((solution, solution_z, steps))
 }
 
 fn add(target: &mut Direction, factor: f64, other: &Direction) {

@@ -253,6 +253,14 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
         (sums.0, sums.1)
     }
 
+    fn terms(&self) -> Vec<(usize, Option<usize>)> {
+        vec![(0, None)]
+    }
+
+    fn term(&self, curvature: &[f64], i: usize, _term: (usize, Option<usize>)) -> f64 {
+        curvature[i]
+    }
+
     fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {
         weighted_gram(frame, curvature, frame.has_intercept())
     }

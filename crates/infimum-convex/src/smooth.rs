@@ -20,6 +20,10 @@ pub(crate) trait SmoothLosses: Losses {
     fn pull(&self, curvature: &[f64], i: usize, k: usize, step: f64, out: &mut [f64]);
     /// Diagonal of `H_i`: row i, output k.
     fn diagonal(&self, curvature: &[f64], i: usize, k: usize) -> f64;
+    /// Outputs of the terms that each row's Hessian is a sum of, `H_i = Σ w e eᵀ` with `e = e_k − e_l`, l < k, or `e = e_k` where there is no l.
+    fn terms(&self) -> Vec<(usize, Option<usize>)>;
+    /// The weight w ≥ 0 of a term in row `i`.
+    fn term(&self, curvature: &[f64], i: usize, term: (usize, Option<usize>)) -> f64;
     /// First and second derivative of `t ↦ Σ c·loss(y, z + t·dz)`.
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64);
     /// Lower triangle of `Σ_i H_i ⊗ x̃_i x̃_iᵀ`, outputs outermost, the constant last in each.

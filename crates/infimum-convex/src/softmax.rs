@@ -248,6 +248,16 @@ impl SmoothLosses for SoftmaxLosses<'_> {
         self.weights[i] * p * (1.0 - p)
     }
 
+    /// `diag p − p pᵀ = Σ_{l<k} p_k p_l (e_k − e_l)(e_k − e_l)ᵀ`, for Σ p = 1.
+    fn terms(&self) -> Vec<(usize, Option<usize>)> {
+        (0..self.outputs).flat_map(|k| (0..k).map(move |l| (k, Some(l)))).collect()
+    }
+
+    fn term(&self, curvature: &[f64], i: usize, (k, l): (usize, Option<usize>)) -> f64 {
+        let p = self.row(curvature, i);
+        self.weights[i] * p[k] * l.map_or(1.0 - p[k], |l| p[l])
+    }
+
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
         let sums = sum(self.classes.len(), Derivatives(0.0, 0.0), |i| {
             let (first, second) = Softmax::along(self.class(i), self.row(z, i), self.row(dz, i), t);
