@@ -54,10 +54,12 @@ pub(crate) fn run(arguments: &FitArguments, deep: &Deep) -> Result<i32, Failure>
 
 /// What a fit and an audit ask for alike.
 pub(crate) fn options<'a>(run: &Run, loaded: &Loaded, architecture: DeepArchitecture) -> DeepOptions<'a> {
-    let arguments = run.arguments;
+    let (arguments, rows) = (run.arguments, loaded.problem.data.rows());
+    let timed = arguments.time_limit.is_some();
+    let training = arguments.training.options(arguments.read.seed, timed, rows, &architecture);
     DeepOptions {
         architecture,
-        training: arguments.training.options(arguments.read.seed, arguments.time_limit.is_some()),
+        training,
         gap: arguments.gap,
         abs_gap: arguments.abs_gap,
         threads: run.threads,

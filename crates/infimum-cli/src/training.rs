@@ -4,19 +4,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use infimum::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};
+use infimum::{Augmentation, Decay, DeepArchitecture, Optimizer, Schedule, TrainingOptions};
 
 use crate::arguments::{duration, non_negative, positive};
 
-/// Epochs where neither they nor a time limit are given.
+/// Epochs where neither they nor a time limit are given; of lbfgs, which ends by itself, evaluations over all rows.
 const USUAL_EPOCHS: f64 = 20.0;
+const USUAL_EVALUATIONS: f64 = 1000.0;
 const MOST_RESTARTS: usize = 10_000;
 const MOST_BATCH: usize = 1 << 24;
 
 /// Options of gradient descent; one of them alone asks for it.
 #[derive(Debug, Args)]
 pub(crate) struct TrainingArguments {
-    /// Gradient descent: sgd (Nesterov momentum), adamw, muon, or lbfgs over all rows at once [default: adamw]
+    /// Gradient descent: sgd (Nesterov momentum), adamw, muon, or lbfgs over all rows at once [default: lbfgs where data and network are small and no other option of gradient descent is given, else adamw]
     #[arg(long)]
     optimizer: Option<OptimizerName>,
     /// Rate at its largest, a number > 0, or `find` to look for one first [default: 1e-3; sgd 0.05]
@@ -31,7 +32,7 @@ pub(crate) struct TrainingArguments {
     /// Rows of a step, ≥ 1 [default: 128]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = batch)]
     batch_size: Option<usize>,
-    /// Passes over the rows, > 0 [default: as many as --time-limit allows, else 20]
+    /// Passes over the rows, > 0 [default: as many as --time-limit allows, else 20; lbfgs 1000]
     #[arg(long, value_name = "X", allow_hyphen_values = true, value_parser = positive)]
     epochs: Option<f64>,
     /// Weight decay: coupled (in the gradient: the objective that bounds speak of) or decoupled (AdamW's) [default: coupled]
@@ -160,9 +161,22 @@ impl TrainingArguments {
         named.into_iter().find_map(|(name, given)| given.then_some(name))
     }
 
+    /// Whether an option is given that lbfgs has no use for.
+    fn is_stochastic(&self) -> bool {
+        self.learning_rate.is_some()
+            || self.schedule.is_some()
+            || self.momentum.is_some()
+            || self.batch_size.is_some()
+            || self.clip.is_some()
+            || self.average.is_some()
+            || self.augment.is_some()
+            || self.decay.is_some()
+    }
+
     /// What decides the trajectory.
-    pub(crate) fn options(&self, seed: u64, timed: bool) -> TrainingOptions {
+    pub(crate) fn options(&self, seed: u64, timed: bool, rows: usize, network: &DeepArchitecture) -> TrainingOptions {
         let optimizer = match self.optimizer {
+            None if !self.is_stochastic() => Optimizer::usual(rows, network),
             None | Some(OptimizerName::Adamw) => Optimizer::Adamw,
             Some(OptimizerName::Sgd) => Optimizer::Sgd,
             Some(OptimizerName::Muon) => Optimizer::Muon,
@@ -184,7 +198,10 @@ impl TrainingArguments {
             },
             momentum: self.momentum.unwrap_or(usual.momentum),
             batch: self.batch_size.unwrap_or(usual.batch),
-            epochs: self.epochs.or((!timed).then_some(USUAL_EPOCHS)),
+            epochs: self.epochs.or((!timed).then_some(match optimizer {
+                Optimizer::Lbfgs => USUAL_EVALUATIONS,
+                _ => USUAL_EPOCHS,
+            })),
             decay: match self.decay {
                 None | Some(DecayName::Coupled) => Decay::Coupled,
                 Some(DecayName::Decoupled) => Decay::Decoupled,

@@ -132,9 +132,15 @@ fn killed_after(sandbox: &Sandbox, command: &str, patience: Duration) -> bool {
 /// Killed at different moments and resumed until it is done, a run ends with the bits of one that was never disturbed.
 #[test]
 fn a_killed_run_resumes_to_the_same_bits() {
+    // L-BFGS by default, Adam where it is asked for.
+    for options in ["--epochs 60", "--epochs 12 --optimizer adamw --average 0.9"] {
+        resumes_to_the_same_bits(options);
+    }
+}
+
+fn resumes_to_the_same_bits(options: &str) {
     let sandbox = Sandbox::new();
-    let fit =
-        "fit builtin:digits --hidden 64,32 --epochs 12 --seed 5 --threads 2 --checkpoint-every 20ms --average 0.9";
+    let fit = format!("fit builtin:digits --hidden 64,32 --seed 5 --threads 2 --checkpoint-every 20ms {options}");
     sandbox.good(&format!("{fit} --out whole"));
     let mut kills = 0;
     let mut resume = String::new();
@@ -165,7 +171,8 @@ fn a_rate_that_is_far_too_large_is_lowered() {
     let run = sandbox.good("fit builtin:iris --hidden 16,8 --epochs 40 --learning-rate 1e9 --out run");
     assert!(run.stderr.contains("back to step"), "{}", run.stderr);
     let result: Value = serde_json::from_str(&sandbox.read("run/result.json")).unwrap();
-    assert!(result["certified"].as_bool().unwrap() && number(&result, "upper") < 1.2, "{result:#}");
+    // Where the first step led to 1e22.
+    assert!(result["certified"].as_bool().unwrap() && number(&result, "upper") < 5.0, "{result:#}");
     assert!(result["network"]["runs"][0]["rollbacks"].as_u64().unwrap() > 0);
 }
 

@@ -41,6 +41,7 @@ impl<'a> Descent<'a> {
             parameters: self.parameters.clone(),
             buffers: self.buffers.clone(),
             slots: self.stepper.slots.clone(),
+            doubles: Vec::new(),
             average: self.average.clone(),
             incumbent: None,
         }

@@ -1,7 +1,8 @@
 //! Limited-memory BFGS over all rows at once, in double precision (Nocedal, Wright, *Numerical Optimization*, algorithm 7.4), with the bisection line search of
 //! Lewis, Overton 2013 (*Nonsmooth optimization via quasi-Newton methods*, section 4), which needs no smoothness: kinks of ReLU are met all the time.
 //!
-//! Invariant: every step lowers the objective; the pairs kept have positive curvature.
+//! Invariant: every step lowers the objective; the pairs kept have positive curvature. Between two steps point, gradient and pairs decide the rest of the
+//! run: they are what a checkpoint holds.
 
 use std::collections::VecDeque;
 use std::time::Instant;
@@ -10,8 +11,8 @@ use infimum_problem::{Event, Monitor, Stop};
 
 use super::evaluate::objective;
 use super::mean::Mean;
-use super::state::{Incumbent, Mark};
-use super::train::{Setup, Start, TrainingError, TrainingOutcome, has_random_layers};
+use super::state::{Incumbent, Mark, Numbers, State};
+use super::train::{Setup, Start, TrainingError, TrainingOutcome, fingerprint, has_random_layers, resumed};
 use crate::engine::Pass;
 use crate::random::key;
 
@@ -21,64 +22,185 @@ const CURVATURE: f64 = 0.9;
 const TRIALS: usize = 40;
 /// Relative decrease below which a step counts as none.
 const NO_DECREASE: f64 = 1e-13;
+/// Marks of a run's record; beyond, every second one is dropped.
+const MOST_MARKS: usize = 1024;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// Runs L-BFGS until the budget is spent or no step lowers the objective any more.
-pub(super) fn run(setup: &Setup, start: Start, monitor: &dyn Monitor) -> Result<TrainingOutcome, TrainingError> {
+/// A step, the change of the gradient along it, and 1 over their product.
+type Pair = (Vec<f64>, Vec<f64>, f64);
+
+/// A run between two steps.
+struct Run<'a> {
+    setup: &'a Setup<'a>,
+    function: Mean<'a>,
+    numbers: Numbers,
+    point: Vec<f64>,
+    gradient: Vec<f64>,
+    value: f64,
+    evaluations: u64,
+    pairs: VecDeque<Pair>,
+    /// Whether no step lowers the objective any more.
+    settled: bool,
+    began: Instant,
+}
+
+/// Runs L-BFGS until the budget is spent or no step lowers the objective any more. `save` writes a checkpoint; its error is kept and the run goes on.
+pub(super) fn run(
+    setup: &Setup,
+    start: Start,
+    monitor: &dyn Monitor,
+    save: &mut dyn FnMut(&[u8]) -> Result<(), String>,
+) -> Result<TrainingOutcome, TrainingError> {
     let Setup { problem, rows, network, options, .. } = *setup;
     if has_random_layers(&network.architecture().layers) || options.augmentation.is_some() {
         let message = "--optimizer lbfgs goes over all rows at once: it needs a network without batch normalisation and dropout, and no augmentation";
         return Err(TrainingError::Options(message.into()));
     }
-    let initial: Vec<f64> = match start {
-        Start::Fresh => network.initial::<f64>(key(&[options.seed])).0,
-        Start::From(parameters, _) => parameters.iter().map(|&t| f64::from(t)).collect(),
-        Start::Checkpoint(_) => {
-            return Err(TrainingError::Checkpoint("--optimizer lbfgs writes no checkpoints to go on from".into()));
-        }
-    };
-    let n = initial.len();
+    if options.average.is_some() || options.clip.is_some() {
+        let message = "--optimizer lbfgs has a line search and no use for --average and --clip; leave them out";
+        return Err(TrainingError::Options(message.into()));
+    }
     let every: Vec<u32> = (0..rows.len() as u32).collect();
     let buffers = vec![0.0; network.buffer_count()];
-    let mut function = Mean::new(setup, &buffers, &every, options.label_smoothing);
-    let began = Instant::now();
-    let mut told = Instant::now();
-    let (mut point, mut gradient) = (initial, vec![0.0; n]);
-    let mut value = function.value_and_gradient(&point, &mut gradient);
-    let mut pairs: VecDeque<(Vec<f64>, Vec<f64>, f64)> = VecDeque::new();
-    let (mut marks, mut steps, mut evaluations, mut stopped) = (Vec::new(), 0u64, 1u64, None);
-    let spent = |evaluations: u64| {
-        let time = setup.time.map_or(0.0, |time| began.elapsed().as_secs_f64() / time.as_secs_f64().max(1e-9));
-        time.max(options.epochs.map_or(0.0, |epochs| evaluations as f64 / epochs.max(1.0)))
-    };
+    let function = Mean::new(setup, &buffers, &every, options.label_smoothing);
+    let mut run = Run::new(setup, function, start)?;
     let total = problem.data.total_weight;
-    while value.is_finite() && spent(evaluations) < 1.0 {
+    let (mut stopped, mut unwritten) = (None, None);
+    let (mut saved, mut told) = (Instant::now(), Instant::now());
+    while run.value.is_finite() && run.spent() < 1.0 && !run.settled {
         stopped = monitor.stop();
         if stopped.is_some() {
             break;
         }
-        let mut direction = direction(&pairs, &gradient);
-        let mut slope = dot(&direction, &gradient);
+        run.step(monitor);
+        if told.elapsed().as_secs_f64() >= 1.0 {
+            told = Instant::now();
+            let (upper, explored) = (run.value * total, run.numbers.step);
+            monitor.report(Event::Progress { source: "lbfgs", upper, lower: 0.0, explored });
+        }
+        if setup.checkpoint_every.is_some_and(|every| saved.elapsed() >= every) {
+            unwritten = run.checkpoint(save);
+            saved = Instant::now();
+        }
+    }
+    if setup.checkpoint_every.is_some() {
+        unwritten = run.checkpoint(save);
+    }
+    let parameters: Vec<f32> = run.point.iter().map(|&t| t as f32).collect();
+    let evaluated = objective(setup, &mut Pass::new(), &parameters, &buffers);
+    let steps = run.numbers.step;
+    monitor.report(Event::Progress { source: "lbfgs", upper: evaluated, lower: 0.0, explored: steps });
+    Ok(TrainingOutcome {
+        diverged: !evaluated.is_finite(),
+        incumbent: Incumbent { parameters, buffers, value: evaluated },
+        steps,
+        epochs: run.evaluations as f64,
+        seconds: run.seconds(),
+        rate: 1.0,
+        rollbacks: 0,
+        stopped,
+        unwritten,
+        marks: run.numbers.marks,
+    })
+}
+
+impl<'a> Run<'a> {
+    fn new(setup: &'a Setup<'a>, mut function: Mean<'a>, start: Start) -> Result<Run<'a>, TrainingError> {
+        let Setup { network, options, .. } = *setup;
+        let began = Instant::now();
+        let n = network.parameter_count();
+        let point: Vec<f64> = match start {
+            Start::Fresh => network.initial::<f64>(key(&[options.seed])).0,
+            Start::From(parameters, _) => parameters.iter().map(|&t| f64::from(t)).collect(),
+            Start::Checkpoint(bytes) => {
+                let state = resumed(bytes, options, &fingerprint(setup), [n, network.buffer_count()])?;
+                return Run::resume(setup, function, state);
+            }
+        };
+        let mut gradient = vec![0.0; n];
+        let value = function.value_and_gradient(&point, &mut gradient);
+        let mut numbers = Numbers::new(options.clone(), fingerprint(setup), 1.0);
+        numbers.mark_every = 1;
+        let pairs = VecDeque::new();
+        Ok(Run { setup, function, numbers, point, gradient, value, evaluations: 1, pairs, settled: false, began })
+    }
+
+    fn resume(setup: &'a Setup<'a>, function: Mean<'a>, state: State) -> Result<Run<'a>, TrainingError> {
+        let refuse = || TrainingError::Checkpoint("its arrays are not those of lbfgs".into());
+        let n = setup.network.parameter_count();
+        let (value, evaluations) = state.numbers.evaluated.ok_or_else(refuse)?;
+        let mut arrays = state.doubles.into_iter();
+        let (point, gradient) = arrays.next().zip(arrays.next()).ok_or_else(refuse)?;
+        let mut pairs = VecDeque::new();
+        while let Some((moved, changed)) = arrays.next().zip(arrays.next()) {
+            let inverse = 1.0 / dot(&moved, &changed);
+            pairs.push_back((moved, changed, inverse));
+        }
+        let fits = |values: &Vec<f64>| values.len() == n && values.iter().all(|value| value.is_finite());
+        let pairs_fit =
+            pairs.len() <= MEMORY && pairs.iter().all(|(s, y, inverse)| fits(s) && fits(y) && *inverse > 0.0);
+        if !(fits(&point) && fits(&gradient) && pairs_fit) {
+            return Err(refuse());
+        }
+        let began = Instant::now();
+        Ok(Run {
+            setup,
+            function,
+            numbers: state.numbers,
+            point,
+            gradient,
+            value,
+            evaluations,
+            pairs,
+            settled: false,
+            began,
+        })
+    }
+
+    /// Seconds, those before a checkpoint included.
+    fn seconds(&self) -> f64 {
+        self.numbers.elapsed + self.began.elapsed().as_secs_f64()
+    }
+
+    /// Share of the budget that is spent; an evaluation over all rows is an epoch.
+    fn spent(&self) -> f64 {
+        let time = self.setup.time.map_or(0.0, |time| self.seconds() / time.as_secs_f64().max(1e-9));
+        let epochs = self.setup.options.epochs;
+        time.max(epochs.map_or(0.0, |epochs| self.evaluations as f64 / epochs.max(1.0)))
+    }
+
+    /// The objective and its gradient at `point + step·direction`.
+    fn at(&mut self, step: f64, direction: &[f64], next: &mut [f64], gradient: &mut [f64]) -> f64 {
+        next.iter_mut().zip(&self.point).zip(direction).for_each(|((next, t), d)| *next = t + step * d);
+        self.evaluations += 1;
+        self.function.value_and_gradient(next, gradient)
+    }
+
+    /// One step, or what is left to try where none is found: the pairs are forgotten, and without them the run is settled.
+    fn step(&mut self, monitor: &dyn Monitor) {
+        let n = self.point.len();
+        let mut direction = direction(&self.pairs, &self.gradient);
+        let mut slope = dot(&direction, &self.gradient);
         if !(slope < 0.0) {
-            pairs.clear();
-            direction = gradient.iter().map(|g| -g).collect();
-            slope = -dot(&gradient, &gradient);
+            self.pairs.clear();
+            direction = self.gradient.iter().map(|g| -g).collect();
+            slope = -dot(&self.gradient, &self.gradient);
         }
         if slope == 0.0 {
-            break;
+            self.settled = true;
+            return;
         }
-        let first = if pairs.is_empty() { (1.0 / dot(&gradient, &gradient).sqrt()).min(1.0) } else { 1.0 };
-        let (mut low, mut high, mut step) = (0.0f64, f64::INFINITY, first);
+        let steepest = (1.0 / dot(&self.gradient, &self.gradient).sqrt()).min(1.0);
+        let mut step = if self.pairs.is_empty() { steepest } else { 1.0 };
+        let (mut low, mut high) = (0.0f64, f64::INFINITY);
         let (mut next, mut next_gradient) = (vec![0.0; n], vec![0.0; n]);
         let mut found = None;
         for _ in 0..TRIALS {
-            next.iter_mut().zip(&point).zip(&direction).for_each(|((next, t), d)| *next = t + step * d);
-            let there = function.value_and_gradient(&next, &mut next_gradient);
-            evaluations += 1;
-            if !(there <= value + DECREASE * step * slope) {
+            let there = self.at(step, &direction, &mut next, &mut next_gradient);
+            if !(there <= self.value + DECREASE * step * slope) {
                 high = step;
             } else {
                 found = Some(there);
@@ -87,67 +209,75 @@ pub(super) fn run(setup: &Setup, start: Start, monitor: &dyn Monitor) -> Result<
                 }
                 low = step;
             }
-            if spent(evaluations) >= 1.0 || matches!(monitor.stop(), Some(Stop::Interrupted | Stop::TimeLimit)) {
+            if self.spent() >= 1.0 || matches!(monitor.stop(), Some(Stop::Interrupted | Stop::TimeLimit)) {
                 break;
             }
             step = if high.is_finite() { 0.5 * (low + high) } else { 2.0 * low };
         }
-        // The last trial may have failed where an earlier one was good enough.
         let Some(mut there) = found else {
-            if pairs.is_empty() {
-                break;
-            }
-            pairs.clear();
-            continue;
+            self.settled = self.pairs.is_empty();
+            self.pairs.clear();
+            return;
         };
+        // The last trial may have failed where an earlier one was good enough.
         if low > 0.0 && step != low && high <= step {
-            next.iter_mut().zip(&point).zip(&direction).for_each(|((next, t), d)| *next = t + low * d);
-            there = function.value_and_gradient(&next, &mut next_gradient);
-            evaluations += 1;
+            there = self.at(low, &direction, &mut next, &mut next_gradient);
         }
-        let moved: Vec<f64> = next.iter().zip(&point).map(|(a, b)| a - b).collect();
-        let changed: Vec<f64> = next_gradient.iter().zip(&gradient).map(|(a, b)| a - b).collect();
+        let moved: Vec<f64> = next.iter().zip(&self.point).map(|(a, b)| a - b).collect();
+        let changed: Vec<f64> = next_gradient.iter().zip(&self.gradient).map(|(a, b)| a - b).collect();
         let curvature = dot(&moved, &changed);
         if curvature > 1e-12 * dot(&changed, &changed).sqrt() * dot(&moved, &moved).sqrt() {
-            if pairs.len() == MEMORY {
-                pairs.pop_front();
+            if self.pairs.len() == MEMORY {
+                self.pairs.pop_front();
             }
-            pairs.push_back((moved, changed, 1.0 / curvature));
+            self.pairs.push_back((moved, changed, 1.0 / curvature));
         }
-        let decrease = value - there;
-        (point, gradient, value) = (next, next_gradient, there);
-        steps += 1;
-        marks.push(Mark { step: steps, progress: spent(evaluations).min(1.0), running: value });
-        if told.elapsed().as_secs_f64() >= 1.0 {
-            told = Instant::now();
-            monitor.report(Event::Progress { source: "lbfgs", upper: value * total, lower: 0.0, explored: steps });
-        }
-        if decrease <= NO_DECREASE * value.abs() {
-            if pairs.len() <= 1 {
-                break;
-            }
-            pairs.clear();
+        let decrease = self.value - there;
+        (self.point, self.gradient, self.value) = (next, next_gradient, there);
+        self.numbers.step += 1;
+        self.mark();
+        if decrease <= NO_DECREASE * self.value.abs() {
+            self.settled = self.pairs.len() <= 1;
+            self.pairs.clear();
         }
     }
-    let parameters: Vec<f32> = point.iter().map(|&t| t as f32).collect();
-    let evaluated = objective(setup, &mut Pass::new(), &parameters, &buffers);
-    monitor.report(Event::Progress { source: "lbfgs", upper: evaluated, lower: 0.0, explored: steps });
-    Ok(TrainingOutcome {
-        diverged: !evaluated.is_finite(),
-        incumbent: Incumbent { parameters, buffers, value: evaluated },
-        marks,
-        steps,
-        epochs: evaluations as f64,
-        seconds: began.elapsed().as_secs_f64(),
-        rate: 1.0,
-        rollbacks: 0,
-        stopped,
-        unwritten: None,
-    })
+
+    fn mark(&mut self) {
+        let mark = Mark { step: self.numbers.step, progress: self.spent().min(1.0), running: self.value };
+        let numbers = &mut self.numbers;
+        if !numbers.step.is_multiple_of(numbers.mark_every) {
+            return;
+        }
+        numbers.marks.push(mark);
+        if numbers.marks.len() >= MOST_MARKS {
+            numbers.mark_every *= 2;
+            let every = numbers.mark_every;
+            numbers.marks.retain(|mark| mark.step.is_multiple_of(every));
+        }
+    }
+
+    /// Writes where the run stands; what went wrong.
+    fn checkpoint(&self, save: &mut dyn FnMut(&[u8]) -> Result<(), String>) -> Option<String> {
+        let mut numbers = self.numbers.clone();
+        (numbers.elapsed, numbers.evaluated) = (self.seconds(), Some((self.value, self.evaluations)));
+        let mut doubles = vec![self.point.clone(), self.gradient.clone()];
+        doubles.extend(self.pairs.iter().flat_map(|(moved, changed, _)| [moved.clone(), changed.clone()]));
+        let state = State {
+            numbers,
+            parameters: self.point.iter().map(|&t| t as f32).collect(),
+            buffers: vec![0.0; self.setup.network.buffer_count()],
+            slots: Vec::new(),
+            doubles,
+            average: [Vec::new(), Vec::new()],
+            incumbent: None,
+        };
+        let written = state.to_bytes().map_err(|error| error.to_string()).and_then(|bytes| save(&bytes));
+        written.err()
+    }
 }
 
-/// `−H g` by the two-loop recursion (Nocedal, Wright, algorithm 7.4); `pairs` hold s, y and 1/(s·y).
-fn direction(pairs: &VecDeque<(Vec<f64>, Vec<f64>, f64)>, gradient: &[f64]) -> Vec<f64> {
+/// `−H g` by the two-loop recursion (Nocedal, Wright, algorithm 7.4).
+fn direction(pairs: &VecDeque<Pair>, gradient: &[f64]) -> Vec<f64> {
     let mut q: Vec<f64> = gradient.iter().map(|g| -g).collect();
     let mut factors = Vec::with_capacity(pairs.len());
     for (s, y, inverse) in pairs.iter().rev() {

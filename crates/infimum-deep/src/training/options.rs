@@ -1,6 +1,9 @@
 //! What a training run is asked for.
 
+use infimum_problem::deep::{Architecture, parameters};
 use serde::{Deserialize, Serialize};
+
+use super::train::has_random_layers;
 
 /// How parameters follow the gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +18,10 @@ pub enum Optimizer {
     /// Limited-memory BFGS over all rows at once, in double precision.
     Lbfgs,
 }
+
+/// Most rows, and rows times parameters, that are gone through at once where nothing is said.
+const WHOLE_ROWS: usize = 20_000;
+const WHOLE_PRODUCTS: usize = 1_000_000_000;
 
 /// How the rate goes from the beginning of the budget to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,6 +123,14 @@ impl Optimizer {
             Optimizer::Muon => "muon",
             Optimizer::Lbfgs => "lbfgs",
         }
+    }
+
+    /// What is used where nothing is said: where a step over all rows at once costs little, L-BFGS, which then takes a small share of the time of any stochastic
+    /// method (`bench/deep --group small`); else Adam.
+    pub fn usual(rows: usize, architecture: &Architecture) -> Optimizer {
+        let count = parameters(architecture).ok().and_then(|all| all.last().map(|last| last.range.end)).unwrap_or(0);
+        let is_small = rows <= WHOLE_ROWS && rows.saturating_mul(count) <= WHOLE_PRODUCTS;
+        if is_small && !has_random_layers(&architecture.layers) { Optimizer::Lbfgs } else { Optimizer::Adamw }
     }
 
     /// A rate that usually works.

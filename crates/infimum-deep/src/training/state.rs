@@ -55,6 +55,9 @@ pub(crate) struct Numbers {
     pub(crate) mark_every: u64,
     pub(crate) marks: Vec<Mark>,
     pub(crate) incumbent: Option<f64>,
+    /// Of L-BFGS: the mean objective where it stands, and how often it was evaluated.
+    #[serde(default)]
+    pub(crate) evaluated: Option<(f64, u64)>,
 }
 
 /// A run between two steps.
@@ -64,6 +67,8 @@ pub(crate) struct State {
     pub(crate) parameters: Vec<f32>,
     pub(crate) buffers: Vec<f32>,
     pub(crate) slots: Vec<Vec<f32>>,
+    /// Of L-BFGS: point, gradient, then each pair's two arrays.
+    pub(crate) doubles: Vec<Vec<f64>>,
     /// Moving averages of parameters and buffers, or empty.
     pub(crate) average: [Vec<f32>; 2],
     pub(crate) incumbent: Option<Incumbent>,
@@ -71,6 +76,7 @@ pub(crate) struct State {
 
 const VERSION: u32 = 1;
 const SLOTS: usize = 4;
+const DOUBLES: usize = 1 << 8;
 
 /// Why a checkpoint cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -102,20 +108,27 @@ impl Numbers {
             mark_every: 0,
             marks: Vec::new(),
             incumbent: None,
+            evaluated: None,
         }
     }
 }
 
+/// An array of a checkpoint: name, type, bytes.
+type Array = (String, Dtype, Vec<u8>);
+
 impl State {
-    fn arrays(&self) -> Vec<(String, &[f32])> {
-        let mut arrays: Vec<(String, &[f32])> =
-            vec![("parameters".into(), &self.parameters), ("buffers".into(), &self.buffers)];
-        arrays.extend(self.slots.iter().enumerate().map(|(k, slot)| (format!("slot{k}"), slot.as_slice())));
-        arrays.push(("average".into(), &self.average[0]));
-        arrays.push(("average-buffers".into(), &self.average[1]));
+    fn arrays(&self) -> Vec<Array> {
+        let singles = |name: &str, values: &[f32]| (name.to_string(), Dtype::F32, bytes_of(values));
+        let mut arrays = vec![singles("parameters", &self.parameters), singles("buffers", &self.buffers)];
+        arrays.extend(self.slots.iter().enumerate().map(|(k, slot)| singles(&format!("slot{k}"), slot)));
+        arrays.extend(self.doubles.iter().enumerate().map(|(k, values)| {
+            (format!("double{k}"), Dtype::F64, values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        }));
+        arrays.push(singles("average", &self.average[0]));
+        arrays.push(singles("average-buffers", &self.average[1]));
         if let Some(incumbent) = &self.incumbent {
-            arrays.push(("incumbent".into(), &incumbent.parameters));
-            arrays.push(("incumbent-buffers".into(), &incumbent.buffers));
+            arrays.push(singles("incumbent", &incumbent.parameters));
+            arrays.push(singles("incumbent-buffers", &incumbent.buffers));
         }
         arrays
     }
@@ -125,12 +138,11 @@ impl State {
         let mut numbers = self.numbers.clone();
         numbers.incumbent = self.incumbent.as_ref().map(|incumbent| incumbent.value);
         let text = serde_json::to_string(&numbers).map_err(|error| wrong(error.to_string()))?;
-        let arrays: Vec<(String, Vec<u8>)> =
-            self.arrays().into_iter().map(|(name, values)| (name, bytes_of(values))).collect();
+        let arrays = self.arrays();
         let digest = digest_of(&text, &arrays);
         let mut tensors = Vec::with_capacity(arrays.len() + 1);
-        for (name, bytes) in &arrays {
-            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
+        for (name, dtype, bytes) in &arrays {
+            let view = TensorView::new(*dtype, vec![8 * bytes.len() / dtype.bitsize()], bytes);
             tensors.push((name.clone(), view.map_err(|error| wrong(error.to_string()))?));
         }
         let view = TensorView::new(Dtype::U8, vec![32], &digest).map_err(|error| wrong(error.to_string()))?;
@@ -150,26 +162,36 @@ impl State {
             return Err(wrong(format!("checkpoint of version {}, expected {VERSION}", numbers.version)));
         }
         let tensors = SafeTensors::deserialize(bytes).map_err(|error| damaged(&error.to_string()))?;
-        let raw = |name: &str| tensors.tensor(name).ok().filter(|view| view.dtype() == Dtype::F32);
-        let mut names: Vec<String> = ["parameters", "buffers"].map(String::from).into();
-        names.extend((0..SLOTS).map(|k| format!("slot{k}")).filter(|name| raw(name).is_some()));
-        names.extend(["average", "average-buffers"].map(String::from));
+        let raw = |name: &str, dtype: Dtype| tensors.tensor(name).ok().filter(|view| view.dtype() == dtype);
+        let singles = |name: &str| (name.to_string(), Dtype::F32);
+        let mut names: Vec<(String, Dtype)> = ["parameters", "buffers"].map(singles).into();
+        names.extend(
+            (0..SLOTS).map(|k| singles(&format!("slot{k}"))).take_while(|(name, dtype)| raw(name, *dtype).is_some()),
+        );
+        let doubles = (0..DOUBLES).map(|k| (format!("double{k}"), Dtype::F64));
+        names.extend(doubles.take_while(|(name, dtype)| raw(name, *dtype).is_some()));
+        names.extend(["average", "average-buffers"].map(singles));
         if numbers.incumbent.is_some() {
-            names.extend(["incumbent", "incumbent-buffers"].map(String::from));
+            names.extend(["incumbent", "incumbent-buffers"].map(singles));
         }
         let mut arrays = Vec::with_capacity(names.len());
-        for name in names {
-            let view = raw(&name).ok_or_else(|| damaged(&format!("no array `{name}`")))?;
-            arrays.push((name, view.data().to_vec()));
+        for (name, dtype) in names {
+            let view = raw(&name, dtype).ok_or_else(|| damaged(&format!("no array `{name}`")))?;
+            arrays.push((name, dtype, view.data().to_vec()));
         }
         let digest = tensors.tensor("digest").map_err(|error| damaged(&error.to_string()))?;
         if digest.data() != digest_of(&text, &arrays) {
             return Err(damaged("its digest is another one"));
         }
-        let values: HashMap<String, Vec<f32>> = arrays
-            .into_iter()
-            .map(|(name, bytes)| (name, bytes.as_chunks().0.iter().copied().map(f32::from_le_bytes).collect()))
-            .collect();
+        let mut doubles: Vec<Vec<f64>> = Vec::new();
+        let mut values: HashMap<String, Vec<f32>> = HashMap::new();
+        for (name, dtype, bytes) in arrays {
+            if dtype == Dtype::F64 {
+                doubles.push(bytes.as_chunks().0.iter().copied().map(f64::from_le_bytes).collect());
+            } else {
+                values.insert(name, bytes.as_chunks().0.iter().copied().map(f32::from_le_bytes).collect());
+            }
+        }
         let take = |name: &str| values.get(name).cloned().unwrap_or_default();
         let slots = (0..SLOTS).map(|k| format!("slot{k}")).map_while(|name| values.get(&name).cloned()).collect();
         let incumbent = numbers.incumbent.map(|value| Incumbent {
@@ -182,16 +204,17 @@ impl State {
             parameters: take("parameters"),
             buffers: take("buffers"),
             slots,
+            doubles,
             average: [take("average"), take("average-buffers")],
             incumbent,
         })
     }
 }
 
-fn digest_of(text: &str, arrays: &[(String, Vec<u8>)]) -> [u8; 32] {
+fn digest_of(text: &str, arrays: &[Array]) -> [u8; 32] {
     let mut hasher = Sha256::new();
     hasher.update(text);
-    for (name, bytes) in arrays {
+    for (name, _, bytes) in arrays {
         hasher.update(name);
         hasher.update((bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
@@ -212,6 +235,7 @@ mod tests {
             parameters: vec![1.0, -0.0, 3e-39],
             buffers: vec![],
             slots: vec![vec![0.5; 3], vec![0.25; 3]],
+            doubles: vec![vec![0.1, -0.0, 1e-300], vec![7.0; 3]],
             average: [vec![], vec![]],
             incumbent: Some(Incumbent { parameters: vec![1.0; 3], buffers: vec![], value: 3.5 }),
         }

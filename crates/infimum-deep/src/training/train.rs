@@ -12,7 +12,7 @@ use infimum_problem::{Event, Loss, Monitor, Problem, Stop};
 use super::augment::Augmenter;
 use super::batches::Batches;
 use super::descent::Descent;
-use super::evaluate::objective;
+use super::evaluate::{objective, squares};
 use super::optimizer::Stepper;
 use super::options::{Optimizer, TrainingOptions};
 use super::rows::Rows;
@@ -89,6 +89,8 @@ const MOST_ROLLBACKS: u32 = 30;
 const DIVERGED: f64 = 20.0;
 /// Factor of the rate after a rollback.
 const LOWER: f64 = 0.25;
+/// Marks of the first epochs; there are fewer later (`descent.rs`).
+const MARKS_OF_EPOCH: u64 = 16;
 /// Time between rows of the log.
 const ROW: Duration = Duration::from_secs(5);
 
@@ -111,7 +113,7 @@ pub fn train(
         return refuse("label smoothing is for the losses softmax and logistic");
     }
     if setup.options.optimizer == Optimizer::Lbfgs {
-        return lbfgs::run(setup, start, monitor);
+        return lbfgs::run(setup, start, monitor, save);
     }
     Run::new(setup, start)?.finish(monitor, save)
 }
@@ -135,6 +137,8 @@ struct Run<'a> {
     finds: bool,
     /// Seconds before this process.
     before: f64,
+    /// The step whose network was evaluated last.
+    evaluated: Option<u64>,
     unwritten: Option<String>,
 }
 
@@ -163,14 +167,14 @@ impl<'a> Run<'a> {
         let fingerprint = fingerprint(setup);
         let fresh = |parameters: Vec<f32>, buffers: Vec<f32>| {
             let mut numbers = Numbers::new(options.clone(), fingerprint.clone(), rate);
-            numbers.mark_every = (batches.steps_of_epoch() / 4).max(1);
+            numbers.mark_every = (batches.steps_of_epoch() / MARKS_OF_EPOCH).max(1);
             numbers.next_evaluation = batches.steps_of_epoch();
             let average = if options.average.is_some() {
                 [parameters.clone(), buffers.clone()]
             } else {
                 [Vec::new(), Vec::new()]
             };
-            State { numbers, parameters, buffers, slots: Vec::new(), average, incumbent: None }
+            State { numbers, parameters, buffers, slots: Vec::new(), doubles: Vec::new(), average, incumbent: None }
         };
         let (parameters, buffers) = network.initial::<f32>(key(&[options.seed]));
         let find = options.rate.is_none() && !matches!(start, Start::Checkpoint(_));
@@ -190,7 +194,7 @@ impl<'a> Run<'a> {
         let before = state.numbers.elapsed;
         let descent = Descent::new(batches, stepper, state, l2);
         let (pass, began) = (Pass::new(), Instant::now());
-        Ok(Run { setup, descent, incumbent, pass, began, finds: find, before, unwritten: None })
+        Ok(Run { setup, descent, incumbent, pass, began, finds: find, before, evaluated: None, unwritten: None })
     }
 
     fn seconds(&self) -> f64 {
@@ -221,9 +225,6 @@ impl<'a> Run<'a> {
         let mut good = self.descent.state();
         let (mut saved, mut told) = (Instant::now(), Instant::now());
         let (mut stopped, mut diverged) = (None, false);
-        if self.incumbent.is_none() {
-            self.evaluate(monitor);
-        }
         loop {
             let progress = self.progress();
             if progress >= 1.0 {
@@ -235,7 +236,7 @@ impl<'a> Run<'a> {
             }
             let loss = self.descent.step(progress);
             let first = *self.descent.numbers.first_loss.get_or_insert(loss);
-            if !(loss.is_finite() && loss <= DIVERGED * first.max(1e-3)) {
+            if !is_sane(loss, first) {
                 if self.descent.numbers.rollbacks >= MOST_ROLLBACKS {
                     diverged = true;
                     self.descent.restore(&good, self.descent.numbers.rate);
@@ -246,10 +247,11 @@ impl<'a> Run<'a> {
             }
             if self.descent.numbers.step >= self.descent.numbers.next_evaluation {
                 self.descent.numbers.next_evaluation = 2 * self.descent.numbers.step;
-                if self.evaluate(monitor).is_finite() {
+                let loss = self.evaluate(monitor);
+                if is_sane(loss, first) {
                     good = self.descent.state();
                 } else {
-                    self.roll_back(&good, f64::NAN, monitor);
+                    self.roll_back(&good, loss, monitor);
                 }
             } else if self.descent.numbers.step.is_multiple_of(self.descent.batches.steps_of_epoch()) {
                 good = self.descent.state();
@@ -263,10 +265,10 @@ impl<'a> Run<'a> {
                 saved = Instant::now();
             }
         }
-        let value = self.evaluate(monitor);
-        if !value.is_finite() && self.incumbent.is_none() {
-            diverged = true;
+        if self.evaluated != Some(self.descent.numbers.step) {
+            self.evaluate(monitor);
         }
+        diverged |= self.incumbent.is_none();
         if self.setup.checkpoint_every.is_some() {
             self.checkpoint(save);
         }
@@ -295,6 +297,7 @@ impl<'a> Run<'a> {
         let (step, rate) = (self.descent.numbers.step, self.descent.numbers.rate * LOWER);
         let first_loss = self.descent.numbers.first_loss.filter(|first| first.is_finite());
         self.descent.restore(good, rate);
+        self.evaluated = None;
         self.descent.numbers.first_loss = self.descent.numbers.first_loss.or(first_loss);
         let back = self.descent.numbers.step;
         monitor.report(Event::Note(format!(
@@ -302,16 +305,19 @@ impl<'a> Run<'a> {
         )));
     }
 
-    /// Evaluates the network over all rows; the incumbent is the better of it and the one before.
+    /// Evaluates the network over all rows; the incumbent is the better of it and the one before. Returns the mean loss.
     fn evaluate(&mut self, monitor: &dyn Monitor) -> f64 {
         let (parameters, buffers) = self.descent.model();
         let value = objective(self.setup, &mut self.pass, parameters, buffers);
+        self.evaluated = Some(self.descent.numbers.step);
         if value.is_finite() && self.incumbent.as_ref().is_none_or(|incumbent| value < incumbent.value) {
             let incumbent = Incumbent { parameters: parameters.to_vec(), buffers: buffers.to_vec(), value };
             self.incumbent = Some(incumbent);
         }
+        let objective = &self.setup.problem.objective;
+        let loss = (value - 0.5 * objective.lambda2 * squares(parameters)) / self.setup.rows.total_weight();
         self.report(monitor);
-        value
+        loss
     }
 
     fn report(&self, monitor: &dyn Monitor) {
@@ -343,15 +349,21 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Whether a mean loss is one of a run that has not diverged; `first` is that of its first step.
+fn is_sane(loss: f64, first: f64) -> bool {
+    loss.is_finite() && loss <= DIVERGED * first.max(1e-3)
+}
+
 /// What must be the same for a checkpoint to fit: network and problem.
-fn fingerprint(setup: &Setup) -> String {
+pub(super) fn fingerprint(setup: &Setup) -> String {
     let architecture = serde_json::to_string(setup.network.architecture()).unwrap_or_default();
     let objective = serde_json::to_string(&setup.problem.objective).unwrap_or_default();
     let data = &setup.problem.data;
     format!("{architecture} {objective} {} x {} rows, weight {}", data.rows(), data.columns(), data.total_weight)
 }
 
-fn resumed(
+/// The state in a checkpoint, if it is one of a run with these options whose arrays are as long as parameters and buffers.
+pub(super) fn resumed(
     bytes: &[u8],
     options: &TrainingOptions,
     fingerprint: &str,

@@ -7,6 +7,7 @@ use infimum_problem::{Event, Monitor, Stop};
 /// Time that is left, and for what.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
+    begin: Instant,
     end: Option<Instant>,
 }
 
@@ -18,17 +19,24 @@ const TRAINING: f64 = 0.7;
 const HEAD: f64 = 0.6;
 /// Share of what is left after the head which the bound gets.
 const BOUND: f64 = 0.5;
-/// Time for the head and for the bound where there is no limit.
-const USUAL: Duration = Duration::from_secs(60);
+/// Where there is no limit, head and bound each get as much time as was spent before them, but at least and at most so much.
+const LEAST: Duration = Duration::from_secs(10);
+const MOST: Duration = Duration::from_secs(600);
 
 impl Budget {
     /// `limit` from now.
     pub(super) fn new(limit: Option<Duration>) -> Budget {
-        Budget { end: limit.map(|limit| Instant::now() + limit.mul_f64(USED)) }
+        let begin = Instant::now();
+        Budget { begin, end: limit.map(|limit| begin + limit.mul_f64(USED)) }
     }
 
     fn share(&self, share: f64) -> Option<Duration> {
         self.end.map(|end| end.saturating_duration_since(Instant::now()).mul_f64(share))
+    }
+
+    /// As much time as was spent.
+    fn usual(&self) -> Duration {
+        self.begin.elapsed().clamp(LEAST, MOST)
     }
 
     /// For training; nothing if only the epochs limit it.
@@ -38,12 +46,12 @@ impl Budget {
 
     /// For the head.
     pub(super) fn head(&self) -> Duration {
-        self.share(HEAD).unwrap_or(USUAL)
+        self.share(HEAD).unwrap_or_else(|| self.usual())
     }
 
     /// For the bound.
     pub(super) fn bound(&self) -> Duration {
-        self.share(BOUND).unwrap_or(USUAL)
+        self.share(BOUND).unwrap_or_else(|| self.usual())
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is said of a deep network beside objective and bound: proven, estimated and unknown are kept apart.
 
 use infimum_check::{FEATURES, HEAD};
+use infimum_deep::training::{Mark, TrainingOutcome};
 use infimum_problem::deep::Evaluation;
 use infimum_problem::{Ending, relative_gap};
 use serde::Serialize;
@@ -79,26 +80,28 @@ fn of_head(head: &Head) -> String {
 /// One piece of advice, by what the run itself showed.
 fn next(found: &Assessment, gap: f64) -> String {
     let ending_is = |ending| found.ended.0 == ending;
-    let falling = found.runs.iter().any(|run| {
-        let last = run.marks.len();
-        let late = &run.marks[last - last.min(8)..];
-        let early = &run.marks[last.saturating_sub(24)..last - last.min(8)];
-        let mean = |marks: &[infimum_deep::training::Mark]| {
-            marks.iter().map(|mark| mark.running).sum::<f64>() / marks.len().max(1) as f64
-        };
-        !early.is_empty() && mean(late) < 0.99 * mean(early)
-    });
+    let falls: Vec<Option<bool>> = found.runs.iter().map(falls).collect();
     if ending_is(Ending::Optimal) {
         "stop: no network of any width is better by more than the gap".into()
     } else if ending_is(Ending::NumericalTrouble) {
         "give a smaller --learning-rate, or --scaling standard".into()
     } else if ending_is(Ending::Interrupted) {
         "go on with --resume RUN".into()
-    } else if falling {
+    } else if falls.contains(&Some(true)) {
         "train on: the objective was still falling; --resume RUN with more --epochs or --time-limit, or --warm-start RUN".into()
+    } else if falls.contains(&None) {
+        "train on: the run is too short to tell whether the objective has settled; more --epochs or --time-limit".into()
     } else if gap < 0.2 {
         "stop, or try --restarts: at most the gap is left".into()
     } else {
         "the objective has settled: other random weights (--restarts), a wider network, or less decay (--l2) are what can lower it".into()
     }
+}
+
+/// Whether the last 8 marks lie by more than a hundredth below the 16 before them; `None` if there are not so many.
+fn falls(run: &TrainingOutcome) -> Option<bool> {
+    let last = run.marks.len();
+    let (early, late) = (run.marks.get(last.checked_sub(24)?..last - 8)?, &run.marks[last - 8..]);
+    let mean = |marks: &[Mark]| marks.iter().map(|mark| mark.running).sum::<f64>() / marks.len() as f64;
+    Some(mean(late) < 0.99 * mean(early))
 }
