@@ -56,6 +56,8 @@ def load(name, binary):
         return from_svmlight(name, text_like_regression(binary))
     if name == "wide":
         return from_npy(name, wide())
+    if name in ("regression", "small-regression", "counts"):
+        return from_npy(name, numbers(name, binary))
     data = from_npy(name, generated(name, "npy", binary))
     data.target = 2 * data.target - 1  # written as 0 and 1
     return data
@@ -96,6 +98,21 @@ def text_like_regression(binary):
         score = matrix @ (random.standard_normal(columns) * (random.random(columns) < 0.05))
         target = score / score.std() + 0.5 * random.standard_normal(rows)
         save(path, lambda file: sklearn_datasets.dump_svmlight_file(matrix, target, file, zero_based=False))
+    return path
+
+
+def numbers(kind, binary):
+    """Rows of `easy-dense` with a number as target: a planted direction and noise with heavy tails, or counts."""
+    path = CACHE / f"{kind}.npy"
+    if not path.exists():
+        rows = 5_000 if kind == "small-regression" else 100_000
+        matrix = load("easy-dense", binary).matrix[:rows]
+        random = np.random.default_rng(1)
+        score = matrix @ random.standard_normal(matrix.shape[1])
+        score /= score.std()
+        noisy = score + 0.5 * random.standard_t(3, rows)
+        target = random.poisson(np.exp(0.5 * score)).astype(float) if kind == "counts" else noisy
+        save(path, lambda file: np.save(file, np.column_stack([matrix, target])))
     return path
 
 

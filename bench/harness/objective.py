@@ -21,6 +21,17 @@ def losses(loss, target, outputs):
     outputs = outputs[:, 0]
     if loss == "squared":
         return (outputs - target) ** 2 / 2
+    if loss == "poisson":
+        # exp(z) - y z, less its least value y - y ln y, so that no loss is negative.
+        logarithm = np.log(np.where(target > 0, target, 1).astype(np.longdouble))
+        return np.exp(outputs) - target * outputs - (target - target * logarithm)
+    kind, _, parameter = loss.partition(":")
+    if kind == "quantile":
+        share = np.longdouble(parameter)
+        return share * np.maximum(0, target - outputs) + (1 - share) * np.maximum(0, outputs - target)
+    if kind in ("epsilon", "squared-epsilon"):
+        excess = np.maximum(0, np.abs(outputs - target) - np.longdouble(parameter))
+        return excess if kind == "epsilon" else excess**2
     margin = target * outputs
     if loss == "logistic":
         return np.logaddexp(np.longdouble(0), -margin)

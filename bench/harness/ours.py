@@ -48,7 +48,7 @@ def fit(binary, problem, data, gap, threads, limit):
     that: peers write nothing, so waiting for a disk should not be in the comparison."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="infimum-bench-", dir=memory) as folder:
-        command = [str(binary), "fit", data.source, *data.arguments, "--loss", problem.loss, *problem.arguments,
+        command = [str(binary), "fit", data.source, *data.arguments, "--loss", problem.loss.partition(":")[0], *problem.arguments,
                    "--intercept", problem.intercept, "--gap", repr(gap), "--threads", str(threads),
                    "--time-limit", f"{limit}s", "--json", "--quiet", "--out", str(Path(folder, "run"))]
         try:

@@ -106,6 +106,79 @@ def liblinear(solver, loss):
     return prepare
 
 
+def sklearn_poisson(solver):
+    """scikit-learn: half the mean deviance + alpha/2 ||w||^2 = U / n with alpha = lambda2 / n."""
+
+    def prepare(problem, data):
+        from sklearn.linear_model import PoissonRegressor
+
+        require(problem.loss == "poisson", "another loss")
+
+        def fit(tolerance):
+            model = PoissonRegressor(alpha=problem.lambda2 / len(data.target), solver=solver, tol=tolerance,
+                                     max_iter=UNLIMITED, fit_intercept=problem.intercept == "free")
+            return coefficients(model.fit(data.matrix, data.target))
+
+        return fit
+
+    return prepare
+
+
+def sklearn_svr(dual):
+    """scikit-learn's LinearSVR (LIBLINEAR): 1/2 ||w||^2 + C sum loss."""
+
+    def prepare(problem, data):
+        from sklearn.svm import LinearSVR
+
+        kind, _, epsilon = problem.loss.partition(":")
+        require(kind in ("epsilon", "squared-epsilon"), "another loss")
+        require(problem.intercept == "none", "it penalises the intercept")
+        require(dual or kind == "squared-epsilon", "its primal solver is for squared-epsilon")
+        loss = {"epsilon": "epsilon_insensitive", "squared-epsilon": "squared_epsilon_insensitive"}[kind]
+
+        def fit(tolerance):
+            model = LinearSVR(C=1 / problem.lambda2, loss=loss, epsilon=float(epsilon), dual=dual, tol=tolerance,
+                              max_iter=UNLIMITED, fit_intercept=False, random_state=0)
+            return coefficients(model.fit(data.matrix, data.target))
+
+        return fit
+
+    return prepare
+
+
+def sklearn_ridge(solver):
+    """scikit-learn: ||y - Xw - b||^2 + alpha ||w||^2 = 2 U with alpha = lambda2."""
+
+    def prepare(problem, data):
+        from sklearn.linear_model import Ridge
+
+        require(problem.loss == "squared" and problem.lambda1 == 0, "another loss")
+
+        def fit(tolerance):
+            model = Ridge(alpha=problem.lambda2, solver=solver, tol=tolerance, fit_intercept=problem.intercept == "free")
+            return coefficients(model.fit(data.matrix, data.target))
+
+        return fit
+
+    return prepare
+
+
+def sklearn_quantile(problem, data):
+    """scikit-learn, a linear program by HiGHS: mean loss + alpha ||w||_1 = U / n with alpha = lambda1 / n."""
+    from sklearn.linear_model import QuantileRegressor
+
+    kind, _, share = problem.loss.partition(":")
+    require(kind == "quantile", "another loss")
+
+    def fit(tolerance):
+        options = {"primal_feasibility_tolerance": tolerance, "dual_feasibility_tolerance": tolerance}
+        model = QuantileRegressor(quantile=float(share), alpha=problem.l1, solver="highs", solver_options=options,
+                                  fit_intercept=problem.intercept == "free")
+        return coefficients(model.fit(data.matrix, data.target))
+
+    return fit
+
+
 def lasso(package):
     """scikit-learn, celer, skglm: 1/(2n) ||y - Xw - b||^2 + alpha ||w||_1 = U / n with alpha = lambda1 / n."""
 
@@ -154,6 +227,12 @@ PEERS = (
     Peer("sklearn LinearSVC hinge", "sklearn", sklearn_linear_svc("hinge", True)),
     Peer("sklearn LinearSVC dual", "sklearn", sklearn_linear_svc("squared-hinge", True)),
     Peer("skglm LinearSVC", "skglm", skglm_hinge),
+    Peer("sklearn LinearSVR dual", "sklearn", sklearn_svr(True)),
+    Peer("sklearn LinearSVR primal", "sklearn", sklearn_svr(False)),
+    Peer("sklearn Ridge cholesky", "sklearn", sklearn_ridge("cholesky")),
+    Peer("sklearn Poisson lbfgs", "sklearn", sklearn_poisson("lbfgs")),
+    Peer("sklearn Poisson newton-cholesky", "sklearn", sklearn_poisson("newton-cholesky")),
+    Peer("sklearn QuantileRegressor", "sklearn", sklearn_quantile),
     Peer("sklearn Lasso", "sklearn", lasso("sklearn.linear_model")),
     Peer("celer Lasso", "celer", lasso("celer")),
     Peer("skglm Lasso", "skglm", lasso("skglm")),

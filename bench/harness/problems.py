@@ -10,7 +10,7 @@ class Specification:
     """A problem before its data are loaded. `strength` is C, or the fraction of lambda_max for the lasso."""
 
     data: str
-    loss: str
+    loss: str  # of infimum, or `ridge`: squared with l2
     intercept: str
     strength: float
 
@@ -25,13 +25,23 @@ class Specification:
 
     def bind(self, data):
         """The problem with its coefficients in the unnormalised sum of objective.py."""
+        if self.loss == "quantile:0.3":  # scikit-learn's has l1 alone
+            l1 = self.strength
+            arguments = ("--task", "regression", "--quantile", "0.3", "--l1", repr(l1))
+            return Problem(self.name, self.loss, self.intercept, l1 * len(data.target), 0.0, arguments, l1)
         if self.loss != "squared":
-            return Problem(self.name, self.loss, self.intercept, 0.0, 1 / self.strength, ("--C", repr(self.strength)))
+            loss = "squared" if self.loss == "ridge" else self.loss
+            kind = () if loss in MARGINS else ("--task", "regression")
+            kind += ("--epsilon", loss.partition(":")[2]) if "epsilon" in loss else ()
+            return Problem(self.name, loss, self.intercept, 0.0, 1 / self.strength, ("--C", repr(self.strength), *kind))
         centred = data.target - data.target.mean() if self.intercept == "free" else data.target
         rows = len(data.target)
         l1 = float(np.abs(data.matrix.T @ centred).max()) / rows * self.strength
         arguments = ("--task", "regression", "--l1", repr(l1))
         return Problem(self.name, self.loss, self.intercept, l1 * rows, 0.0, arguments, l1)
+
+
+MARGINS = ("logistic", "softmax", "hinge", "squared-hinge")
 
 
 @dataclass(frozen=True)
@@ -59,4 +69,8 @@ def specifications():
     softmax = [Specification("digits", "softmax", intercept, 1.0) for intercept in ("none", "free")]
     lasso = [Specification(data, "squared", intercept, fraction)
              for data, intercept in (("wide", "free"), ("text-like-regression", "none")) for fraction in (0.1, 0.01)]
-    return softmax + lasso[:2] + found[:12] + lasso[2:] + found[12:]
+    others = [Specification("regression", loss, "none", 1.0) for loss in ("ridge", "epsilon:0.1", "squared-epsilon:0.1")]
+    others += [Specification("regression", "ridge", "free", 1.0)]
+    others += [Specification("counts", "poisson", intercept, 1.0) for intercept in ("none", "free")]
+    others += [Specification("small-regression", "quantile:0.3", "free", 1e-3)]
+    return softmax + lasso[:2] + found[:12] + lasso[2:] + found[12:] + others
