@@ -182,7 +182,7 @@ pub(crate) struct FitArguments {
 /// Options of `infimum decide`.
 #[derive(Debug, Args)]
 pub(crate) struct DecideArguments {
-    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz), or builtin:NAME; numbers are exact decimals
+    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz), folder of MNIST's files or of images, or builtin:NAME; numbers are exact decimals
     data: String,
     /// Target columns by name or number, -1 the last; of several each holds 0, 1 or ? [default: target/label/class/y, else the last]
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', allow_hyphen_values = true)]
@@ -372,6 +372,7 @@ enum FormatName {
     Npy,
     Npz,
     Idx,
+    Images,
     Parquet,
 }
 
@@ -533,6 +534,7 @@ impl FormatName {
             FormatName::Npy => Format::Npy,
             FormatName::Npz => Format::Npz,
             FormatName::Idx => Format::Idx,
+            FormatName::Images => Format::Images,
             FormatName::Parquet => Format::Parquet,
         }
     }

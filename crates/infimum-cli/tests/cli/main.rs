@@ -10,6 +10,7 @@ mod faults;
 mod fit;
 mod folder;
 mod idx;
+mod images;
 mod kernel;
 mod memory;
 mod net;
