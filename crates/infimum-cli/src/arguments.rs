@@ -11,6 +11,7 @@ use infimum::{
 
 use crate::audit::AuditArguments;
 use crate::decide::Asked;
+use crate::fetch::FetchArguments;
 use crate::nets::{Deep, Net, NetArguments};
 use crate::selection::{Given, SelectionArguments};
 use crate::training::TrainingArguments;
@@ -313,8 +314,10 @@ pub(crate) enum What {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    /// The built-in sets and generators
+    /// The built-in sets, the generators, and the sets that can be fetched
     List,
+    /// Download a known set, its files checked by their SHA-256; files that are there are left alone
+    Fetch(FetchArguments),
     /// What was understood of a file
     Show(WithData<ReadArguments>),
 }

@@ -7,6 +7,7 @@ mod decide;
 mod deep;
 mod endings;
 mod faults;
+mod fetch;
 mod fit;
 mod folder;
 mod idx;
