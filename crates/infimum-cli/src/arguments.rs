@@ -11,6 +11,7 @@ use infimum::{
 
 use crate::audit::AuditArguments;
 use crate::decide::Asked;
+use crate::fetch::FetchArguments;
 use crate::nets::{Deep, Net, NetArguments};
 use crate::selection::{Given, SelectionArguments};
 use crate::training::TrainingArguments;
@@ -182,7 +183,7 @@ pub(crate) struct FitArguments {
 /// Options of `infimum decide`.
 #[derive(Debug, Args)]
 pub(crate) struct DecideArguments {
-    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz), or builtin:NAME; numbers are exact decimals
+    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz), folder of MNIST's files or of images, or builtin:NAME; numbers are exact decimals
     data: String,
     /// Target columns by name or number, -1 the last; of several each holds 0, 1 or ? [default: target/label/class/y, else the last]
     #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', allow_hyphen_values = true)]
@@ -313,8 +314,10 @@ pub(crate) enum What {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataCommand {
-    /// The built-in sets and generators
+    /// The built-in sets, the generators, and the sets that can be fetched
     List,
+    /// Download a known set, its files checked by their SHA-256; files that are there are left alone
+    Fetch(FetchArguments),
     /// What was understood of a file
     Show(WithData<ReadArguments>),
 }
@@ -372,6 +375,7 @@ enum FormatName {
     Npy,
     Npz,
     Idx,
+    Images,
     Parquet,
 }
 
@@ -533,6 +537,7 @@ impl FormatName {
             FormatName::Npy => Format::Npy,
             FormatName::Npz => Format::Npz,
             FormatName::Idx => Format::Idx,
+            FormatName::Images => Format::Images,
             FormatName::Parquet => Format::Parquet,
         }
     }

@@ -18,7 +18,7 @@ use crate::fit::{Data, Run};
 pub(crate) struct AuditArguments {
     /// ONNX file, safetensors file (its layers by --net), or run folder of a deep network
     pub(crate) model: PathBuf,
-    /// Data file, folder of MNIST's files, or builtin:NAME
+    /// Data file, folder of MNIST's files or of images, or builtin:NAME
     #[arg(long, value_name = "DATA")]
     data: String,
     #[command(flatten)]

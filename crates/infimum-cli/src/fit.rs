@@ -184,6 +184,7 @@ impl<'a> Run<'a> {
             sparse: data.matrix.is_sparse(),
             target: match loaded.recipe.format {
                 Format::Idx => "the labels file".into(),
+                Format::Images => "the images' folders".into(),
                 _ => loaded.recipe.target.clone(),
             },
             task: if loaded.recipe.task == Task::Regression { "regression" } else { "classification" }.into(),

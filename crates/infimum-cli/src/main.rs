@@ -11,6 +11,7 @@ mod curve;
 mod decide;
 mod deep;
 mod failure;
+mod fetch;
 mod fit;
 mod folder;
 mod interrupt;

@@ -6,6 +6,7 @@ use infimum::{GenerateOptions, builtin_names, describe, generate as write_genera
 
 use crate::arguments::{CheckArguments, DataCommand, GenerateArguments};
 use crate::failure::{Failure, written};
+use crate::fetch;
 
 pub(crate) fn check(arguments: &CheckArguments) -> i32 {
     let options = infimum_check::Options {
@@ -27,8 +28,10 @@ pub(crate) fn data(command: DataCommand) -> Result<i32, Failure> {
         DataCommand::List => {
             let builtin = builtin_names().iter().map(|(name, what)| format!("builtin:{name:<16} {what}\n"));
             let generated = generator_names().iter().map(|(name, what)| format!("generate {name:<15} {what}\n"));
-            builtin.chain(generated).collect()
+            let fetched = fetch::SETS.iter().map(|set| format!("data fetch {:<13} {}\n", set.name, set.what));
+            builtin.chain(generated).chain(fetched).collect()
         }
+        DataCommand::Fetch(arguments) => return fetch::run(&arguments),
     };
     let mut out = io::stdout().lock();
     written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))

@@ -7,7 +7,8 @@ use crate::arguments::{CurveArguments, FitArguments, ReadArguments, StudyArgumen
 /// Options after the data that they are about.
 #[derive(Debug, Args)]
 pub(crate) struct WithData<T: Args> {
-    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz; Parquet if built with it), folder of MNIST's files, or builtin:NAME
+    /// Data file (CSV, TSV, LIBSVM, NPY, NPZ, IDX; also .gz; Parquet if built with it), folder of MNIST's files, folder with a folder of PNG or
+    /// JPEG images for each class, or builtin:NAME
     data: String,
     #[command(flatten)]
     options: T,

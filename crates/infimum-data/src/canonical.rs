@@ -249,9 +249,10 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     // Rows that the source sets apart go behind the others until all labels are known.
     let apart = raw.held_out.take().filter(|_| request.split.is_none());
     let mut held_matrix = None;
-    if let (RawTarget::Numeric(values), Some((matrix, others))) = (&mut target, apart) {
-        values.extend_from_slice(&others);
-        keep.resize(values.len(), false);
+    if let Some((matrix, others)) = apart
+        && target.append(others)
+    {
+        keep.resize(rows + matrix.rows(), false);
         held_matrix = Some(matrix);
     }
     if let (Task::Regression, RawTarget::Text(text)) = (task, &target) {

@@ -129,6 +129,7 @@ impl fmt::Display for Description {
         let target = match recipe.format {
             Format::Libsvm => "first field of each row",
             Format::Idx => "the labels file",
+            Format::Images => "the images' folders",
             _ => &recipe.target,
         };
         writeln!(f, "target     {}: {:?}", one_line(target), recipe.task)?;

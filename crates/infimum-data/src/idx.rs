@@ -64,7 +64,7 @@ pub(crate) fn files(name: &str) -> Result<(String, Option<String>), DataError> {
     let images = if Path::new(name).is_dir() {
         in_folder(name, TRAINING).ok_or_else(|| {
             let message =
-                format!("it is a folder without `{TRAINING}` (or .gz); expected a file, or a folder of IDX files");
+                format!("it is a folder without `{TRAINING}` (or .gz), and without images in folders; expected a file, a folder of IDX files, or one with a folder of images for each class");
             DataError::input(name, message)
         })?
     } else {
@@ -91,9 +91,7 @@ fn hold_out(raw: &mut Raw, images: &str, request: &Request) -> Result<(), DataEr
                 return Err(DataError::input(images, message));
             }
             raw.notes.push(format!("held out for validation: the {} images of `{images}`", other.matrix.rows()));
-            if let RawTarget::Numeric(targets) = other.target {
-                raw.held_out = Some((other.matrix, targets));
-            }
+            raw.held_out = Some((other.matrix, other.target));
             return Ok(());
         }
     };

@@ -3,7 +3,7 @@
 use infimum_problem::{ColumnNames, Format};
 
 use crate::error::DataError;
-use crate::{idx, number};
+use crate::{idx, images, number};
 
 /// Column names that mean "this is the target".
 const TARGET_NAMES: [&str; 4] = ["target", "label", "class", "y"];
@@ -31,6 +31,9 @@ pub(crate) fn format(name: &str, head: &[u8]) -> Format {
     }
     if idx::is_idx(head) {
         return Format::Idx;
+    }
+    if images::is_image(head) {
+        return Format::Images;
     }
     if head.starts_with(b"PK\x03\x04") {
         return Format::Npz;

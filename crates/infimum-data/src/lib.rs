@@ -21,6 +21,7 @@ mod fields;
 mod generate;
 mod hash;
 mod idx;
+mod images;
 mod infer;
 mod kernel;
 mod libsvm;

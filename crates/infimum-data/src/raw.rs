@@ -8,7 +8,8 @@ use crate::arrays::{read_npy, read_npz};
 use crate::canonical::Request;
 use crate::csv::TextColumn;
 use crate::error::DataError;
-use crate::idx::{read_idx, read_pair};
+use crate::idx::{self, read_idx, read_pair};
+use crate::images::{self, read_images};
 use crate::npy::Npz;
 use crate::source::Source;
 use crate::tabular::read_table;
@@ -25,6 +26,21 @@ pub(crate) enum RawTarget {
     Absent,
 }
 
+impl RawTarget {
+    /// Appends the targets of more rows; whether they are of the same kind.
+    pub(crate) fn append(&mut self, other: RawTarget) -> bool {
+        match (self, other) {
+            (RawTarget::Numeric(values), RawTarget::Numeric(others)) => values.extend(others),
+            (RawTarget::Text(text), RawTarget::Text(others)) => {
+                let map = text.dictionary.append(&others.dictionary, text.codes.len() as u64);
+                text.codes.extend(others.codes.iter().map(|&code| map[code as usize]));
+            }
+            _ => return false,
+        }
+        true
+    }
+}
+
 /// A file, read.
 #[derive(Debug, Clone)]
 pub(crate) struct Raw {
@@ -34,7 +50,7 @@ pub(crate) struct Raw {
     pub(crate) target: RawTarget,
     pub(crate) weights: Option<Vec<f64>>,
     /// Features and targets that the source itself sets apart for validation.
-    pub(crate) held_out: Option<(Matrix, Vec<f64>)>,
+    pub(crate) held_out: Option<(Matrix, RawTarget)>,
     pub(crate) sha256: String,
     pub(crate) format: Format,
     pub(crate) header: bool,
@@ -73,6 +89,7 @@ pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw
             read_npz(Npz::open(name)?, sha256, request, encode)
         }
         Format::Idx => read_idx(name, request, encode),
+        Format::Images => read_images(name, request, encode),
         #[cfg(feature = "parquet")]
         Format::Parquet => crate::parquet::read_parquet(name, Source::open(name)?.sha256()?, request, encode),
         #[cfg(not(feature = "parquet"))]
@@ -92,8 +109,9 @@ pub(crate) struct Start {
 
 /// Looks at the beginning of a source, and infers its format if none is `given`.
 pub(crate) fn start(name: &str, given: Option<Format>) -> Result<Start, DataError> {
-    if matches!(given, None | Some(Format::Idx)) && Path::new(name).is_dir() {
-        return Ok(Start { format: Format::Idx, head: Vec::new(), length: None });
+    if matches!(given, None | Some(Format::Idx | Format::Images)) && Path::new(name).is_dir() {
+        let format = given.unwrap_or_else(|| folder_format(name));
+        return Ok(Start { format, head: Vec::new(), length: None });
     }
     let mut source = Source::open(name)?;
     let mut head = vec![0u8; 1 << 16];
@@ -105,6 +123,11 @@ pub(crate) fn start(name: &str, given: Option<Format>) -> Result<Start, DataErro
     Ok(Start { format: given.unwrap_or_else(|| infer::format(name, &head)), head, length: source.plain_length() })
 }
 
+/// What a folder holds: IDX files by the names of MNIST, or images in folders.
+fn folder_format(name: &str) -> Format {
+    if idx::files(name).is_err() && images::holds_classes(name) { Format::Images } else { Format::Idx }
+}
+
 /// About how large the matrix of a file of `length` bytes is that must fit into memory, judged by how it begins; `None` for
 /// files that need not, and where this is not known.
 fn least_matrix(format: Format, head: &[u8], length: u64) -> Option<u64> {
@@ -113,13 +136,15 @@ fn least_matrix(format: Format, head: &[u8], length: u64) -> Option<u64> {
         Format::Tsv => b'\t',
         Format::Npy | Format::Npz | Format::Parquet => return Some(length),
         Format::Idx => return Some(8 * length),
-        Format::Libsvm | Format::Builtin => return None,
+        // How many values images have is known when the first is read.
+        Format::Libsvm | Format::Images | Format::Builtin => return None,
     };
     let fields = head.iter().filter(|&&byte| byte == delimiter || byte == b'\n').count();
     Some((8.0 * fields as f64 * length as f64 / head.len().max(1) as f64) as u64)
 }
 
-/// Reads `bytes` in the given format. For IDX, two bytes say how many after them are the labels' file; the rest is the images'.
+/// Reads `bytes` in the given format. For IDX, two bytes say how many after them are the labels' file; the rest is the images'. An
+/// image is one alone.
 pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<Raw, DataError> {
     let (request, encode, name) = (Request::default(), Encode::Fresh, "memory");
     let open = || Source::from_bytes(name, bytes.to_vec());
@@ -132,6 +157,7 @@ pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<Raw, DataError>
             let labels = |digest| Source::from_bytes_after("labels", labels.to_vec(), digest);
             read_pair(Source::from_bytes(name, images.to_vec())?, labels, &request, &encode)
         }
+        Format::Images => images::read_one(name, bytes).map(images::raw),
         #[cfg(feature = "parquet")]
         Format::Parquet => {
             let bytes = bytes::Bytes::copy_from_slice(bytes);

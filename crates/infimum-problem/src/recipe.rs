@@ -20,6 +20,8 @@ pub enum Format {
     Npz,
     /// IDX, the format of MNIST: a file of images and a file of labels, or the folder of both.
     Idx,
+    /// A folder with a folder of PNG or JPEG images for each class.
+    Images,
     /// Apache Parquet.
     Parquet,
     /// `builtin:NAME`.
@@ -29,7 +31,7 @@ pub enum Format {
 impl Format {
     /// Whether target and weights are columns or arrays that a user can name.
     pub fn has_columns(self) -> bool {
-        !matches!(self, Format::Libsvm | Format::Idx)
+        !matches!(self, Format::Libsvm | Format::Idx | Format::Images)
     }
 }
 
@@ -110,7 +112,7 @@ pub struct Recipe {
     /// Whether the first line holds column names (CSV and TSV).
     pub header: bool,
     /// Target column, by name, or by number `"1"`, `"2"`, … where there are no names; array name for NPZ; empty for
-    /// LIBSVM and IDX.
+    /// LIBSVM, IDX and images.
     pub target: String,
     /// Column (or NPZ array) of example weights, if any.
     pub sample_weight: Option<String>,
@@ -159,7 +161,7 @@ pub struct Feature {
 /// How a row of a file of the same kind becomes a row of the matrix; stored with the model, for `predict`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Encoding {
-    /// Features in order. Empty for LIBSVM, NPY, NPZ and IDX, where column j of the source is column j of the matrix.
+    /// Features in order. Empty for LIBSVM, NPY, NPZ, IDX and images, where column j of the source is column j of the matrix.
     pub features: Vec<Feature>,
     /// Columns of the encoded matrix.
     pub columns: usize,

@@ -229,7 +229,8 @@ impl ModelFile {
             FeatureKind::OneHot(categories) => categories.len(),
         });
         let width: usize = widths.sum();
-        let unnamed = matches!(self.recipe.format, Format::Libsvm | Format::Npy | Format::Npz | Format::Idx);
+        let unnamed =
+            matches!(self.recipe.format, Format::Libsvm | Format::Npy | Format::Npz | Format::Idx | Format::Images);
         if width != self.encoding.columns && !(unnamed && features.is_empty()) {
             return Err(format!("the features make {width} columns, expected {}", self.encoding.columns));
         }

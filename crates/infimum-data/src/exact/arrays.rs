@@ -19,11 +19,11 @@ use crate::source::Source;
 use crate::{arrays, idx, number};
 
 /// Rows of an array without some of its columns (increasing).
-struct Rows {
-    rows: usize,
-    columns: usize,
-    values: ExactNumbers,
-    without: Vec<usize>,
+pub(super) struct Rows {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) values: ExactNumbers,
+    pub(super) without: Vec<usize>,
 }
 
 impl Cells for Rows {

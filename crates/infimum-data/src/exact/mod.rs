@@ -7,6 +7,7 @@
 mod arrays;
 mod decimal;
 mod hash;
+mod images;
 mod libsvm;
 mod numbers;
 mod points;
@@ -125,7 +126,7 @@ pub fn targets_of_network(name: &str, request: &LoadingRequest, network: &str) -
             }
         }
         Format::Npz => Npz::open(name)?.names(),
-        Format::Libsvm | Format::Npy | Format::Idx | Format::Parquet => Vec::new(),
+        Format::Libsvm | Format::Npy | Format::Idx | Format::Images | Format::Parquet => Vec::new(),
     };
     let is_column = |output: &String| has.iter().filter(|name| *name == output).count() == 1;
     Ok(if outputs.iter().all(is_column) { outputs } else { Vec::new() })
@@ -149,6 +150,10 @@ fn read(name: &str, request: &LoadingRequest) -> Result<Read, DataError> {
             without_columns("IDX files have none: the labels stand in a file of their own")?;
             arrays::read_idx(name)
         }
+        Format::Images => {
+            without_columns(crate::images::NO_COLUMNS)?;
+            images::read(name, request)
+        }
         Format::Parquet => Err(no_parquet(name)),
     }
 }
@@ -169,6 +174,7 @@ pub(crate) fn read_bytes(bytes: &[u8], format: Format) -> Result<(Points, Vec<Op
                 crate::source::Source::from_bytes_after("labels", labels.to_vec(), digest)
             })
         }
+        Format::Images => images::finish(name, crate::images::read_one(name, bytes)?),
         Format::Parquet => Err(no_parquet(name)),
     }?;
     Ok((read.points, targets::targets(name, &read.targets)?.values))

@@ -434,6 +434,8 @@ proptest! {
             (Format::Npy, npy("<f8", false, "(2, 3)", &[64; 48])),
             (Format::Npy, npy("<i2", true, "(3, 2)", &[7; 12])),
             (Format::Idx, image),
+            (Format::Images, include_bytes!("../../tests/data/grey.jpg").to_vec()),
+            (Format::Images, include_bytes!("../../tests/data/progressive.jpg").to_vec()),
             (Format::Parquet, network.as_bytes().to_vec()),
             (Format::Parquet, formula.as_bytes().to_vec()),
         ];
