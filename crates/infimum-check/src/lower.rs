@@ -1,6 +1,6 @@
 //! Feasibility of the dual point and the lower bound it gives (docs/certificates.md).
 
-use infimum_problem::{Block, Certificate, Intercept, Problem, Target};
+use infimum_problem::{Block, Certificate, Intercept, Problem, Target, with_values};
 use infimum_rigor::{ColumnSums, ExactSum, Interval, Sum, transpose_product_by};
 
 use crate::chunks::in_chunks;
@@ -93,7 +93,10 @@ pub(crate) fn lower(problem: &Problem, certificate: &Certificate, kernel: Option
     let alpha = &certificate.dual;
     let mut sum = gains(problem, alpha);
     let add_rows = |range, sums: &mut ColumnSums| {
-        let add = |block: Block| sums.add(rows(block.storage), block.rows, &alpha[block.first * outputs..]);
+        let add = |block: Block| {
+            let alpha = &alpha[block.first * outputs..];
+            with_values!(block.storage.values(), |values| sums.add(rows(block.storage, values), block.rows, alpha));
+        };
         problem.data.matrix.for_each_block(range, add)
     };
     let v = match kernel {

@@ -1,21 +1,21 @@
 //! Upper bound on the objective at the recorded model.
 
-use infimum_problem::{Certificate, Intercept, Loss, Problem, SpillFault, Storage, Target};
+use infimum_problem::{Certificate, Intercept, Loss, Problem, SpillFault, Storage, Target, with_values};
 use infimum_rigor::{Interval, Rows, Sum, margins};
 
 use crate::chunks::in_chunks;
 use crate::kernel::Products;
 use crate::losses::{ScalarLoss, Softmax, scalar};
 
-/// Rows as the rigorous kernels take them.
-pub(crate) fn rows(storage: Storage) -> Rows {
+/// Rows as the rigorous kernels take them; `values` are those of the storage.
+pub(crate) fn rows<'a, T>(storage: Storage<'a>, values: &'a [T]) -> Rows<'a, T> {
     match storage {
-        Storage::Dense(dense) => Rows::Dense { columns: dense.columns, values: &dense.values },
+        Storage::Dense(dense) => Rows::Dense { columns: dense.columns, values },
         Storage::Sparse(sparse) => Rows::Sparse {
             columns: sparse.columns,
             starts: &sparse.row_starts,
             indices: &sparse.column_indices,
-            values: &sparse.values,
+            values,
         },
     }
 }
@@ -54,7 +54,9 @@ fn for_each_row<T: Default + Send>(
         let mut accumulator = T::default();
         let visited = problem.data.matrix.for_each_block(range, |block| {
             let (first, count) = (block.rows.start, block.rows.len());
-            let z = margins(rows(block.storage), first, count, &model.weights, &model.intercepts);
+            let z = with_values!(block.storage.values(), |values| {
+                margins(rows(block.storage, values), first, count, &model.weights, &model.intercepts)
+            });
             (block.first..).zip(z.chunks_exact(outputs)).for_each(|(i, z)| work(i, z, &mut accumulator));
         });
         visited.map(|()| accumulator)

@@ -405,7 +405,7 @@ fn problems_outside_the_theorems_are_refused() {
         ("lambda2", |p| p.objective.lambda2 = f64::NAN),
         ("not finite", |p| {
             let Matrix::Dense(matrix) = &mut p.data.matrix else { unreachable!("dense") };
-            matrix.values[3] = f64::INFINITY;
+            matrix.values.set(3, f64::INFINITY);
         }),
         ("does not fit", |p| p.objective.loss = Loss::Squared),
         ("loss", |p| p.objective.loss = Loss::SquaredHinge),

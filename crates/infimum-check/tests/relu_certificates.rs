@@ -41,7 +41,7 @@ fn rows(problem: &Problem, constant: bool) -> Vec<f64> {
     let mut rows = Vec::new();
     for i in 0..problem.data.rows() {
         match problem.data.matrix.row(i) {
-            Row::Dense(values) => rows.extend_from_slice(values),
+            Row::Dense(values) => rows.extend(values.iter()),
             Row::Sparse(..) => unreachable!("dense files"),
         }
         rows.extend(constant.then_some(1.0));

@@ -3,7 +3,7 @@
 //! Columns of sparse data are first kept row by row, which is how Hessians over them are formed; solvers that go down single
 //! columns have them turned once ([`Columns::turn`]). There is never a copy in both forms.
 
-use infimum_problem::{DenseMatrix, Intercept, Matrix, Row};
+use infimum_problem::{DenseMatrix, Intercept, Matrix, Row, Stored, with_values};
 
 use crate::design;
 use crate::frame::Frame;
@@ -71,12 +71,7 @@ impl Piece {
                 positions.resize(indices.len(), 0);
                 values.resize(indices.len(), 0.0);
             }
-            let mut count = 0;
-            for (&j, &x) in indices.iter().zip(entries) {
-                let position = place[j as usize];
-                (positions[count], values[count]) = (position, x);
-                count += usize::from(position != u32::MAX);
-            }
+            let count = with_values!(entries, |entries| pick(indices, entries, &place, &mut positions, &mut values));
             piece.positions.extend_from_slice(&positions[..count]);
             piece.values.extend_from_slice(&values[..count]);
             piece.starts.push(piece.positions.len());
@@ -92,6 +87,18 @@ impl Piece {
         let range = self.starts[i]..self.starts[i + 1];
         (&self.positions[range.clone()], &self.values[range])
     }
+}
+
+/// Writes the entries of a row whose column has a place, and returns how many they are; as many as the row has fit.
+#[inline(always)]
+fn pick<T: Stored>(indices: &[u32], entries: &[T], place: &[u32], positions: &mut [u32], values: &mut [f64]) -> usize {
+    let mut count = 0;
+    for (&j, &x) in indices.iter().zip(entries) {
+        let position = place[j as usize];
+        (positions[count], values[count]) = (position, x.into());
+        count += usize::from(position != u32::MAX);
+    }
+    count
 }
 
 impl Turned {
@@ -121,6 +128,14 @@ impl Turned {
     }
 }
 
+/// Copies the columns `wanted`, one after the other.
+fn gather<T: Stored>(dense: &DenseMatrix, values: &[T], wanted: &[usize], into: &mut [f64]) {
+    for i in 0..dense.rows {
+        let row = &values[dense.range(i)];
+        wanted.iter().enumerate().for_each(|(position, &j)| into[position * dense.rows + i] = row[j].into());
+    }
+}
+
 impl<'a> Columns<'a> {
     /// No column taken yet.
     pub(crate) fn new(frame: &Frame<'a>) -> Columns<'a> {
@@ -144,10 +159,7 @@ impl<'a> Columns<'a> {
                 let (rows, before) = (dense.rows, values.len());
                 values.resize(before + rows * more.len(), 0.0);
                 let fresh = &mut values[before..];
-                for i in 0..rows {
-                    let row = dense.row(i);
-                    more.iter().enumerate().for_each(|(position, &j)| fresh[position * rows + i] = row[j]);
-                }
+                with_values!(dense.values.as_slice(), |values| gather(dense, values, more, fresh));
                 for column in fresh.chunks_exact_mut(rows) {
                     self.means.push(self.center.map_or(0.0, |weights| {
                         let weighted: f64 = column.iter().zip(weights).map(|(x, c)| c * x).sum();

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use infimum_problem::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage};
+use infimum_problem::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage, Stored, with_values};
 use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
@@ -70,49 +70,70 @@ pub(crate) fn multiply(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: 
 }
 
 fn multiply_rows(storage: Storage, range: Range<usize>, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
-    let outputs = intercepts.len();
-    let columns = weights.len() / outputs.max(1);
-    match storage {
-        Storage::Dense(dense) => vectorized(
-            #[inline(always)]
-            || {
-                for (i, z) in range.clone().zip(z.chunks_exact_mut(outputs)) {
-                    let row = dense.row(i);
-                    let mut k = 0;
-                    while k + TOGETHER <= outputs {
-                        let sums = dots(row, &weights[k * columns..(k + TOGETHER) * columns]);
-                        (0..TOGETHER).for_each(|place| z[k + place] = intercepts[k + place] + sums[place]);
-                        k += TOGETHER;
-                    }
-                    for k in k..outputs {
-                        z[k] = intercepts[k] + dot(row, &weights[k * columns..(k + 1) * columns]);
-                    }
+    with_values!(storage.values(), |values| match storage {
+        Storage::Dense(dense) => multiply_dense(dense, values, range, weights, intercepts, z),
+        Storage::Sparse(sparse) => multiply_sparse(sparse, values, range, weights, intercepts, z),
+    })
+}
+
+fn multiply_dense<T: Stored>(
+    dense: &DenseMatrix,
+    values: &[T],
+    range: Range<usize>,
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [f64],
+) {
+    let (outputs, columns) = (intercepts.len(), dense.columns);
+    vectorized(
+        #[inline(always)]
+        || {
+            for (i, z) in range.clone().zip(z.chunks_exact_mut(outputs)) {
+                let row = &values[dense.range(i)];
+                let mut k = 0;
+                while k + TOGETHER <= outputs {
+                    let sums = dots(row, &weights[k * columns..(k + TOGETHER) * columns]);
+                    (0..TOGETHER).for_each(|place| z[k + place] = intercepts[k + place] + sums[place]);
+                    k += TOGETHER;
                 }
-            },
-        ),
-        Storage::Sparse(sparse) => {
-            for (i, z) in range.zip(z.chunks_exact_mut(outputs)) {
-                let (indices, values) = sparse.row(i);
-                for k in 0..outputs {
-                    z[k] = intercepts[k] + sparse_dot(indices, values, &weights[k * columns..(k + 1) * columns]);
+                for k in k..outputs {
+                    z[k] = intercepts[k] + dot(row, &weights[k * columns..(k + 1) * columns]);
                 }
             }
+        },
+    );
+}
+
+fn multiply_sparse<T: Stored>(
+    sparse: &SparseMatrix,
+    values: &[T],
+    range: Range<usize>,
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [f64],
+) {
+    let (outputs, columns) = (intercepts.len(), sparse.columns);
+    for (i, z) in range.zip(z.chunks_exact_mut(outputs)) {
+        let entries = sparse.range(i);
+        let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
+        for k in 0..outputs {
+            z[k] = intercepts[k] + sparse_dot(indices, values, &weights[k * columns..(k + 1) * columns]);
         }
     }
 }
 
 /// Dense dot product with eight independent sums; call it inside a `pulp` dispatch.
 #[inline(always)]
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(crate) fn dot<A: Stored, B: Stored>(a: &[A], b: &[B]) -> f64 {
     let mut sums = [0.0f64; 8];
     let (chunks_a, chunks_b) = (a.chunks_exact(8), b.chunks_exact(8));
     let mut tail = 0.0;
     for (x, y) in chunks_a.remainder().iter().zip(chunks_b.remainder()) {
-        tail += x * y;
+        tail += Into::<f64>::into(*x) * Into::<f64>::into(*y);
     }
     for (x, y) in chunks_a.zip(chunks_b) {
         for lane in 0..8 {
-            sums[lane] += x[lane] * y[lane];
+            sums[lane] += Into::<f64>::into(x[lane]) * Into::<f64>::into(y[lane]);
         }
     }
     ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail
@@ -123,26 +144,26 @@ const TOGETHER: usize = 4;
 
 /// Dot products of `a` with [`TOGETHER`] vectors, one behind the other in `b`; call it inside a `pulp` dispatch.
 #[inline(always)]
-fn dots(a: &[f64], b: &[f64]) -> [f64; TOGETHER] {
+fn dots<T: Stored>(a: &[T], b: &[f64]) -> [f64; TOGETHER] {
     let n = a.len();
     let (b0, rest) = b.split_at(n);
     let (b1, rest) = rest.split_at(n);
     let (b2, b3) = rest.split_at(n);
     let mut sums = [[0.0f64; 8]; TOGETHER];
-    let mut j = 0;
-    while j + 8 <= n {
-        let x: &[f64; 8] = a[j..j + 8].try_into().unwrap_or(&[0.0; 8]);
+    let (chunks, rest) = a.as_chunks::<8>();
+    let first = n - rest.len();
+    for (place, x) in chunks.iter().enumerate() {
+        let j = 8 * place;
         for (sums, b) in sums.iter_mut().zip([b0, b1, b2, b3]) {
             let b = &b[j..j + 8];
             for lane in 0..8 {
-                sums[lane] += x[lane] * b[lane];
+                sums[lane] += Into::<f64>::into(x[lane]) * b[lane];
             }
         }
-        j += 8;
     }
     let mut totals = [0.0; TOGETHER];
     for ((total, sums), b) in totals.iter_mut().zip(&sums).zip([b0, b1, b2, b3]) {
-        let tail: f64 = a[j..].iter().zip(&b[j..]).map(|(x, y)| x * y).sum();
+        let tail: f64 = rest.iter().zip(&b[first..]).map(|(&x, y)| Into::<f64>::into(x) * y).sum();
         *total = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail;
     }
     totals
@@ -150,16 +171,16 @@ fn dots(a: &[f64], b: &[f64]) -> [f64; TOGETHER] {
 
 /// Sparse dot product with four independent sums.
 #[inline(always)]
-pub(crate) fn sparse_dot(indices: &[u32], values: &[f64], weights: &[f64]) -> f64 {
+pub(crate) fn sparse_dot<T: Stored>(indices: &[u32], values: &[T], weights: &[f64]) -> f64 {
     let (chunks_i, rest_i) = indices.as_chunks::<4>();
     let (chunks_x, rest_x) = values.as_chunks::<4>();
     let mut sums = [0.0f64; 4];
     for (j, x) in chunks_i.iter().zip(chunks_x) {
         for lane in 0..4 {
-            sums[lane] += x[lane] * weights[j[lane] as usize];
+            sums[lane] += Into::<f64>::into(x[lane]) * weights[j[lane] as usize];
         }
     }
-    let rest: f64 = rest_i.iter().zip(rest_x).map(|(&j, &x)| x * weights[j as usize]).sum();
+    let rest: f64 = rest_i.iter().zip(rest_x).map(|(&j, &x)| Into::<f64>::into(x) * weights[j as usize]).sum();
     (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
 }
 
@@ -194,40 +215,47 @@ pub(crate) fn transpose_multiply(matrix: &Matrix, alpha: &[f64], v: &mut [f64], 
 fn accumulate_rows(matrix: &Matrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
     for_each_block(matrix, range, |block| {
         let alpha = &alpha[block.first * outputs..];
-        match block.storage {
-            Storage::Dense(dense) => accumulate_dense(dense, block.rows, alpha, outputs, v),
-            Storage::Sparse(sparse) => accumulate_sparse(sparse, block.rows, alpha, outputs, v),
-        }
+        with_values!(block.storage.values(), |values| match block.storage {
+            Storage::Dense(dense) => accumulate_dense(dense, values, block.rows, alpha, outputs, v),
+            Storage::Sparse(sparse) => accumulate_sparse(sparse, values, block.rows, alpha, outputs, v),
+        });
     });
 }
 
 /// Adds rows `range`; `alpha` begins with the first of them.
-fn accumulate_dense(dense: &DenseMatrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+fn accumulate_dense<T: Stored>(
+    dense: &DenseMatrix,
+    values: &[T],
+    range: Range<usize>,
+    alpha: &[f64],
+    outputs: usize,
+    v: &mut [f64],
+) {
     vectorized(
         #[inline(always)]
         || {
             let (mut i, end) = (range.start, range.end);
             // Several rows at a time, so that each sum is loaded and stored once for all of them.
             while outputs > 1 && i + TOGETHER <= end {
-                let rows: [&[f64]; TOGETHER] = std::array::from_fn(|place| dense.row(i + place));
+                let rows: [&[T]; TOGETHER] = std::array::from_fn(|place| &values[dense.range(i + place)]);
                 let first = (i - range.start) * outputs;
                 for k in 0..outputs {
                     let a: [f64; TOGETHER] = std::array::from_fn(|place| alpha[first + place * outputs + k]);
                     let v = &mut v[k * dense.columns..(k + 1) * dense.columns];
                     let columns = rows[0].iter().zip(rows[1]).zip(rows[2].iter().zip(rows[3]));
-                    for (total, ((x0, x1), (x2, x3))) in v.iter_mut().zip(columns) {
-                        *total += (a[0] * x0 + a[1] * x1) + (a[2] * x2 + a[3] * x3);
+                    for (total, ((&x0, &x1), (&x2, &x3))) in v.iter_mut().zip(columns) {
+                        *total += (a[0] * x0.into() + a[1] * x1.into()) + (a[2] * x2.into() + a[3] * x3.into());
                     }
                 }
                 i += TOGETHER;
             }
             for i in i..end {
-                let (row, alpha) = (dense.row(i), &alpha[(i - range.start) * outputs..]);
+                let (row, alpha) = (&values[dense.range(i)], &alpha[(i - range.start) * outputs..]);
                 for k in 0..outputs {
                     let a = alpha[k];
                     if a != 0.0 {
                         let v = &mut v[k * dense.columns..(k + 1) * dense.columns];
-                        v.iter_mut().zip(row).for_each(|(total, x)| *total += a * x);
+                        v.iter_mut().zip(row).for_each(|(total, &x)| *total += a * x.into());
                     }
                 }
             }
@@ -236,14 +264,22 @@ fn accumulate_dense(dense: &DenseMatrix, range: Range<usize>, alpha: &[f64], out
 }
 
 /// The same for sparse rows.
-fn accumulate_sparse(sparse: &SparseMatrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+fn accumulate_sparse<T: Stored>(
+    sparse: &SparseMatrix,
+    values: &[T],
+    range: Range<usize>,
+    alpha: &[f64],
+    outputs: usize,
+    v: &mut [f64],
+) {
     for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
-        let (indices, values) = sparse.row(i);
+        let entries = sparse.range(i);
+        let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
         for k in 0..outputs {
             let a = alpha[k];
             if a != 0.0 {
                 let v = &mut v[k * sparse.columns..(k + 1) * sparse.columns];
-                indices.iter().zip(values).for_each(|(&j, &x)| v[j as usize] += a * x);
+                indices.iter().zip(values).for_each(|(&j, &x)| v[j as usize] += a * x.into());
             }
         }
     }

@@ -15,7 +15,7 @@
 //!
 //! Smooth losses that need many epochs are handed to [`crate::newton_cg`].
 
-use infimum_problem::{Intercept, Matrix, Row};
+use infimum_problem::{Intercept, Row, with_values};
 
 use crate::design;
 use crate::frame::{Frame, Losses, Point};
@@ -194,25 +194,19 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
     }
 }
 
-fn for_each(matrix: &Matrix, i: usize, mut visit: impl FnMut(usize, f64)) {
-    match matrix.row(i) {
-        Row::Dense(values) => values.iter().enumerate().for_each(|(j, &x)| visit(j, x)),
-        Row::Sparse(indices, values) => indices.iter().zip(values).for_each(|(&j, &x)| visit(j as usize, x)),
-    }
-}
-
 impl<'a, L: ScalarLoss> State<'a, L> {
     fn new(frame: &'a Frame<'a>, losses: &'a ScalarLosses<'a, L>, seed: u64) -> Self {
         let (n, d) = (frame.rows(), frame.columns());
         let inverse_l2: Vec<f64> = (0..d).map(|j| 1.0 / frame.penalty.l2(j)).collect();
         let uniform = frame.penalty.scales.is_none().then(|| 1.0 / frame.penalty.lambda2);
-        let curvature = |i: usize| match (uniform, frame.matrix.row(i)) {
-            (Some(inverse), Row::Dense(values) | Row::Sparse(_, values)) => design::dot(values, values) * inverse,
-            (None, row) => {
-                let mut sum = 0.0;
-                row.for_each(|j, x| sum += x * x * inverse_l2[j]);
-                sum
+        let curvature = |i: usize| {
+            let row = frame.matrix.row(i);
+            if let Some(inverse) = uniform {
+                return with_values!(row.values(), |values| design::dot(values, values)) * inverse;
             }
+            let mut sum = 0.0;
+            row.for_each(|j, x| sum += x * x * inverse_l2[j]);
+            sum
         };
         let mut curvatures: Vec<f64> = (0..n).map(curvature).collect();
         let mean = curvatures.iter().sum::<f64>() / n as f64;
@@ -222,6 +216,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
             Intercept::None => 0.0,
         };
         curvatures.iter_mut().for_each(|curvature| *curvature += rho);
+        // As if values were doubles: the order of the rows depends on their numbers alone, not on how these are stored.
         let bytes = frame.matrix.stored() * (size_of::<f64>() + size_of::<u32>());
         let run = if bytes <= IN_CACHE { 1 } else { (RUN_BYTES / (bytes / n).max(1)).clamp(1, LONGEST_RUN) };
         State {
@@ -266,8 +261,10 @@ impl<'a, L: ScalarLoss> State<'a, L> {
     #[inline]
     fn output(&self, i: usize) -> f64 {
         let product = match self.frame.matrix.row(i) {
-            Row::Dense(values) => design::dot(values, &self.at.weights),
-            Row::Sparse(indices, values) => design::sparse_dot(indices, values, &self.at.weights),
+            Row::Dense(values) => with_values!(values, |values| design::dot(values, &self.at.weights)),
+            Row::Sparse(indices, values) => {
+                with_values!(values, |values| design::sparse_dot(indices, values, &self.at.weights))
+            }
         };
         product + self.intercept()
     }
@@ -277,12 +274,12 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         let (weights, inverse) = (&mut self.at.weights, &self.inverse_l2);
         if let (true, Some(uniform)) = (self.v.is_empty(), self.uniform) {
             let step = change * uniform;
-            for_each(self.frame.matrix, i, |j, x| weights[j] += step * x);
+            self.frame.matrix.row(i).for_each(|j, x| weights[j] += step * x);
         } else if self.v.is_empty() {
-            for_each(self.frame.matrix, i, |j, x| weights[j] += change * x * inverse[j]);
+            self.frame.matrix.row(i).for_each(|j, x| weights[j] += change * x * inverse[j]);
         } else {
             let (v, l1) = (&mut self.v, &self.l1);
-            for_each(self.frame.matrix, i, |j, x| {
+            self.frame.matrix.row(i).for_each(|j, x| {
                 v[j] += change * x;
                 weights[j] = v[j].signum() * (v[j].abs() - l1[j]).max(0.0) * inverse[j];
             });

@@ -8,9 +8,11 @@
 //! This is the longest pass of all, so it asks the monitor at every block: told to stop, it returns the H of the rows seen so
 //! far, which is positive semidefinite too; callers ask the monitor before they rely on it.
 
+use std::ops::Range;
+
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::{Accum, Mat, Par};
-use infimum_problem::Storage;
+use infimum_problem::{DenseMatrix, Monitor, SparseMatrix, Storage, Stored, with_values};
 use rayon::prelude::*;
 
 use crate::design;
@@ -28,62 +30,16 @@ pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64
     let order = matrix.columns() + usize::from(constant);
     let parts = if matrix.stored() * matrix.columns() < 4_000_000 { 1 } else { design::parts(matrix) };
     let ranges = design::row_ranges(matrix, parts);
-    let part = |range: std::ops::Range<usize>| {
+    let part = |range: Range<usize>| {
         let padded = if matrix.is_sparse() { order } else { order.next_multiple_of(LANES) };
-        let mut gram = Mat::<f64>::zeros(padded, padded);
-        design::for_each_block(matrix, range, |block| match block.storage {
-            Storage::Dense(dense) => {
-                let mut scaled = Mat::<f64>::zeros(padded, BLOCK);
-                let mut plain = Mat::<f64>::zeros(padded, BLOCK);
-                let mut filled = 0;
-                for (i, local) in (block.first..).zip(block.rows) {
-                    if h[i] != 0.0 {
-                        let (left, right) = (scaled.col_as_slice_mut(filled), plain.col_as_slice_mut(filled));
-                        let row = dense.row(local);
-                        right[..row.len()].copy_from_slice(row);
-                        left.iter_mut().zip(row).for_each(|(l, x)| *l = h[i] * x);
-                        if constant {
-                            left[order - 1] = h[i];
-                            right[order - 1] = 1.0;
-                        }
-                        filled += 1;
-                    }
-                    if filled == BLOCK {
-                        if monitor.stop().is_some() {
-                            break;
-                        }
-                        add_block(&mut gram, &scaled, &plain, filled);
-                        filled = 0;
-                    }
-                }
-                add_block(&mut gram, &scaled, &plain, filled);
-            }
-            Storage::Sparse(sparse) => {
-                for (i, local) in (block.first..).zip(block.rows) {
-                    if i % BLOCK == 0 && monitor.stop().is_some() {
-                        break;
-                    }
-                    if h[i] == 0.0 {
-                        continue;
-                    }
-                    let (indices, values) = sparse.row(local);
-                    for (position, (&j, &x)) in indices.iter().zip(values).enumerate() {
-                        let hx = h[i] * x;
-                        let column = gram.col_as_slice_mut(j as usize);
-                        for (&l, &u) in indices[position..].iter().zip(&values[position..]) {
-                            column[l as usize] += hx * u;
-                        }
-                        if constant {
-                            column[order - 1] += hx;
-                        }
-                    }
-                    if constant {
-                        gram[(order - 1, order - 1)] += h[i];
-                    }
-                }
-            }
+        let mut pass = Pass { gram: Mat::<f64>::zeros(padded, padded), h, order, constant, monitor };
+        design::for_each_block(matrix, range, |block| {
+            with_values!(block.storage.values(), |values| match block.storage {
+                Storage::Dense(dense) => pass.dense(dense, values, block.first, block.rows),
+                Storage::Sparse(sparse) => pass.sparse(sparse, values, block.first, block.rows),
+            });
         });
-        gram
+        pass.gram
     };
     let mut partial: Vec<Mat<f64>> =
         if ranges.len() == 1 { vec![part(0..matrix.rows())] } else { ranges.into_par_iter().map(part).collect() };
@@ -91,6 +47,75 @@ pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64
     partial.iter().for_each(|part| total += part);
     total.resize_with(order, order, |_, _| 0.0);
     total
+}
+
+/// A pass over some of the rows.
+struct Pass<'a> {
+    gram: Mat<f64>,
+    h: &'a [f64],
+    order: usize,
+    constant: bool,
+    monitor: &'a dyn Monitor,
+}
+
+impl Pass<'_> {
+    /// Adds rows `rows`, of which the first is row `first` of the matrix.
+    fn dense<T: Stored>(&mut self, dense: &DenseMatrix, values: &[T], first: usize, rows: Range<usize>) {
+        let padded = self.gram.nrows();
+        let mut scaled = Mat::<f64>::zeros(padded, BLOCK);
+        let mut plain = Mat::<f64>::zeros(padded, BLOCK);
+        let mut filled = 0;
+        for (&h, local) in self.h[first..].iter().zip(rows) {
+            if h != 0.0 {
+                let (left, right) = (scaled.col_as_slice_mut(filled), plain.col_as_slice_mut(filled));
+                let row = &values[dense.range(local)];
+                right.iter_mut().zip(row).for_each(|(r, &x)| *r = x.into());
+                left.iter_mut().zip(row).for_each(|(l, &x)| *l = h * x.into());
+                if self.constant {
+                    left[self.order - 1] = h;
+                    right[self.order - 1] = 1.0;
+                }
+                filled += 1;
+            }
+            if filled == BLOCK {
+                if self.monitor.stop().is_some() {
+                    break;
+                }
+                add_block(&mut self.gram, &scaled, &plain, filled);
+                filled = 0;
+            }
+        }
+        add_block(&mut self.gram, &scaled, &plain, filled);
+    }
+
+    /// The same for sparse rows.
+    fn sparse<T: Stored>(&mut self, sparse: &SparseMatrix, values: &[T], first: usize, rows: Range<usize>) {
+        let last = self.order - 1;
+        for (i, local) in (first..).zip(rows) {
+            if i % BLOCK == 0 && self.monitor.stop().is_some() {
+                break;
+            }
+            let h = self.h[i];
+            if h == 0.0 {
+                continue;
+            }
+            let entries = sparse.range(local);
+            let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
+            for (position, (&j, &x)) in indices.iter().zip(values).enumerate() {
+                let hx = h * x.into();
+                let column = self.gram.col_as_slice_mut(j as usize);
+                for (&l, &u) in indices[position..].iter().zip(&values[position..]) {
+                    column[l as usize] += hx * u.into();
+                }
+                if self.constant {
+                    column[last] += hx;
+                }
+            }
+            if self.constant {
+                self.gram[(last, last)] += h;
+            }
+        }
+    }
 }
 
 fn add_block(gram: &mut Mat<f64>, scaled: &Mat<f64>, plain: &Mat<f64>, filled: usize) {

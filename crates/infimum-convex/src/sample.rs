@@ -4,7 +4,7 @@
 //! of rows, and Newton's convergence is quadratic from there: solving over a thirty-second of the rows first costs a fifth of a
 //! Newton step and saves two or three. The sample is only a start: no bound rests on it.
 
-use infimum_problem::{Dataset, DenseMatrix, Loss, Matrix, Problem, Row, SparseMatrix, Target};
+use infimum_problem::{Dataset, DenseMatrix, Loss, Matrix, Problem, Row, SparseMatrix, Target, Values};
 
 /// Rows per sampled row, at most.
 const STRIDE: usize = 32;
@@ -51,13 +51,13 @@ pub(crate) fn sample(problem: &Problem) -> Option<Problem> {
 /// The given rows of a matrix.
 fn take(matrix: &Matrix, rows: &[usize]) -> Matrix {
     let columns = matrix.columns();
-    let mut values = Vec::new();
+    let mut values = Values::default();
     let (mut column_indices, mut row_starts) = (Vec::new(), vec![0]);
     for &i in rows {
         match matrix.row(i) {
-            Row::Dense(row) => values.extend_from_slice(row),
+            Row::Dense(row) => values.extend(row),
             Row::Sparse(indices, row) => {
-                values.extend_from_slice(row);
+                values.extend(row);
                 column_indices.extend_from_slice(indices);
                 row_starts.push(values.len());
             }

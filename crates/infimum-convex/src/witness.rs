@@ -1,6 +1,6 @@
 //! From the best points of a solve to the claim of a certificate.
 
-use infimum_problem::{Block, Intercept, Storage};
+use infimum_problem::{Block, Intercept, Storage, with_values};
 use infimum_rigor::{ColumnSums, Interval, Rows, Sum, margins, transpose_product_by};
 
 use crate::design;
@@ -38,7 +38,9 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
         let mut z = Vec::with_capacity(frame.rows() * frame.outputs);
         design::for_each_block(frame.matrix, 0..frame.rows(), |block| {
             let (first, count) = (block.rows.start, block.rows.len());
-            let enclosures = margins(rows(block.storage), first, count, &point.weights, &point.intercepts);
+            let enclosures = with_values!(block.storage.values(), |values| {
+                margins(rows(block.storage, values), first, count, &point.weights, &point.intercepts)
+            });
             z.extend(enclosures.iter().map(|z| 0.5 * (z.lower + z.upper)));
         });
         z.resize(frame.rows() * frame.outputs, 0.0);
@@ -55,15 +57,15 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
     }
 }
 
-/// Rows as the rigorous kernels take them.
-fn rows(storage: Storage) -> Rows {
+/// Rows as the rigorous kernels take them; `values` are those of the storage.
+fn rows<'a, T>(storage: Storage<'a>, values: &'a [T]) -> Rows<'a, T> {
     match storage {
-        Storage::Dense(dense) => Rows::Dense { columns: dense.columns, values: &dense.values },
+        Storage::Dense(dense) => Rows::Dense { columns: dense.columns, values },
         Storage::Sparse(sparse) => Rows::Sparse {
             columns: sparse.columns,
             starts: &sparse.row_starts,
             indices: &sparse.column_indices,
-            values: &sparse.values,
+            values,
         },
     }
 }
@@ -72,7 +74,10 @@ fn rows(storage: Storage) -> Rows {
 fn transpose_product(frame: &Frame, alpha: &[f64]) -> Vec<Interval> {
     let outputs = frame.outputs;
     let add = |range, sums: &mut ColumnSums| {
-        let add = |block: Block| sums.add(rows(block.storage), block.rows, &alpha[block.first * outputs..]);
+        let add = |block: Block| {
+            let alpha = &alpha[block.first * outputs..];
+            with_values!(block.storage.values(), |values| sums.add(rows(block.storage, values), block.rows, alpha));
+        };
         frame.matrix.for_each_block(range, add)
     };
     // After a fault the outcome is dropped.

@@ -1,6 +1,6 @@
 //! NPY and NPZ files as features, target and weights.
 
-use infimum_problem::{ColumnNames, DenseMatrix, Format, Matrix};
+use infimum_problem::{ColumnNames, DenseMatrix, Format, Matrix, Stored, Values};
 
 use crate::canonical::Request;
 use crate::error::DataError;
@@ -13,7 +13,7 @@ use crate::{infer, number};
 pub(crate) fn read_npy(mut source: Source, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
     let name = source.name.clone();
     let most = source.most_bytes();
-    let Array { shape, values, usable } = read_array(&mut source, &name, most)?;
+    let Array::<Values> { shape, values, usable } = read_array(&mut source, &name, most)?;
     let mut dense = matrix(shape, values, &name)?;
     let names = ColumnNames::numbered(dense.columns);
     // A file for a model may hold the features alone.
@@ -45,13 +45,13 @@ pub(crate) fn read_npy(mut source: Source, request: &Request, encode: &Encode) -
     let without: Vec<usize> = taken.iter().map(|column| column + 1).collect();
     if !usable {
         let kept: Vec<usize> = (0..names.len()).filter(|column| !taken.contains(column)).collect();
-        check(&dense.values, dense.columns, &name, |column| kept[column])?;
+        check(dense.values.iter(), dense.columns, &name, |column| kept[column])?;
     }
     check_width(&name, dense.columns, encode)?;
     Ok(Raw {
         names: ColumnNames::Numbered { columns: dense.columns, without },
         encoding: plain(dense.columns),
-        matrix: Matrix::Dense(dense),
+        matrix: Matrix::Dense(DenseMatrix { values: dense.values.narrowed(), ..dense }),
         target,
         weights,
         held_out: None,
@@ -90,14 +90,14 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
         return Err(DataError::input(&path, message));
     }
     let inside = |array: &str| format!("{path}, array `{array}`");
-    let Array { shape, values, usable } = npz.array(features)?;
+    let Array::<Values> { shape, values, usable } = npz.array(features)?;
     let dense = matrix(shape, values, &inside(features))?;
     if !usable {
-        check(&dense.values, dense.columns, &inside(features), |column| column)?;
+        check(dense.values.iter(), dense.columns, &inside(features), |column| column)?;
     }
     check_width(&path, dense.columns, encode)?;
     let mut vector = |array: &str| {
-        let Array { shape, values, .. } = npz.array(array)?;
+        let Array::<Vec<f64>> { shape, values, .. } = npz.array(array)?;
         one_for_each(&shape, dense.rows, &inside(array)).map(|()| values)
     };
     let mut notes = Vec::new();
@@ -117,7 +117,7 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
     Ok(Raw {
         names: ColumnNames::numbered(dense.columns),
         encoding: plain(dense.columns),
-        matrix: Matrix::Dense(dense),
+        matrix: Matrix::Dense(DenseMatrix { values: dense.values.narrowed(), ..dense }),
         target,
         weights,
         held_out: None,
@@ -131,7 +131,7 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
 }
 
 /// A two-dimensional array as a matrix.
-fn matrix(shape: Vec<usize>, values: Vec<f64>, name: &str) -> Result<DenseMatrix, DataError> {
+fn matrix(shape: Vec<usize>, values: Values, name: &str) -> Result<DenseMatrix, DataError> {
     match shape[..] {
         [rows, columns] => Ok(DenseMatrix { rows, columns, values }),
         _ => Err(not_a_matrix(&shape, name)),
@@ -201,33 +201,39 @@ pub(crate) fn feature_and_targets(npz: &Npz, wanted: &[String]) -> Result<(Strin
 }
 
 fn column_of(dense: &DenseMatrix, column: usize) -> Vec<f64> {
-    (0..dense.rows).map(|row| dense.values[row * dense.columns + column]).collect()
+    (0..dense.rows).map(|row| dense.values.get(row * dense.columns + column)).collect()
 }
 
 /// Removes columns (increasing, each once) in place.
 fn remove_columns(dense: &mut DenseMatrix, taken: &[usize]) {
-    let (old, mut target) = (dense.columns, 0);
-    for row in 0..dense.rows {
-        let mut start = 0;
-        for &end in taken.iter().chain([&old]) {
-            dense.values.copy_within(row * old + start..row * old + end, target);
-            target += end - start;
-            start = end + 1;
+    fn remove<T: Stored>(values: &mut Vec<T>, rows: usize, columns: usize, taken: &[usize]) {
+        let mut target = 0;
+        for row in 0..rows {
+            let mut start = 0;
+            for &end in taken.iter().chain([&columns]) {
+                values.copy_within(row * columns + start..row * columns + end, target);
+                target += end - start;
+                start = end + 1;
+            }
         }
+        values.truncate(target);
     }
-    dense.values.truncate(target);
+    match &mut dense.values {
+        Values::Singles(values) => remove(values, dense.rows, dense.columns, taken),
+        Values::Doubles(values) => remove(values, dense.rows, dense.columns, taken),
+    }
     dense.columns -= taken.len();
 }
 
 /// Refuses the first number that cannot be used; `column` says what a column was in the file.
 pub(crate) fn check(
-    values: &[f64],
+    values: impl Iterator<Item = f64>,
     columns: usize,
     name: &str,
     column: impl Fn(usize) -> usize,
 ) -> Result<(), DataError> {
-    let found = values.iter().enumerate().find_map(|(place, &value)| Some((place, value, number::objection(value)?)));
-    match found {
+    let mut found = values.enumerate().filter_map(|(place, value)| Some((place, value, number::objection(value)?)));
+    match found.next() {
         None => Ok(()),
         Some((place, value, expected)) => {
             Err(DataError::element(name, place / columns, column(place % columns), expected, value))
@@ -238,7 +244,7 @@ pub(crate) fn check(
 /// Targets to train on; when predicting, those that cannot be used are NaN.
 pub(crate) fn targets(mut values: Vec<f64>, encode: &Encode, name: &str, column: usize) -> Result<Vec<f64>, DataError> {
     match encode {
-        Encode::Fresh => check(&values, 1, name, |_| column)?,
+        Encode::Fresh => check(values.iter().copied(), 1, name, |_| column)?,
         Encode::Fixed { .. } => {
             values.iter_mut().filter(|value| number::objection(**value).is_some()).for_each(|value| *value = f64::NAN);
         }
@@ -247,7 +253,7 @@ pub(crate) fn targets(mut values: Vec<f64>, encode: &Encode, name: &str, column:
 }
 
 fn check_weights(values: &[f64], name: &str, column: usize) -> Result<(), DataError> {
-    check(values, 1, name, |_| column)?;
+    check(values.iter().copied(), 1, name, |_| column)?;
     match values.iter().position(|&weight| weight < 0.0) {
         None => Ok(()),
         Some(row) => Err(DataError::element(name, row, column, "a weight ≥ 0", values[row])),

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use infimum_problem::ColumnNames;
+use infimum_problem::{ColumnNames, Values};
 
 use crate::error::DataError;
 use crate::fields::{Fields, Splitter};
@@ -65,7 +65,7 @@ pub(crate) struct TextColumn {
 
 /// All columns of a file by use.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Table<N = Vec<f64>> {
+pub(crate) struct Table<N = Values> {
     pub(crate) rows: usize,
     /// Numeric features, row-major, in file order.
     pub(crate) numbers: N,
@@ -437,7 +437,7 @@ mod tests {
         };
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("a pool");
         let open = || Source::from_bytes("text", text.as_bytes().to_vec());
-        let read = pool.install(|| read::<Vec<f64>>(open, &mut layout, block));
+        let read = pool.install(|| read::<Values>(open, &mut layout, block));
         // NaN, which marks what was refused, is in no table that is returned.
         read.map(|(table, _)| table).map_err(|error| error.to_string())
     }

@@ -1,8 +1,9 @@
 //! Typed columns as a matrix: numbers as they are, text one-hot encoded.
 //!
-//! The table's buffers become the matrix's own, row by row from the last, so that no second copy of either is in memory.
+//! The table's buffers become the matrix's own, row by row from the last, so that no second copy of either is in memory;
+//! numbers stay singles or doubles as the table has them.
 
-use infimum_problem::{DenseMatrix, Encoding, Feature, FeatureKind, Matrix, SparseMatrix};
+use infimum_problem::{DenseMatrix, Encoding, Feature, FeatureKind, Matrix, SparseMatrix, Stored, Values};
 
 use crate::csv::{Dictionary, Layout, Table};
 use crate::error::one_line;
@@ -71,11 +72,11 @@ pub(crate) fn encode_matrix(
     }
     let plans = plans(layout, features, &table.text, encoding, notes);
     let Table { rows, numbers, codes, text, .. } = table;
-    let encode = Rows { rows, numbers, codes, text_width: text.len(), plans };
-    if (features.len() as f64) < SPARSE_BELOW * columns as f64 {
-        Matrix::Sparse(encode.sparse(columns))
-    } else {
-        Matrix::Dense(encode.dense(columns))
+    let is_sparse = (features.len() as f64) < SPARSE_BELOW * columns as f64;
+    let text_width = text.len();
+    match numbers {
+        Values::Singles(numbers) => Rows { rows, numbers, codes, text_width, plans }.matrix(columns, is_sparse),
+        Values::Doubles(numbers) => Rows { rows, numbers, codes, text_width, plans }.matrix(columns, is_sparse),
     }
 }
 
@@ -128,23 +129,30 @@ fn note_unknown(name: &str, dictionary: &Dictionary, codes: &[u32], notes: &mut 
 }
 
 /// A table on its way to a matrix.
-struct Rows {
+struct Rows<T> {
     rows: usize,
-    numbers: Vec<f64>,
+    numbers: Vec<T>,
     codes: Vec<u32>,
     text_width: usize,
     plans: Vec<Plan>,
 }
 
-impl Rows {
+impl<T: Stored> Rows<T>
+where
+    Values: From<Vec<T>>,
+{
+    fn matrix(self, columns: usize, is_sparse: bool) -> Matrix {
+        if is_sparse { Matrix::Sparse(self.sparse(columns)) } else { Matrix::Dense(self.dense(columns)) }
+    }
+
     /// Calls `put` with the column and the value of every feature of row `row`; one-hot columns that are 0 are left out.
-    fn visit(&self, row: usize, number_width: usize, mut put: impl FnMut(u32, f64)) {
+    fn visit(&self, row: usize, number_width: usize, mut put: impl FnMut(u32, T)) {
         for plan in &self.plans {
             match plan {
                 Plan::Number { from, to } => put(*to, self.numbers[row * number_width + from]),
                 Plan::Text { from, to } => match to[self.codes[row * self.text_width + from] as usize] {
                     NONE => {}
-                    column => put(column, 1.0),
+                    column => put(column, T::from(1)),
                 },
             }
         }
@@ -154,13 +162,13 @@ impl Rows {
     fn dense(mut self, columns: usize) -> DenseMatrix {
         let number_width = self.plans.len() - self.text_width;
         resize(&mut self.numbers, self.rows * columns);
-        let mut values = vec![0.0; columns];
+        let mut values = vec![T::default(); columns];
         for row in (0..self.rows).rev() {
-            values.fill(0.0);
+            values.fill(T::default());
             self.visit(row, number_width, |column, value| values[column as usize] = value);
             self.numbers[row * columns..(row + 1) * columns].copy_from_slice(&values);
         }
-        DenseMatrix { rows: self.rows, columns, values: self.numbers }
+        DenseMatrix { rows: self.rows, columns, values: self.numbers.into() }
     }
 
     /// One entry a feature first, 0 where it has none; then zeros are dropped.
@@ -170,11 +178,11 @@ impl Rows {
         let rows = self.rows;
         resize(&mut self.numbers, rows * width);
         resize(&mut self.codes, rows * width);
-        let mut entries: Vec<(u32, f64)> = Vec::with_capacity(width);
+        let mut entries: Vec<(u32, T)> = Vec::with_capacity(width);
         for row in (0..rows).rev() {
             entries.clear();
             self.visit(row, number_width, |column, value| entries.push((column, value)));
-            entries.resize(width, (0, 0.0));
+            entries.resize(width, (0, T::default()));
             for (place, &(column, value)) in (row * width..).zip(&entries) {
                 (self.codes[place], self.numbers[place]) = (column, value);
             }
@@ -184,7 +192,7 @@ impl Rows {
         let mut end = 0;
         for row in 0..rows {
             for place in row * width..(row + 1) * width {
-                if self.numbers[place] != 0.0 {
+                if self.numbers[place] != T::default() {
                     (self.codes[end], self.numbers[end]) = (self.codes[place], self.numbers[place]);
                     end += 1;
                 }
@@ -193,7 +201,7 @@ impl Rows {
         }
         self.codes.truncate(end);
         self.numbers.truncate(end);
-        SparseMatrix { rows, columns, row_starts, column_indices: self.codes, values: self.numbers }
+        SparseMatrix { rows, columns, row_starts, column_indices: self.codes, values: self.numbers.into() }
     }
 }
 

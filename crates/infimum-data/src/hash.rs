@@ -1,6 +1,6 @@
 //! The hash of the canonical problem (docs/canonical-problem.md, section 4).
 
-use infimum_problem::{Dataset, Objective, Problem, Row, SpillFault, Target};
+use infimum_problem::{Dataset, Objective, Problem, Row, SpillFault, Stored, Target, with_values};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -36,35 +36,46 @@ pub(crate) fn push(bytes: &mut Vec<u8>, value: usize) {
 /// The maximal runs of consecutive columns with non-zero values: how many, then each one's first column, length, values.
 fn put_row(bytes: &mut Vec<u8>, row: Row) {
     let count = bytes.len();
-    let (mut runs, mut start) = (0u32, 0);
     push(bytes, 0);
-    let mut run = |bytes: &mut Vec<u8>, first: usize, values: &[f64]| {
-        runs += 1;
-        push(bytes, first);
-        push(bytes, values.len());
-        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+    let runs = match row {
+        Row::Dense(values) => with_values!(values, |values| put_dense(bytes, values)),
+        Row::Sparse(indices, values) => with_values!(values, |values| put_sparse(bytes, indices, values)),
     };
-    match row {
-        Row::Dense(values) => {
-            while start < values.len() {
-                let length = values[start..].iter().take_while(|&&value| value != 0.0).count();
-                if length > 0 {
-                    run(bytes, start, &values[start..start + length]);
-                }
-                start += length.max(1);
-            }
-        }
-        Row::Sparse(indices, values) => {
-            while start < values.len() {
-                let first = indices[start];
-                let in_run = |(offset, &j): (usize, &u32)| j as usize == first as usize + offset;
-                let length = indices[start..].iter().enumerate().take_while(|&entry| in_run(entry)).count();
-                run(bytes, first as usize, &values[start..start + length]);
-                start += length;
-            }
-        }
-    }
     bytes[count..count + 4].copy_from_slice(&runs.to_le_bytes());
+}
+
+fn put_run<T: Stored>(bytes: &mut Vec<u8>, first: usize, values: &[T]) {
+    push(bytes, first);
+    push(bytes, values.len());
+    bytes.extend(values.iter().flat_map(|&value| value.into().to_le_bytes()));
+}
+
+/// The runs of a row of dense storage; returns how many.
+fn put_dense<T: Stored>(bytes: &mut Vec<u8>, values: &[T]) -> u32 {
+    let (mut runs, mut start) = (0, 0);
+    while start < values.len() {
+        let length = values[start..].iter().take_while(|&&value| value != T::default()).count();
+        if length > 0 {
+            put_run(bytes, start, &values[start..start + length]);
+            runs += 1;
+        }
+        start += length.max(1);
+    }
+    runs
+}
+
+/// The same of sparse storage.
+fn put_sparse<T: Stored>(bytes: &mut Vec<u8>, indices: &[u32], values: &[T]) -> u32 {
+    let (mut runs, mut start) = (0, 0);
+    while start < values.len() {
+        let first = indices[start];
+        let in_run = |(offset, &j): (usize, &u32)| j as usize == first as usize + offset;
+        let length = indices[start..].iter().enumerate().take_while(|&entry| in_run(entry)).count();
+        put_run(bytes, first as usize, &values[start..start + length]);
+        runs += 1;
+        start += length;
+    }
+    runs
 }
 
 /// SHA-256 of the canonical problem, lower-case hex.
@@ -143,4 +154,44 @@ fn hashed(data: &Dataset) -> Result<Sha256, SpillFault> {
     put_floats(&mut hasher, &data.weights);
     put_floats(&mut hasher, &[data.total_weight]);
     Ok(hasher)
+}
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::{ColumnNames, DenseMatrix, Matrix, SparseMatrix, Values};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn digest(matrix: Matrix) -> String {
+        let (rows, columns) = (matrix.rows(), matrix.columns());
+        let column_names = ColumnNames::numbered(columns);
+        let (target, weights) = (Target::Real(vec![0.5; rows]), vec![1.0; rows]);
+        let data = Dataset { matrix, column_names, target, weights, total_weight: rows as f64 };
+        hex(&hashed(&data).expect("in memory").finalize())
+    }
+
+    proptest! {
+        #[test]
+        fn storage_changes_no_digest(
+            columns in 1usize..6,
+            numbers in prop::collection::vec(prop_oneof![Just(0.0f32), -9.0f32..9.0], 0..60),
+        ) {
+            let rows = numbers.len() / columns;
+            let numbers = &numbers[..rows * columns];
+            let doubles: Vec<f64> = numbers.iter().map(|&x| f64::from(x)).collect();
+            let stored: Vec<usize> = (0..numbers.len()).filter(|&place| numbers[place] != 0.0).collect();
+            let starts: Vec<usize> = (0..=rows).map(|row| stored.partition_point(|&p| p < row * columns)).collect();
+            let mut digests = Vec::new();
+            for all in [Values::from(numbers.to_vec()), Values::from(doubles)] {
+                let mut kept = all.clone();
+                kept.retain(|place| numbers[place] != 0.0);
+                let column_indices = stored.iter().map(|place| (place % columns) as u32).collect();
+                let sparse = SparseMatrix { rows, columns, row_starts: starts.clone(), column_indices, values: kept };
+                digests.push(digest(Matrix::Sparse(sparse)));
+                digests.push(digest(Matrix::Dense(DenseMatrix { rows, columns, values: all })));
+            }
+            prop_assert!(digests.iter().all(|digest| *digest == digests[0]), "{digests:?}");
+        }
+    }
 }

@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use infimum_problem::{ColumnNames, DenseMatrix, Format, Matrix};
+use infimum_problem::{ColumnNames, DenseMatrix, Format, Matrix, Values};
 
 use crate::arrays::{check, check_width, targets};
 use crate::canonical::Request;
@@ -155,10 +155,10 @@ pub(crate) fn read_pair(
 ) -> Result<Raw, DataError> {
     let name = images.name.clone();
     refuse_columns(&name, request, "IDX files have none: the labels stand in a file of their own")?;
-    let Array::<Vec<f64>> { shape, values, usable } = read_array(&mut images)?;
+    let Array::<Values> { shape, values, usable } = read_array(&mut images)?;
     let (rows, columns) = rows_and_columns(&shape, &name)?;
     if !usable {
-        check(&values, columns, &name, |column| column)?;
+        check(values.iter(), columns, &name, |column| column)?;
     }
     check_width(&name, columns, encode)?;
     let (mut target, mut notes) = (RawTarget::Absent, Vec::new());
@@ -175,7 +175,7 @@ pub(crate) fn read_pair(
         }
     };
     Ok(Raw {
-        matrix: Matrix::Dense(DenseMatrix { rows, columns, values }),
+        matrix: Matrix::Dense(DenseMatrix { rows, columns, values: values.narrowed() }),
         names: ColumnNames::numbered(columns),
         encoding: plain(columns),
         target,
@@ -285,9 +285,9 @@ mod tests {
         read_pair(images, labels, &Request::default(), &Encode::Fresh).map_err(|error| error.to_string())
     }
 
-    fn values(raw: &Raw) -> &[f64] {
+    fn values(raw: &Raw) -> Vec<f64> {
         let Matrix::Dense(dense) = &raw.matrix else { panic!("dense") };
-        &dense.values
+        dense.values.iter().collect()
     }
 
     #[test]

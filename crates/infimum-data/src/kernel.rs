@@ -78,18 +78,18 @@ mod tests {
 
     #[test]
     fn gamma_by_rule() {
-        let dense = Matrix::Dense(DenseMatrix { rows: 2, columns: 2, values: vec![0.0, 2.0, 0.0, 2.0] });
+        let dense = Matrix::Dense(DenseMatrix { rows: 2, columns: 2, values: vec![0.0, 2.0, 0.0, 2.0].into() });
         let sparse = Matrix::Sparse(SparseMatrix {
             rows: 2,
             columns: 2,
             row_starts: vec![0, 1, 2],
             column_indices: vec![1, 1],
-            values: vec![2.0, 2.0],
+            values: vec![2.0, 2.0].into(),
         });
         for matrix in [&dense, &sparse] {
             assert_eq!((value(Gamma::Scale, matrix), value(Gamma::Auto, matrix)), (0.5, 0.5));
         }
-        let constant = Matrix::Dense(DenseMatrix { rows: 1, columns: 3, values: vec![0.0; 3] });
+        let constant = Matrix::Dense(DenseMatrix { rows: 1, columns: 3, values: vec![0.0; 3].into() });
         assert_eq!(value(Gamma::Scale, &constant), 1.0);
         let (kernel, note) = resolve(KernelRequest::Linear, &dense).expect("fine");
         assert!(kernel.is_none() && note.contains("linear"));

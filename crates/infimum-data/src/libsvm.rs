@@ -1,6 +1,6 @@
 //! LIBSVM / SVMlight text: `label index:value … # comment`.
 
-use infimum_problem::{Matrix, SparseMatrix, SpillWriter};
+use infimum_problem::{Matrix, SparseMatrix, SpillWriter, Values};
 
 use crate::error::DataError;
 use crate::fields::Splitter;
@@ -59,23 +59,24 @@ struct Rows<'a> {
     memory: Option<&'a Memory>,
     starts: Vec<usize>,
     indices: Vec<u32>,
-    values: Vec<f64>,
+    values: Values,
     spill: Option<SpillWriter>,
 }
 
 impl Rows<'_> {
     /// Makes room for so many entries, if that many are to be held.
     fn reserve(&mut self, entries: usize) {
-        let most = self.memory.map_or(usize::MAX, Memory::most_entries);
+        let most = self.memory.map_or(usize::MAX, |memory| memory.most_entries(self.values.width()));
         self.indices.reserve(entries.min(most));
         self.values.reserve(entries.min(most));
     }
 
     /// Appends rows.
-    fn append(&mut self, part: &Part<Vec<f64>, Vec<f64>>) -> Result<(), DataError> {
+    fn append(&mut self, part: &Part<Values, Vec<f64>>) -> Result<(), DataError> {
         let before = self.values.len();
+        let width = self.values.width().max(part.values.width());
         if let (None, Some(memory)) = (&self.spill, self.memory)
-            && !memory.holds(self.starts.len() + part.row_ends.len(), before + part.values.len())
+            && !memory.holds(self.starts.len() + part.row_ends.len(), before + part.values.len(), width)
         {
             self.spill = Some(memory.writer(&self.name)?);
             let (starts, indices, values) =
@@ -87,18 +88,18 @@ impl Rows<'_> {
         }
         self.starts.extend(part.row_ends.iter().map(|end| before + end));
         self.indices.extend_from_slice(&part.indices);
-        self.values.extend_from_slice(&part.values);
+        self.values.extend(part.values.as_slice());
         Ok(())
     }
 
     /// Writes rows to the file, if there is one.
-    fn spill(&mut self, row_ends: &[usize], indices: &[u32], values: &[f64]) -> Result<(), DataError> {
+    fn spill(&mut self, row_ends: &[usize], indices: &[u32], values: &Values) -> Result<(), DataError> {
         let (Some(writer), Some(memory)) = (&mut self.spill, self.memory) else {
             return Ok(());
         };
         let mut start = 0;
         for &end in row_ends {
-            let written = writer.push(&indices[start..end], &values[start..end]);
+            let written = writer.push(&indices[start..end], values.slice(start..end));
             written.map_err(|error| memory.unwritable(&self.name, &error))?;
             start = end;
         }
@@ -126,13 +127,13 @@ pub(crate) fn read(mut source: Source, lenient: bool, memory: Option<&Memory>) -
         memory,
         starts: vec![0],
         indices: Vec::new(),
-        values: Vec::new(),
+        values: Values::default(),
         spill: None,
     };
     let (mut labels, mut largest, mut query_ids) = (Vec::new(), 0, false);
     let length = source.plain_length();
     let each = Labels { push: if lenient { unneeded } else { needed }, optional: lenient };
-    for_each_part(&mut source, &each, |part: Part<Vec<f64>, Vec<f64>>, bytes, _| {
+    for_each_part(&mut source, &each, |part: Part<Values, Vec<f64>>, bytes, _| {
         if let (true, Some(length)) = (labels.is_empty(), length) {
             let factor = length as f64 / bytes as f64 * 1.02;
             rows.reserve((part.values.len() as f64 * factor) as usize + 64);

@@ -19,8 +19,10 @@ const SMALL: u64 = 4 << 20;
 /// Bytes of the largest block, and of the smallest.
 const LARGEST_BLOCK: u64 = 4 << 20;
 const SMALLEST_BLOCK: u64 = 1 << 16;
-/// Bytes of a stored value and its column.
-const ENTRY: u64 = 12;
+/// Bytes of a value that a solver copies, and its column.
+const COPY: u64 = 12;
+/// Bytes of the column of a stored value.
+const COLUMN: u64 = 4;
 /// Vectors of a number per row and output, and per column and output (in all, and per thread), that a run holds at a time.
 const ROW_VECTORS: u64 = 20;
 const COLUMN_VECTORS: u64 = 8;
@@ -73,6 +75,11 @@ fn bytes(count: u64) -> String {
     format!("{}MiB", count.div_ceil(1 << 20))
 }
 
+/// Bytes of a sparse matrix of so many rows and values, of `width` bytes each.
+fn sparse_bytes(rows: usize, entries: usize, width: usize) -> u64 {
+    8 * rows as u64 + (COLUMN + width as u64) * entries as u64
+}
+
 impl Memory {
     /// A limit of `limit` bytes for a run with `threads` threads; temporary files, which have no name, lie in `TMPDIR` if that
     /// is set, and else in `folder`. The error says the least limit.
@@ -95,21 +102,21 @@ impl Memory {
         Memory { limit: 1 << 30, threads: 1, folder, matrix_bytes, block_bytes }
     }
 
-    /// Whether a sparse matrix of so many rows and values is held in memory.
-    pub(crate) fn holds(&self, rows: usize, entries: usize) -> bool {
-        8 * rows as u64 + ENTRY * entries as u64 <= self.matrix_bytes
+    /// Whether a sparse matrix of so many rows and values, of `width` bytes each, is held in memory.
+    pub(crate) fn holds(&self, rows: usize, entries: usize, width: usize) -> bool {
+        sparse_bytes(rows, entries, width) <= self.matrix_bytes
     }
 
-    /// Stored values of the largest sparse matrix in memory.
-    pub(crate) fn most_entries(&self) -> usize {
-        (self.matrix_bytes / ENTRY) as usize
+    /// Stored values of the largest sparse matrix in memory, if they have `width` bytes each.
+    pub(crate) fn most_entries(&self, width: usize) -> usize {
+        (self.matrix_bytes / (COLUMN + width as u64)) as usize
     }
 
     /// Writes rows to a new temporary file. A solver may copy columns of an eighth of the limit; lists that grow may take twice
     /// what they hold.
     pub(crate) fn writer(&self, name: &str) -> Result<SpillWriter, DataError> {
         let file = tempfile::tempfile_in(&self.folder).map_err(|error| self.unwritable(name, &error))?;
-        let room = self.limit / 8 / (2 * ENTRY);
+        let room = self.limit / 8 / (2 * COPY);
         Ok(SpillWriter::new(file, self.block_bytes as usize, room as usize))
     }
 
@@ -144,9 +151,9 @@ impl Memory {
     /// must.
     pub(crate) fn demand_vectors(&self, name: &str, matrix: &Matrix, shape: Shape) -> Result<(), DataError> {
         match matrix {
-            Matrix::Dense(dense) => return self.demand(name, 8 * dense.values.len() as u64),
+            Matrix::Dense(dense) => return self.demand(name, (dense.values.width() * dense.values.len()) as u64),
             Matrix::Sparse(sparse) => {
-                return self.demand(name, 8 * sparse.rows as u64 + ENTRY * sparse.values.len() as u64);
+                return self.demand(name, sparse_bytes(sparse.rows, sparse.values.len(), sparse.values.width()));
             }
             Matrix::Spilled(_) => {}
         }

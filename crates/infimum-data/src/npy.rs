@@ -6,6 +6,8 @@
 
 use std::io::{BufReader, Cursor, Read, Seek};
 
+use infimum_problem::Values;
+
 use crate::error::DataError;
 use crate::numbers::Numbers;
 use crate::source::{Source, most_inflated, open_file};
@@ -15,7 +17,7 @@ const CHUNK: usize = 1 << 16;
 
 /// An array of numbers, C order.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Array<N = Vec<f64>> {
+pub(crate) struct Array<N = Values> {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: N,
     /// Whether there is nothing to object to in any of them.
@@ -41,6 +43,11 @@ impl Kind {
             size,
             big_endian: order == b'>',
         })
+    }
+
+    /// Whether every element is exact as an `f32`.
+    pub(crate) fn is_single(self) -> bool {
+        matches!((self.letter, self.size), (b'f', 4) | (b'b', _) | (b'i' | b'u', 1 | 2))
     }
 
     /// The element in `bytes`.
@@ -145,7 +152,7 @@ pub(crate) fn read_array<N: Numbers>(reader: &mut impl Read, name: &str, most: u
         let (values, usable) = read_values(&mut exact, kind, count, name)?;
         return Ok(Array { shape, values, usable });
     };
-    let mut values = N::zeros(count).ok_or_else(|| no_room(count, name))?;
+    let mut values = N::zeros(count, kind).ok_or_else(|| no_room(count, name))?;
     let mut buffer = vec![0u8; kind.size * CHUNK];
     let mut usable = true;
     let (mut row, mut column, mut left) = (0, 0, count);
@@ -176,7 +183,7 @@ pub(crate) fn read_values<N: Numbers>(
     count: usize,
     name: &str,
 ) -> Result<(N, bool), DataError> {
-    let mut values = N::with_room(count).ok_or_else(|| no_room(count, name))?;
+    let mut values = N::with_room(count, kind).ok_or_else(|| no_room(count, name))?;
     let mut buffer = vec![0u8; kind.size * CHUNK];
     let mut usable = true;
     while values.len() < count {

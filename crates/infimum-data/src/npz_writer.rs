@@ -87,7 +87,7 @@ mod tests {
         let loaded = load(path.to_str().unwrap(), &request).unwrap();
         let data = &loaded.problem.data;
         let Matrix::Dense(matrix) = &data.matrix else { panic!("dense rows were written") };
-        assert!(matrix.values.iter().zip(&features).all(|(&got, &wrote)| got == f64::from(wrote)));
+        assert!(matrix.values == features.into());
         let Target::Class { classes: got, labels } = &data.target else { panic!("classes were written") };
         assert_eq!((labels.len(), labels[9].as_str()), (30, "9"));
         assert!(got.iter().zip(&classes).all(|(&got, &wrote)| f64::from(got) == wrote));

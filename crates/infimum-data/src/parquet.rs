@@ -542,7 +542,7 @@ mod tests {
 
     fn dense(raw: &Raw) -> Vec<f64> {
         let Matrix::Dense(dense) = &raw.matrix else { panic!("dense") };
-        dense.values.clone()
+        dense.values.iter().collect()
     }
 
     fn numbers(raw: &Raw) -> Vec<f64> {

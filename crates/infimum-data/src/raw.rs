@@ -78,7 +78,7 @@ pub(crate) fn read(name: &str, request: &Request, encode: &Encode) -> Result<Raw
     let Start { format, head, length } = start(name, request.format)?;
     if let (Some(memory), Some(size)) = (&request.memory, length.and_then(|length| least_matrix(format, &head, length)))
     {
-        // A guess that is wrong by a factor of 2 refuses nothing; what is read is measured afterwards.
+        // Text may be singles, half as large, and a guess that is wrong refuses nothing; what is read is measured afterwards.
         memory.demand(name, if memory.demand(name, size / 2).is_err() { size } else { 0 })?;
     }
     match format {
@@ -135,7 +135,7 @@ fn least_matrix(format: Format, head: &[u8], length: u64) -> Option<u64> {
         Format::Csv => b',',
         Format::Tsv => b'\t',
         Format::Npy | Format::Npz | Format::Parquet => return Some(length),
-        Format::Idx => return Some(8 * length),
+        Format::Idx => return Some(4 * length),
         // How many values images have is known when the first is read.
         Format::Libsvm | Format::Images | Format::Builtin => return None,
     };
@@ -236,21 +236,16 @@ fn read_libsvm(source: Source, request: &Request, encode: &Encode) -> Result<Raw
 fn fit_columns(matrix: &mut SparseMatrix, columns: usize, notes: &mut Vec<String>) {
     if matrix.columns > columns {
         let before = matrix.values.len();
+        let is_known = |&column: &u32| (column as usize) < columns;
         let (mut target, mut start) = (0, 0);
         for row in 0..matrix.rows {
             let end = matrix.row_starts[row + 1];
-            for entry in start..end {
-                if (matrix.column_indices[entry] as usize) < columns {
-                    matrix.column_indices[target] = matrix.column_indices[entry];
-                    matrix.values[target] = matrix.values[entry];
-                    target += 1;
-                }
-            }
+            target += matrix.column_indices[start..end].iter().filter(|column| is_known(column)).count();
             start = end;
             matrix.row_starts[row + 1] = target;
         }
-        matrix.column_indices.truncate(target);
-        matrix.values.truncate(target);
+        matrix.values.retain(|entry| is_known(&matrix.column_indices[entry]));
+        matrix.column_indices.retain(is_known);
         notes.push(format!(
             "{} entries with an index above {columns} were ignored: the model was trained without them",
             before - target

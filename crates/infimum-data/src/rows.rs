@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use infimum_problem::{DenseMatrix, Matrix, Row, SparseMatrix};
+use infimum_problem::{DenseMatrix, Matrix, Row, SparseMatrix, Values};
 
 use crate::error::DataError;
 use crate::memory::Memory;
@@ -24,16 +24,14 @@ pub(crate) fn split_rows(
         Matrix::Dense(dense) => {
             let columns = dense.columns;
             let start = |row| row * columns;
-            let kept = part(&mut dense.values, &start, keep, 0..keep.len());
-            let values = take_tail(&mut dense.values, kept);
+            let (_, values) = split_stored(&mut dense.values, &start, keep);
             dense.rows = keep.iter().filter(|&&kept| kept).count();
             Matrix::Dense(DenseMatrix { rows: keep.len() - dense.rows, columns, values })
         }
         Matrix::Sparse(sparse) => {
             let starts = std::mem::take(&mut sparse.row_starts);
             let start = |row: usize| starts[row];
-            let kept = part(&mut sparse.values, &start, keep, 0..keep.len());
-            let values = take_tail(&mut sparse.values, kept);
+            let (kept, values) = split_stored(&mut sparse.values, &start, keep);
             part(&mut sparse.column_indices, &start, keep, 0..keep.len());
             let column_indices = take_tail(&mut sparse.column_indices, kept);
             let mut out = vec![0];
@@ -68,6 +66,20 @@ fn split_spilled(matrix: &Matrix, keep: &[bool], name: &str, memory: &Memory) ->
     let finished = written.and_then(|()| Ok((kept.finish(columns)?, others.finish(columns)?)));
     let (kept, others) = finished.map_err(|error| memory.unwritable(name, &error))?;
     Ok((Matrix::Spilled(kept), Matrix::Spilled(others)))
+}
+
+/// Keeps the values of kept rows; returns how many these are, and the others.
+fn split_stored(values: &mut Values, start: &impl Fn(usize) -> usize, keep: &[bool]) -> (usize, Values) {
+    match values {
+        Values::Singles(values) => {
+            let kept = part(values, start, keep, 0..keep.len());
+            (kept, take_tail(values, kept).into())
+        }
+        Values::Doubles(values) => {
+            let kept = part(values, start, keep, 0..keep.len());
+            (kept, take_tail(values, kept).into())
+        }
+    }
 }
 
 /// Moves the elements of kept rows before those of the others within `rows`, both in order; `start(row)` is a row's first
@@ -134,7 +146,8 @@ mod tests {
             });
             starts.push(values.len());
         }
-        let whole = SparseMatrix { rows, columns: 4, row_starts: starts, column_indices: indices, values };
+        let whole =
+            SparseMatrix { rows, columns: 4, row_starts: starts, column_indices: indices, values: values.into() };
         let mut kept = Matrix::Sparse(whole.clone());
         let out = split_rows(&mut kept, &keep, "", None).expect("in memory");
         let (mut next_kept, mut next_out) = (0, 0);
@@ -146,11 +159,12 @@ mod tests {
         }
         assert_eq!((kept.rows(), out.rows()), (next_kept, next_out));
 
-        let dense = DenseMatrix { rows, columns: 2, values: (0..2 * rows).map(|value| value as f64).collect() };
+        let values = Values::Singles((0..2 * rows).map(|value| value as f32).collect());
+        let dense = DenseMatrix { rows, columns: 2, values };
         let mut kept = Matrix::Dense(dense.clone());
         let Ok(Matrix::Dense(out)) = split_rows(&mut kept, &keep, "", None) else { panic!("dense") };
-        let expected: Vec<f64> = (0..rows).filter(|&row| !keep[row]).flat_map(|row| dense.row(row).to_vec()).collect();
-        assert_eq!((out.rows, out.values), (expected.len() / 2, expected));
+        let expected: Vec<f64> = (0..rows).filter(|&row| !keep[row]).flat_map(|row| dense.row(row).iter()).collect();
+        assert_eq!((out.rows, out.values), (expected.len() / 2, expected.into()));
         assert_eq!(kept.rows(), keep.iter().filter(|&&kept| kept).count());
     }
 }

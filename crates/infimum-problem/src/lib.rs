@@ -32,6 +32,7 @@ mod relu;
 mod relu_certificate;
 mod spill;
 mod text;
+mod values;
 
 pub use certificate::{CERTIFICATE_VERSION, Certificate, CertificateError, Claim, Source};
 pub use dataset::{Dataset, Problem, Target};
@@ -53,3 +54,4 @@ pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Sp
 pub use relu::{Basis, BoundProof, ConeNode, Cones, HiddenBias, Moments, ReluCertificate, ReluClaim, ReluNet, Witness};
 pub use spill::{SpillFault, SpillWriter, SpilledMatrix};
 pub use text::one_line;
+pub use values::{Stored, ValueSlice, Values};

@@ -1,8 +1,10 @@
-//! Feature matrices: rows are examples, columns are features, values are finite `f64`.
+//! Feature matrices: rows are examples, columns are features, values are finite numbers, stored as [`Values`] are.
 
 use std::ops::Range;
 
 use crate::spill::{SpillFault, SpilledMatrix};
+use crate::values::{Stored, ValueSlice, Values};
+use crate::with_values;
 
 /// A row-major matrix; entry (i, j) is `values[i * columns + j]`.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,7 +14,7 @@ pub struct DenseMatrix {
     /// Number of features.
     pub columns: usize,
     /// `rows * columns` values, row after row.
-    pub values: Vec<f64>,
+    pub values: Values,
 }
 
 /// Compressed sparse rows. Row i owns the entries `row_starts[i]..row_starts[i + 1]`; column indices are strictly
@@ -28,7 +30,7 @@ pub struct SparseMatrix {
     /// Column of each stored entry.
     pub column_indices: Vec<u32>,
     /// Value of each stored entry.
-    pub values: Vec<f64>,
+    pub values: Values,
 }
 
 /// A feature matrix, dense or sparse as the file was; it is never converted behind the user's back.
@@ -66,25 +68,37 @@ pub struct Block<'a> {
 #[derive(Debug, Clone, Copy)]
 pub enum Row<'a> {
     /// All `columns` values.
-    Dense(&'a [f64]),
+    Dense(ValueSlice<'a>),
     /// Column indices (increasing) and their non-zero values.
-    Sparse(&'a [u32], &'a [f64]),
+    Sparse(&'a [u32], ValueSlice<'a>),
 }
 
 impl DenseMatrix {
     /// Row `i` as a slice of length `columns`.
     #[inline]
-    pub fn row(&self, i: usize) -> &[f64] {
-        &self.values[i * self.columns..(i + 1) * self.columns]
+    pub fn row(&self, i: usize) -> ValueSlice<'_> {
+        self.values.slice(self.range(i))
+    }
+
+    /// Where the values of row `i` are.
+    #[inline]
+    pub fn range(&self, i: usize) -> Range<usize> {
+        i * self.columns..(i + 1) * self.columns
     }
 }
 
 impl SparseMatrix {
     /// Column indices and values of row `i`.
     #[inline]
-    pub fn row(&self, i: usize) -> (&[u32], &[f64]) {
-        let range = self.row_starts[i]..self.row_starts[i + 1];
-        (&self.column_indices[range.clone()], &self.values[range])
+    pub fn row(&self, i: usize) -> (&[u32], ValueSlice<'_>) {
+        let range = self.range(i);
+        (&self.column_indices[range.clone()], self.values.slice(range))
+    }
+
+    /// Where the entries of row `i` are.
+    #[inline]
+    pub fn range(&self, i: usize) -> Range<usize> {
+        self.row_starts[i]..self.row_starts[i + 1]
     }
 }
 
@@ -181,6 +195,15 @@ impl Matrix {
 }
 
 impl<'a> Storage<'a> {
+    /// The stored values of all rows.
+    #[inline]
+    pub fn values(self) -> ValueSlice<'a> {
+        match self {
+            Storage::Dense(matrix) => matrix.values.as_slice(),
+            Storage::Sparse(matrix) => matrix.values.as_slice(),
+        }
+    }
+
     /// Row `i`.
     #[inline]
     pub fn row(self, i: usize) -> Row<'a> {
@@ -195,12 +218,26 @@ impl<'a> Storage<'a> {
 }
 
 impl Row<'_> {
+    /// The stored values.
+    #[inline]
+    pub fn values(&self) -> ValueSlice<'_> {
+        match self {
+            Row::Dense(values) | Row::Sparse(_, values) => *values,
+        }
+    }
+
     /// Calls `visit(column, value)` for every stored entry in order of columns.
     #[inline]
     pub fn for_each(&self, mut visit: impl FnMut(usize, f64)) {
+        fn dense<T: Stored>(values: &[T], visit: &mut impl FnMut(usize, f64)) {
+            values.iter().enumerate().for_each(|(j, &x)| visit(j, x.into()));
+        }
+        fn sparse<T: Stored>(indices: &[u32], values: &[T], visit: &mut impl FnMut(usize, f64)) {
+            indices.iter().zip(values).for_each(|(&j, &x)| visit(j as usize, x.into()));
+        }
         match self {
-            Row::Dense(values) => values.iter().enumerate().for_each(|(j, &x)| visit(j, x)),
-            Row::Sparse(indices, values) => indices.iter().zip(*values).for_each(|(&j, &x)| visit(j as usize, x)),
+            Row::Dense(values) => with_values!(values, |values| dense(values, &mut visit)),
+            Row::Sparse(indices, values) => with_values!(values, |values| sparse(indices, values, &mut visit)),
         }
     }
 

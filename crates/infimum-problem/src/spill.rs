@@ -2,8 +2,8 @@
 //!
 //! Rows are written once, block by block, and read back in every pass by positioned reads; nothing is mapped, so that only
 //! the rows at hand count as memory. A block holds, in the machine's byte order and without gaps, the number of entries of
-//! each row (u32), then the column of every entry (u32), then the values (f64). The file belongs to the process that wrote
-//! it and has no reader but this one.
+//! each row (u32), then the column of every entry (u32), then the values (f32 if all of the block are exact so, else f64). The
+//! file belongs to the process that wrote it and has no reader but this one.
 //!
 //! A read that fails is remembered: see [`SpilledMatrix::fault`].
 
@@ -15,6 +15,8 @@ use std::sync::{Arc, OnceLock};
 use bytemuck::{cast_slice, cast_slice_mut};
 
 use crate::matrix::{Block, SparseMatrix, Storage};
+use crate::values::{ValueSlice, Values};
+use crate::with_values;
 
 /// Rows that could not be read back.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -27,6 +29,8 @@ struct Place {
     first: usize,
     rows: usize,
     entries: usize,
+    /// Bytes of a value.
+    width: usize,
     offset: u64,
 }
 
@@ -58,7 +62,7 @@ pub struct SpillWriter {
     /// The rows of the block to come.
     lengths: Vec<u32>,
     indices: Vec<u32>,
-    values: Vec<f64>,
+    values: Values,
     rows: usize,
     stored: usize,
     offset: u64,
@@ -82,7 +86,7 @@ impl SpillWriter {
             blocks: Vec::new(),
             lengths: Vec::new(),
             indices: Vec::new(),
-            values: Vec::new(),
+            values: Values::default(),
             rows: 0,
             stored: 0,
             offset: 0,
@@ -90,27 +94,27 @@ impl SpillWriter {
     }
 
     /// Appends a row: column indices (increasing) and their non-zero values, fewer than 2^32.
-    pub fn push(&mut self, indices: &[u32], values: &[f64]) -> io::Result<()> {
+    pub fn push(&mut self, indices: &[u32], values: ValueSlice) -> io::Result<()> {
         let length = u32::try_from(indices.len()).map_err(io::Error::other)?;
         self.lengths.push(length);
         self.indices.extend_from_slice(indices);
-        self.values.extend_from_slice(values);
-        let bytes = bytes_of(self.lengths.len(), self.values.len());
+        self.values.extend(values);
+        let bytes = bytes_of(self.lengths.len(), self.values.len(), self.values.width());
         if bytes >= self.block_bytes as u64 { self.write_block() } else { Ok(()) }
     }
 
     fn write_block(&mut self) -> io::Result<()> {
-        let (rows, entries) = (self.lengths.len(), self.values.len());
+        let (rows, entries, width) = (self.lengths.len(), self.values.len(), self.values.width());
         self.file.write_all(cast_slice(&self.lengths))?;
         self.file.write_all(cast_slice(&self.indices))?;
-        self.file.write_all(cast_slice(&self.values))?;
-        self.blocks.push(Place { first: self.rows, rows, entries, offset: self.offset });
+        self.file.write_all(with_values!(self.values.as_slice(), |values| cast_slice(values)))?;
+        self.blocks.push(Place { first: self.rows, rows, entries, width, offset: self.offset });
         self.rows += rows;
         self.stored += entries;
-        self.offset += bytes_of(rows, entries);
+        self.offset += bytes_of(rows, entries, width);
         self.lengths.clear();
         self.indices.clear();
-        self.values.clear();
+        self.values = Values::default();
         Ok(())
     }
 
@@ -125,8 +129,8 @@ impl SpillWriter {
 }
 
 /// Bytes of a block.
-fn bytes_of(rows: usize, entries: usize) -> u64 {
-    4 * rows as u64 + 12 * entries as u64
+fn bytes_of(rows: usize, entries: usize, width: usize) -> u64 {
+    4 * rows as u64 + (4 + width) as u64 * entries as u64
 }
 
 impl SpilledMatrix {
@@ -164,7 +168,7 @@ impl SpilledMatrix {
             columns: self.columns,
             row_starts: Vec::new(),
             column_indices: Vec::new(),
-            values: Vec::new(),
+            values: Values::default(),
         };
         for place in &blocks[blocks.partition_point(|place| place.first + place.rows <= rows.start)..] {
             if place.first >= rows.end {
@@ -207,9 +211,21 @@ impl SpilledMatrix {
         let indices = place.offset + 4 * place.rows as u64;
         let values = indices + 4 * place.entries as u64;
         matrix.column_indices.resize(end, 0);
-        matrix.values.resize(end, 0.0);
         read_at(file, cast_slice_mut(&mut matrix.column_indices), indices + 4 * before as u64)?;
-        read_at(file, cast_slice_mut(&mut matrix.values), values + 8 * before as u64)
+        if matrix.values.width() != place.width {
+            matrix.values = if place.width == 4 { Vec::<f32>::new().into() } else { Vec::<f64>::new().into() };
+        }
+        let offset = values + (place.width * before) as u64;
+        match &mut matrix.values {
+            Values::Singles(values) => {
+                values.resize(end, 0.0);
+                read_at(file, cast_slice_mut(values), offset)
+            }
+            Values::Doubles(values) => {
+                values.resize(end, 0.0);
+                read_at(file, cast_slice_mut(values), offset)
+            }
+        }
     }
 }
 
@@ -245,7 +261,9 @@ mod tests {
         (0..1_000u32)
             .map(|i| {
                 let indices: Vec<u32> = (0..50).filter(|j| (i * 31 + j * 17) % 7 == i % 5).collect();
-                let values = indices.iter().map(|&j| f64::from(i) + 0.1 * f64::from(j + 1)).collect();
+                // Some blocks are singles and some are not.
+                let step = if i < 400 { 0.5 } else { 0.1 };
+                let values = indices.iter().map(|&j| f64::from(i) + step * f64::from(j + 1)).collect();
                 (indices, values)
             })
             .collect()
@@ -253,7 +271,8 @@ mod tests {
 
     fn spilled(block_bytes: usize) -> SpilledMatrix {
         let mut writer = SpillWriter::new(tempfile::tempfile().expect("a file"), block_bytes, 0);
-        rows().iter().for_each(|(indices, values)| writer.push(indices, values).expect("written"));
+        let mut push = |indices: &[u32], values| writer.push(indices, ValueSlice::Doubles(values)).expect("written");
+        rows().iter().for_each(|(indices, values)| push(indices, values));
         writer.finish(50).expect("written")
     }
 
@@ -288,7 +307,7 @@ mod tests {
     fn a_full_disk_is_an_error() {
         let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return };
         let mut writer = SpillWriter::new(full, 64, 0);
-        let failed = (0..1_000).find_map(|_| writer.push(&[1, 2, 3], &[1.0, 2.0, 3.0]).err());
+        let failed = (0..1_000).find_map(|_| writer.push(&[1, 2, 3], ValueSlice::Singles(&[1.0, 2.0, 3.0])).err());
         assert_eq!(failed.map(|error| error.kind()), Some(io::ErrorKind::StorageFull));
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use infimum_convex::{RowLosses, row_losses};
-use infimum_problem::{HiddenBias, Intercept, Matrix, Problem, ReluNet, Row};
+use infimum_problem::{HiddenBias, Intercept, Matrix, Problem, ReluNet};
 
 /// A problem with its distinct rows x̃_p ∈ R^D (docs/relu.md): the constant 1 is appended where hidden biases are penalised.
 pub(crate) struct Instance<'a> {
@@ -195,10 +195,7 @@ impl<'a> Instance<'a> {
 
 fn dense_row(matrix: &Matrix, i: usize, columns: usize, constant: bool) -> Vec<f64> {
     let mut row = vec![0.0; columns + usize::from(constant)];
-    match matrix.row(i) {
-        Row::Dense(values) => row[..columns].copy_from_slice(values),
-        Row::Sparse(indices, values) => indices.iter().zip(values).for_each(|(&j, &x)| row[j as usize] = x),
-    }
+    matrix.row(i).for_each(|j, x| row[j] = x);
     if constant {
         row[columns] = 1.0;
     }

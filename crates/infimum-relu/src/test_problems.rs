@@ -40,7 +40,7 @@ pub(crate) fn problem(
     };
     Problem {
         data: Dataset {
-            matrix: Matrix::Dense(DenseMatrix { rows, columns, values }),
+            matrix: Matrix::Dense(DenseMatrix { rows, columns, values: values.into() }),
             column_names: ColumnNames::Numbered { columns, without: Vec::new() },
             target,
             weights: vec![1.0; rows],

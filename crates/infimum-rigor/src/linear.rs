@@ -11,15 +11,15 @@ use rayon::prelude::*;
 use crate::interval::two_sum;
 use crate::{Interval, Sum, vectorized};
 
-/// Borrowed storage of a feature matrix with finite values.
+/// Borrowed storage of a feature matrix with finite values, `f64` or `f32`.
 #[derive(Debug, Clone, Copy)]
-pub enum Rows<'a> {
+pub enum Rows<'a, T = f64> {
     /// Row-major values, `columns` a row.
     Dense {
         /// Number of columns.
         columns: usize,
         /// All values.
-        values: &'a [f64],
+        values: &'a [T],
     },
     /// Compressed sparse rows.
     Sparse {
@@ -30,7 +30,7 @@ pub enum Rows<'a> {
         /// Column of each stored value.
         indices: &'a [u32],
         /// Stored values.
-        values: &'a [f64],
+        values: &'a [T],
     },
 }
 
@@ -39,7 +39,7 @@ const LANES: usize = 8;
 /// Rows of one parallel piece.
 const PIECE: usize = 4_096;
 
-impl Rows<'_> {
+impl<T> Rows<'_, T> {
     fn columns(&self) -> usize {
         match *self {
             Rows::Dense { columns, .. } | Rows::Sparse { columns, .. } => columns,
@@ -48,7 +48,13 @@ impl Rows<'_> {
 }
 
 /// `z[i·K + k] ∋ W_k · x_i + b_k` for rows `first..first + count`; `weights` is K × columns, `intercepts` K.
-pub fn margins(rows: Rows, first: usize, count: usize, weights: &[f64], intercepts: &[f64]) -> Vec<Interval> {
+pub fn margins<T: Copy + Into<f64> + Sync>(
+    rows: Rows<T>,
+    first: usize,
+    count: usize,
+    weights: &[f64],
+    intercepts: &[f64],
+) -> Vec<Interval> {
     let outputs = intercepts.len();
     let mut z = vec![Interval::ZERO; count * outputs];
     z.par_chunks_mut((PIECE * outputs).max(1)).enumerate().for_each(|(piece, z)| {
@@ -61,7 +67,13 @@ pub fn margins(rows: Rows, first: usize, count: usize, weights: &[f64], intercep
 }
 
 #[inline(always)]
-fn margins_piece(rows: Rows, first: usize, weights: &[f64], intercepts: &[f64], z: &mut [Interval]) {
+fn margins_piece<T: Copy + Into<f64>>(
+    rows: Rows<T>,
+    first: usize,
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [Interval],
+) {
     let columns = rows.columns();
     let outputs = intercepts.len();
     for (i, z) in z.chunks_exact_mut(outputs).enumerate() {
@@ -74,7 +86,7 @@ fn margins_piece(rows: Rows, first: usize, weights: &[f64], intercepts: &[f64], 
                     let range = starts[i]..starts[i + 1];
                     let mut sum = Sum::new();
                     for (&j, &x) in indices[range.clone()].iter().zip(&values[range]) {
-                        sum.add_product(x, weights[j as usize]);
+                        sum.add_product(x.into(), weights[j as usize]);
                     }
                     sum
                 }
@@ -86,14 +98,15 @@ fn margins_piece(rows: Rows, first: usize, weights: &[f64], intercepts: &[f64], 
 }
 
 #[inline(always)]
-fn dense_dot(row: &[f64], weights: &[f64]) -> Sum {
+fn dense_dot<T: Copy + Into<f64>>(row: &[T], weights: &[f64]) -> Sum {
     let (mut high, mut low, mut absolute) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
     let (left, right) = (row.chunks_exact(LANES), weights.chunks_exact(LANES));
     let (left_rest, right_rest) = (left.remainder(), right.remainder());
     for (x, w) in left.zip(right) {
         for lane in 0..LANES {
-            let product = x[lane] * w[lane];
-            let error = x[lane].mul_add(w[lane], -product);
+            let x: f64 = x[lane].into();
+            let product = x * w[lane];
+            let error = x.mul_add(w[lane], -product);
             let (sum, rest) = two_sum(high[lane], product);
             high[lane] = sum;
             low[lane] += rest;
@@ -103,7 +116,7 @@ fn dense_dot(row: &[f64], weights: &[f64]) -> Sum {
     }
     let mut total = Sum::new();
     for (&x, &w) in left_rest.iter().zip(right_rest) {
-        total.add_product(x, w);
+        total.add_product(x.into(), w);
     }
     let terms = (row.len() / LANES) as u64;
     if terms > 0 {
@@ -126,7 +139,7 @@ pub struct ColumnSums {
 
 impl ColumnSums {
     /// Adds rows `range` of `rows`; `alpha` has K numbers for each of them.
-    pub fn add(&mut self, rows: Rows, range: Range<usize>, alpha: &[f64]) {
+    pub fn add<T: Copy + Into<f64>>(&mut self, rows: Rows<T>, range: Range<usize>, alpha: &[f64]) {
         self.terms += range.len() as u64;
         vectorized(
             #[inline(always)]
@@ -136,7 +149,7 @@ impl ColumnSums {
 }
 
 /// `v[k·d + j] ∋ Σ_i alpha[i·K + k] x_ij` over all rows; `outputs` is K.
-pub fn transpose_product(rows: Rows, alpha: &[f64], outputs: usize) -> Vec<Interval> {
+pub fn transpose_product<T: Copy + Into<f64> + Sync>(rows: Rows<T>, alpha: &[f64], outputs: usize) -> Vec<Interval> {
     let outputs = outputs.max(1);
     let add = |range: Range<usize>, sums: &mut ColumnSums| {
         let alpha = &alpha[range.start * outputs..range.end * outputs];
@@ -175,7 +188,7 @@ pub fn transpose_product_by<E: Send>(
 }
 
 #[inline(always)]
-fn transpose_piece(rows: Rows, range: Range<usize>, alpha: &[f64], v: &mut ColumnSums) {
+fn transpose_piece<T: Copy + Into<f64>>(rows: Rows<T>, range: Range<usize>, alpha: &[f64], v: &mut ColumnSums) {
     let (d, outputs) = (rows.columns(), v.outputs);
     for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
         for k in 0..outputs {
@@ -189,13 +202,13 @@ fn transpose_piece(rows: Rows, range: Range<usize>, alpha: &[f64], v: &mut Colum
                 Rows::Dense { values, .. } => {
                     let row = &values[i * d..][..d];
                     for j in 0..d {
-                        add_product(a, row[j], &mut high[j], &mut low[j], &mut absolute[j]);
+                        add_product(a, row[j].into(), &mut high[j], &mut low[j], &mut absolute[j]);
                     }
                 }
                 Rows::Sparse { starts, indices, values, .. } => {
                     for entry in starts[i]..starts[i + 1] {
                         let j = indices[entry] as usize;
-                        add_product(a, values[entry], &mut high[j], &mut low[j], &mut absolute[j]);
+                        add_product(a, values[entry].into(), &mut high[j], &mut low[j], &mut absolute[j]);
                     }
                 }
             }

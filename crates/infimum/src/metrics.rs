@@ -121,7 +121,7 @@ mod tests {
     fn rows_of_unknown_target_are_left_out_and_counted() {
         let model = Model { outputs: 1, columns: 1, weights: vec![1.0], intercepts: vec![0.0] };
         let model = Predictor { model, features: Features::Columns };
-        let matrix = Matrix::Dense(DenseMatrix { rows: 3, columns: 1, values: vec![-1.0, 2.0, 3.0] });
+        let matrix = Matrix::Dense(DenseMatrix { rows: 3, columns: 1, values: vec![-1.0, 2.0, 3.0].into() });
         let classes = metrics(Loss::Hinge, &model, &matrix, &KnownTarget::Classes(vec![Some(0), None, Some(0)]));
         assert_eq!((classes.accuracy, classes.rows, classes.unknown), (Some(0.5), 3, 1));
         let real = metrics(Loss::Squared, &model, &matrix, &KnownTarget::Real(vec![-1.0, f64::NAN, 1.0]));

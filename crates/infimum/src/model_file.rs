@@ -5,7 +5,7 @@ use std::path::Path;
 use infimum_check::SERIES;
 use infimum_data::one_line;
 use infimum_problem::deep::Architecture;
-use infimum_problem::{Encoding, FeatureKind, Format, Loss, Model, Recipe, SparseMatrix, Task};
+use infimum_problem::{Encoding, FeatureKind, Format, Loss, Model, Recipe, SparseMatrix, Task, Values};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
@@ -82,7 +82,13 @@ fn basis_rows(tensors: &SafeTensors, columns: usize) -> Result<SparseMatrix, Str
         );
     }
     let row_starts: Vec<usize> = starts.iter().map(|&start| start as usize).collect();
-    Ok(SparseMatrix { rows: row_starts.len() - 1, columns, row_starts, column_indices, values })
+    Ok(SparseMatrix {
+        rows: row_starts.len() - 1,
+        columns,
+        row_starts,
+        column_indices,
+        values: Values::from(values).narrowed(),
+    })
 }
 
 impl ModelFile {
@@ -114,7 +120,12 @@ impl ModelFile {
             let starts: Vec<u8> =
                 basis.rows.row_starts.iter().flat_map(|&start| (start as u64).to_le_bytes()).collect();
             let columns: Vec<u8> = basis.rows.column_indices.iter().flat_map(|column| column.to_le_bytes()).collect();
-            (starts, columns, bytes_of(&basis.rows.values), basis.rows.values.len())
+            (
+                starts,
+                columns,
+                basis.rows.values.iter().flat_map(f64::to_le_bytes).collect::<Vec<u8>>(),
+                basis.rows.values.len(),
+            )
         });
         if let Some((starts, columns, values, stored)) = &arrays {
             let count = vec![model.columns + 1];

@@ -1,7 +1,7 @@
 //! What predictions are made with: a linear model of the columns, of kernel values with the rows that they need, or of what layers make of them.
 
 use infimum_convex::kernel_outputs;
-use infimum_problem::{DenseMatrix, Kernel, Matrix, Model, Problem, ReluNet, SparseMatrix};
+use infimum_problem::{DenseMatrix, Kernel, Matrix, Model, Problem, ReluNet, SparseMatrix, Values};
 
 use crate::deep::Layers;
 use crate::predict::decision_values;
@@ -62,7 +62,7 @@ impl Predictor {
             columns,
             row_starts: vec![0],
             column_indices: Vec::new(),
-            values: Vec::new(),
+            values: Values::default(),
         };
         for &i in &support {
             problem.data.matrix.row(i).for_each(|j, x| {
@@ -119,7 +119,7 @@ impl Predictor {
                 kernel_outputs(basis.kernel, &rows, &self.model.weights, &self.model.intercepts, matrix)
             }
             Features::Layers(layers) => {
-                let values = layers.features(matrix).into_iter().map(f64::from).collect();
+                let values = layers.features(matrix).into();
                 let features = DenseMatrix { rows: matrix.rows(), columns: self.model.columns, values };
                 decision_values(&self.model, &Matrix::Dense(features))
             }
@@ -133,7 +133,7 @@ impl Predictor {
                 };
                 let mut values = decision_values(&first, matrix);
                 values.iter_mut().for_each(|value| *value = if *value <= 0.0 { 0.0 } else { *value });
-                let units = DenseMatrix { rows: matrix.rows(), columns: biases.len(), values };
+                let units = DenseMatrix { rows: matrix.rows(), columns: biases.len(), values: values.into() };
                 decision_values(&self.model, &Matrix::Dense(units))
             }
         }

@@ -3,7 +3,7 @@
 use infimum_problem::deep::{
     Architecture, DeepCertificate, DeepWitness, Evaluation, ParameterKind, buffers, parameters, shapes,
 };
-use infimum_problem::{CERTIFICATE_VERSION, Ending, Intercept, Matrix, Problem, Row};
+use infimum_problem::{CERTIFICATE_VERSION, Ending, Intercept, Matrix, Problem};
 
 use super::inputs::inputs;
 use super::lower::lower;
@@ -139,9 +139,7 @@ fn problem_step(problem: &Problem, architecture: &Architecture) -> Result<Matrix
         );
     }
     let inputs = inputs(&data.matrix, &architecture.scaling);
-    let is_finite = |i: &usize| match inputs.row(*i) {
-        Row::Dense(values) | Row::Sparse(_, values) => values.iter().all(|x| x.is_finite()),
-    };
+    let is_finite = |i: &usize| inputs.row(*i).values().iter().all(f64::is_finite);
     match (0..inputs.rows()).find(|i| !is_finite(i)) {
         Some(i) => refuse(Step::Problem, format!("row {} has after the scaling a value that is not finite", i + 1)),
         None => Ok(inputs),

@@ -1,7 +1,7 @@
 //! Kernel entries in plain `f64` with a proven error: `|K − K̂| ≤ κ·M + 1e-300`, K̂ and M computed together, 32 rows at a time.
 //! The error analysis is in docs/kernels.md, section 4; `u = 2^-53` and m is the number of products in a sum.
 
-use infimum_problem::{Kernel, Matrix, Row};
+use infimum_problem::{Kernel, Matrix, Row, Stored, with_values};
 use infimum_rigor::{EXP_NEGATIVE_ERROR, exp_negative};
 
 /// Rows of a block.
@@ -117,30 +117,17 @@ impl<'a> Entries<'a> {
     #[inline(always)]
     pub(super) fn row(&self, i: usize, block: &Block, values: &mut [f64; LANES], magnitudes: &mut [f64; LANES]) {
         let mut sums = [0.0; LANES];
+        let columns = block.columns.as_chunks::<LANES>().0;
         match (self.method, self.matrix.row(i)) {
             (Method::DenseDifferences, Row::Dense(x)) => {
-                for (&x, y) in x.iter().zip(block.columns.as_chunks::<LANES>().0) {
-                    for lane in 0..LANES {
-                        let difference = y[lane] - x;
-                        sums[lane] = difference.mul_add(difference, sums[lane]);
-                    }
-                }
+                with_values!(x, |x| add_differences(x, columns, &mut sums));
             }
             (Method::DenseProducts, Row::Dense(x)) => {
-                for (&x, y) in x.iter().zip(block.columns.as_chunks::<LANES>().0) {
-                    for lane in 0..LANES {
-                        sums[lane] = x.mul_add(y[lane], sums[lane]);
-                    }
-                }
+                with_values!(x, |x| add_products(x, columns.iter(), &mut sums));
             }
             (Method::ScatteredProducts, Row::Sparse(indices, x)) => {
-                let columns = block.columns.as_chunks::<LANES>().0;
-                for (&k, &x) in indices.iter().zip(x) {
-                    let y = &columns[k as usize];
-                    for lane in 0..LANES {
-                        sums[lane] = x.mul_add(y[lane], sums[lane]);
-                    }
-                }
+                let columns = indices.iter().map(|&k| &columns[k as usize]);
+                with_values!(x, |x| add_products(x, columns, &mut sums));
             }
             (_, row) => {
                 for (sum, &j) in sums.iter_mut().zip(&block.rows) {
@@ -184,12 +171,47 @@ impl<'a> Entries<'a> {
     }
 }
 
+/// `sums[lane] += Σ_k (x_k − y_k)²` over the columns y of a block.
+#[inline(always)]
+fn add_differences<T: Stored>(x: &[T], columns: &[[f64; LANES]], sums: &mut [f64; LANES]) {
+    for (&x, y) in x.iter().zip(columns) {
+        let x: f64 = x.into();
+        for lane in 0..LANES {
+            let difference = y[lane] - x;
+            sums[lane] = difference.mul_add(difference, sums[lane]);
+        }
+    }
+}
+
+/// `sums[lane] += Σ_k x_k y_k`; each value has its column of a block beside it.
+#[inline(always)]
+fn add_products<'b, T: Stored>(x: &[T], columns: impl Iterator<Item = &'b [f64; LANES]>, sums: &mut [f64; LANES]) {
+    for (&x, y) in x.iter().zip(columns) {
+        let x: f64 = x.into();
+        for lane in 0..LANES {
+            sums[lane] = x.mul_add(y[lane], sums[lane]);
+        }
+    }
+}
+
 /// `Σ (x_k − y_k)²` or `Σ x_k y_k` of two rows of sparse storage.
 fn merged(x: Row, y: Row, differences: bool) -> f64 {
     let (Row::Sparse(x_columns, x_values), Row::Sparse(y_columns, y_values)) = (x, y) else {
         // Storage is one for all rows of a matrix, and the methods of dense storage are handled elsewhere.
         return f64::NAN;
     };
+    with_values!(x_values, |x_values| {
+        with_values!(y_values, |y_values| merged_values(x_columns, x_values, y_columns, y_values, differences))
+    })
+}
+
+fn merged_values<X: Stored, Y: Stored>(
+    x_columns: &[u32],
+    x_values: &[X],
+    y_columns: &[u32],
+    y_values: &[Y],
+    differences: bool,
+) -> f64 {
     let (mut a, mut b, mut sum) = (0, 0, 0.0);
     // Past its end a row is beyond every column, 2^32 − 1 too.
     let column = |columns: &[u32], place: usize| columns.get(place).map_or(u64::MAX, |&column| u64::from(column));
@@ -197,11 +219,11 @@ fn merged(x: Row, y: Row, differences: bool) -> f64 {
         let (left, right) = (column(x_columns, a), column(y_columns, b));
         let (mut first, mut second) = (0.0, 0.0);
         if left <= right {
-            first = x_values[a];
+            first = x_values[a].into();
             a += 1;
         }
         if right <= left {
-            second = y_values[b];
+            second = y_values[b].into();
             b += 1;
         }
         sum += if differences { (first - second) * (first - second) } else { first * second };

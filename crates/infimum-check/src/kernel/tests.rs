@@ -3,7 +3,7 @@
 use dashu_float::{FBig, round::mode::HalfEven};
 use infimum_problem::{
     Certificate, Claim, ClassWeight, ColumnNames, Dataset, DenseMatrix, Ending, Format, Intercept, Kernel, Loss,
-    Matrix, Model, Objective, Problem, Recipe, Source, SparseMatrix, Strength, Target, Task,
+    Matrix, Model, Objective, Problem, Recipe, Source, SparseMatrix, Strength, Target, Task, Values,
 };
 use infimum_rigor::Interval;
 use proptest::prelude::*;
@@ -61,10 +61,15 @@ fn rows() -> impl Strategy<Value = Vec<Vec<f64>>> {
 fn matrix(rows: &[Vec<f64>], sparse: bool) -> Matrix {
     let columns = rows[0].len();
     if !sparse {
-        return Matrix::Dense(DenseMatrix { rows: rows.len(), columns, values: rows.concat() });
+        return Matrix::Dense(DenseMatrix { rows: rows.len(), columns, values: rows.concat().into() });
     }
-    let mut matrix =
-        SparseMatrix { rows: rows.len(), columns, row_starts: vec![0], column_indices: Vec::new(), values: Vec::new() };
+    let mut matrix = SparseMatrix {
+        rows: rows.len(),
+        columns,
+        row_starts: vec![0],
+        column_indices: Vec::new(),
+        values: Values::default(),
+    };
     for row in rows {
         for (j, &x) in row.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
             matrix.column_indices.push(j as u32);

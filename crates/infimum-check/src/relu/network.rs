@@ -1,6 +1,6 @@
 //! The recorded network: its shape, and an upper bound on its objective.
 
-use infimum_problem::{HiddenBias, Intercept, Problem, ReluCertificate, ReluNet, SpillFault};
+use infimum_problem::{HiddenBias, Intercept, Problem, ReluCertificate, ReluNet, SpillFault, with_values};
 use infimum_rigor::{Interval, Sum, margins};
 
 use crate::chunks::in_chunks;
@@ -47,7 +47,9 @@ pub(super) fn upper(problem: &Problem, net: &ReluNet) -> Result<f64, SpillFault>
         let mut sum = Sum::new();
         let visited = problem.data.matrix.for_each_block(range, |block| {
             let (first, count) = (block.rows.start, block.rows.len());
-            let hidden = margins(rows(block.storage), first, count, &net.hidden, &net.hidden_biases);
+            let hidden = with_values!(block.storage.values(), |values| {
+                margins(rows(block.storage, values), first, count, &net.hidden, &net.hidden_biases)
+            });
             let mut z = vec![Interval::ZERO; net.outputs];
             for (p, i) in (block.first..).take(count).enumerate() {
                 outputs(net, &hidden[p * net.width..(p + 1) * net.width], &mut z);

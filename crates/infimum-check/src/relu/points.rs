@@ -121,14 +121,12 @@ impl<'a> Points<'a> {
 fn non_zeros(row: Row<'_>) -> impl Iterator<Item = (usize, u64)> + use<'_> {
     let (dense, sparse) = match row {
         Row::Dense(values) => (Some(values.iter().enumerate()), None),
-        Row::Sparse(indices, values) => (None, Some(indices.iter().map(|&j| j as usize).zip(values))),
+        Row::Sparse(indices, values) => (None, Some(indices.iter().map(|&j| j as usize).zip(values.iter()))),
     };
     let entries = dense.into_iter().flatten().chain(sparse.into_iter().flatten());
-    entries.filter(|entry| *entry.1 != 0.0).map(|(j, x)| (j, x.to_bits()))
+    entries.filter(|entry| entry.1 != 0.0).map(|(j, x)| (j, x.to_bits()))
 }
 
 fn is_finite(row: Row) -> bool {
-    match row {
-        Row::Dense(values) | Row::Sparse(_, values) => values.iter().all(|x| x.is_finite()),
-    }
+    row.values().iter().all(f64::is_finite)
 }

@@ -20,7 +20,7 @@ pub fn problem(rows: &[f64], columns: usize, targets: &[f64], loss: Loss, bias: 
     let values = rows.to_vec();
     Problem {
         data: Dataset {
-            matrix: Matrix::Dense(DenseMatrix { rows: n, columns, values }),
+            matrix: Matrix::Dense(DenseMatrix { rows: n, columns, values: values.into() }),
             column_names: ColumnNames::numbered(columns),
             target,
             weights: vec![1.0; n],
@@ -151,9 +151,9 @@ fn scalar(loss: Loss, y: f64, z: f64) -> (f64, f64) {
     }
 }
 
-fn row(problem: &Problem, i: usize) -> &[f64] {
+fn row(problem: &Problem, i: usize) -> Vec<f64> {
     match &problem.data.matrix {
-        Matrix::Dense(matrix) => matrix.row(i),
+        Matrix::Dense(matrix) => matrix.row(i).iter().collect(),
         _ => unreachable!("dense rows"),
     }
 }
@@ -162,7 +162,7 @@ fn row(problem: &Problem, i: usize) -> &[f64] {
 pub fn objective(problem: &Problem, net: &ReluNet) -> f64 {
     let n = problem.data.rows();
     let losses: f64 =
-        (0..n).map(|i| problem.data.weights[i] * loss(problem, i, &outputs(net, row(problem, i)).0).0).sum();
+        (0..n).map(|i| problem.data.weights[i] * loss(problem, i, &outputs(net, &row(problem, i)).0).0).sum();
     let squares = |values: &[f64]| dot(values, values);
     let bias = if problem.objective.intercept == Intercept::Penalized { squares(&net.output_biases) } else { 0.0 };
     let penalty = squares(&net.hidden) + squares(&net.hidden_biases) + squares(&net.output) + bias;
@@ -173,7 +173,7 @@ pub fn objective(problem: &Problem, net: &ReluNet) -> f64 {
 pub fn dual(problem: &Problem, net: &ReluNet) -> Vec<f64> {
     let rows = 0..problem.data.rows();
     rows.flat_map(|i| {
-        let slopes = loss(problem, i, &outputs(net, row(problem, i)).0).1;
+        let slopes = loss(problem, i, &outputs(net, &row(problem, i)).0).1;
         slopes.into_iter().map(move |slope| -problem.data.weights[i] * slope)
     })
     .collect()
@@ -192,7 +192,7 @@ pub fn descend(problem: &Problem, net: &mut ReluNet, hidden: HiddenBias, steps: 
         gradient.output_biases.iter_mut().for_each(|value| *value *= share);
         for i in 0..problem.data.rows() {
             let x = row(problem, i);
-            let (z, active) = outputs(net, x);
+            let (z, active) = outputs(net, &x);
             let slopes: Vec<f64> = loss(problem, i, &z).1.iter().map(|s| s * problem.data.weights[i]).collect();
             for j in 0..net.width {
                 let back: f64 = (0..net.outputs).map(|k| slopes[k] * net.output[k * net.width + j]).sum();

@@ -1,6 +1,6 @@
 //! Kernel entries for the solver: 32 rows at a time against all rows, in `f64`, and products with the kernel matrix.
 
-use infimum_problem::{Kernel, Matrix, Row};
+use infimum_problem::{Kernel, Matrix, Row, Stored, ValueSlice, with_values};
 use infimum_rigor::{exp_negative, vectorized};
 use rayon::prelude::*;
 
@@ -133,19 +133,10 @@ impl<'a> Rows<'a> {
         let columns = block.columns.as_chunks::<LANES>().0;
         match (self.matrix.row(i), self.kernel) {
             (Row::Dense(x), Kernel::Rbf { .. }) => {
-                for (&x, y) in x.iter().zip(columns) {
-                    for lane in 0..LANES {
-                        let difference = y[lane] - x;
-                        sums[lane] = difference.mul_add(difference, sums[lane]);
-                    }
-                }
+                with_values!(x, |x| add_differences(x, columns, sums));
             }
             (Row::Dense(x), Kernel::Polynomial { .. }) => {
-                for (&x, y) in x.iter().zip(columns) {
-                    for lane in 0..LANES {
-                        sums[lane] = x.mul_add(y[lane], sums[lane]);
-                    }
-                }
+                with_values!(x, |x| add_products(x, columns.iter(), sums));
             }
             (Row::Sparse(indices, x), kernel) if columns.is_empty() => {
                 let differences = matches!(kernel, Kernel::Rbf { .. });
@@ -154,12 +145,8 @@ impl<'a> Rows<'a> {
                 }
             }
             (Row::Sparse(indices, x), kernel) => {
-                for (&k, &x) in indices.iter().zip(x) {
-                    let y = &columns[k as usize];
-                    for lane in 0..LANES {
-                        sums[lane] = x.mul_add(y[lane], sums[lane]);
-                    }
-                }
+                let columns = indices.iter().map(|&k| &columns[k as usize]);
+                with_values!(x, |x| add_products(x, columns, sums));
                 if matches!(kernel, Kernel::Rbf { .. }) {
                     for lane in 0..LANES {
                         sums[lane] = (self.norms[i] + block.norms[lane] - 2.0 * sums[lane]).max(0.0);
@@ -304,22 +291,58 @@ pub fn kernel_outputs(
     z
 }
 
+/// `sums[lane] += Σ_k (x_k − y_k)²` over the columns y of a block.
+#[inline(always)]
+fn add_differences<T: Stored>(x: &[T], columns: &[[f64; LANES]], sums: &mut [f64; LANES]) {
+    for (&x, y) in x.iter().zip(columns) {
+        let x: f64 = x.into();
+        for lane in 0..LANES {
+            let difference = y[lane] - x;
+            sums[lane] = difference.mul_add(difference, sums[lane]);
+        }
+    }
+}
+
+/// `sums[lane] += Σ_k x_k y_k`; each value has its column of a block beside it.
+#[inline(always)]
+fn add_products<'b, T: Stored>(x: &[T], columns: impl Iterator<Item = &'b [f64; LANES]>, sums: &mut [f64; LANES]) {
+    for (&x, y) in x.iter().zip(columns) {
+        let x: f64 = x.into();
+        for lane in 0..LANES {
+            sums[lane] = x.mul_add(y[lane], sums[lane]);
+        }
+    }
+}
+
 /// `Σ x_k y_k` or `Σ (x_k − y_k)²` of two sparse rows.
-fn merged(x_columns: &[u32], x_values: &[f64], y: Row, differences: bool) -> f64 {
+fn merged(x_columns: &[u32], x_values: ValueSlice, y: Row, differences: bool) -> f64 {
     let Row::Sparse(y_columns, y_values) = y else {
-        return y.dot(x_values);
+        // Rows are merged only if both matrices are sparse.
+        return f64::NAN;
     };
+    with_values!(x_values, |x_values| {
+        with_values!(y_values, |y_values| merged_values(x_columns, x_values, y_columns, y_values, differences))
+    })
+}
+
+fn merged_values<X: Stored, Y: Stored>(
+    x_columns: &[u32],
+    x_values: &[X],
+    y_columns: &[u32],
+    y_values: &[Y],
+    differences: bool,
+) -> f64 {
     let (mut a, mut b, mut sum) = (0, 0, 0.0);
     let column = |columns: &[u32], place: usize| columns.get(place).map_or(u64::MAX, |&column| u64::from(column));
     while a < x_columns.len() || b < y_columns.len() {
         let (left, right) = (column(x_columns, a), column(y_columns, b));
         let (mut first, mut second) = (0.0, 0.0);
         if left <= right {
-            first = x_values[a];
+            first = x_values[a].into();
             a += 1;
         }
         if right <= left {
-            second = y_values[b];
+            second = y_values[b].into();
             b += 1;
         }
         sum += if differences { (first - second) * (first - second) } else { first * second };

@@ -3,7 +3,7 @@
 use clarabel::algebra::CscMatrix;
 use clarabel::solver::SupportedConeT::{ExponentialConeT, NonnegativeConeT, ZeroConeT};
 use clarabel::solver::{DefaultSettingsBuilder, DefaultSolver, IPSolver, SolverStatus, SupportedConeT};
-use infimum_problem::{Intercept, Loss, Matrix, Problem, Row, Target};
+use infimum_problem::{Intercept, Loss, Matrix, Problem, Target};
 
 /// Rows of `A x + s = b, s ∈ K`, collected cone by cone.
 #[derive(Default)]
@@ -203,10 +203,9 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
 }
 
 fn row_of(matrix: &Matrix, i: usize) -> Vec<(usize, f64)> {
-    match matrix.row(i) {
-        Row::Dense(values) => values.iter().copied().enumerate().collect(),
-        Row::Sparse(indices, values) => indices.iter().map(|&j| j as usize).zip(values.iter().copied()).collect(),
-    }
+    let mut row = Vec::new();
+    matrix.row(i).for_each(|j, x| row.push((j, x)));
+    row
 }
 
 fn unzip(entries: &[(usize, usize, f64)]) -> (Vec<usize>, Vec<usize>, Vec<f64>) {

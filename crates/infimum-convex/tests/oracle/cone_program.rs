@@ -41,7 +41,7 @@ fn problem(loss: Loss, intercept: Intercept, penalty: usize, sparse: bool, seed:
     } else {
         Target::Real(score)
     };
-    let dense = DenseMatrix { rows: n, columns: d, values };
+    let dense = DenseMatrix { rows: n, columns: d, values: values.into() };
     let matrix = if sparse { Matrix::Sparse(to_sparse(&dense)) } else { Matrix::Dense(dense) };
     let (lambda1, lambda2) = [(0.0, 2.0), (1.0, 0.0), (0.5, 1.0)][penalty];
     Problem {

@@ -5,13 +5,14 @@ mod clarabel;
 mod cone_program;
 mod kernel;
 mod poisson;
+mod storage;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use infimum_convex::{Options, Solver, solve};
 use infimum_problem::{
     Certificate, Claim, ClassWeight, ColumnNames, Dataset, DenseMatrix, Ending, Event, Format, Intercept, Loss, Matrix,
-    Monitor, Objective, Outcome, Problem, Recipe, Silent, Source, SparseMatrix, Stop, Strength, Target, Task,
+    Monitor, Objective, Outcome, Problem, Recipe, Silent, Source, SparseMatrix, Stop, Strength, Target, Task, Values,
 };
 use proptest::prelude::*;
 
@@ -47,7 +48,7 @@ fn problem(loss: Loss, intercept: Intercept) -> impl Strategy<Value = Problem> {
             let scales =
                 scaled.then(|| (0..d).map(|_| [0.1, 0.7, 1.0, 12.0][(next() % 4) as usize]).collect::<Vec<f64>>());
             let (lambda1, lambda2) = [(0.0, strength), (strength, 0.0), (0.5 * strength, strength)][penalty];
-            let dense = DenseMatrix { rows: n, columns: d, values };
+            let dense = DenseMatrix { rows: n, columns: d, values: values.into() };
             let matrix = if sparse { Matrix::Sparse(to_sparse(&dense)) } else { Matrix::Dense(dense) };
             Problem {
                 data: Dataset {
@@ -69,10 +70,10 @@ fn to_sparse(dense: &DenseMatrix) -> SparseMatrix {
         columns: dense.columns,
         row_starts: vec![0],
         column_indices: vec![],
-        values: vec![],
+        values: Values::default(),
     };
     for i in 0..dense.rows {
-        for (j, &x) in dense.row(i).iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+        for (j, x) in dense.row(i).iter().enumerate().filter(|entry| entry.1 != 0.0) {
             sparse.column_indices.push(j as u32);
             sparse.values.push(x);
         }
@@ -249,7 +250,7 @@ fn claims_about_many_equal_rows_hold() {
         };
         let problem = Problem {
             data: Dataset {
-                matrix: Matrix::Dense(DenseMatrix { rows, columns: 1, values: vec![0.7; rows] }),
+                matrix: Matrix::Dense(DenseMatrix { rows, columns: 1, values: vec![0.7; rows].into() }),
                 column_names: ColumnNames::numbered(1),
                 target,
                 weights: vec![1.0; rows],
@@ -288,7 +289,7 @@ fn well_conditioned(loss: Loss, intercept: Intercept, (l1, l2): (f64, f64), spar
         let sized = |y: f64| if loss == Loss::Poisson { y.abs() } else { y };
         Target::Real((0..rows).map(|i| sized(score(i))).collect())
     };
-    let dense = DenseMatrix { rows, columns, values };
+    let dense = DenseMatrix { rows, columns, values: values.into() };
     let matrix = if sparse { Matrix::Sparse(to_sparse(&dense)) } else { Matrix::Dense(dense) };
     Problem {
         data: Dataset {

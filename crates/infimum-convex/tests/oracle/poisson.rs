@@ -17,7 +17,7 @@ fn problem(rows: &[Vec<f64>], y: Vec<f64>, weights: Vec<f64>, intercept: Interce
     let (n, d, total_weight) = (rows.len(), rows[0].len(), weights.iter().sum::<f64>());
     Problem {
         data: Dataset {
-            matrix: Matrix::Dense(DenseMatrix { rows: n, columns: d, values: rows.concat() }),
+            matrix: Matrix::Dense(DenseMatrix { rows: n, columns: d, values: rows.concat().into() }),
             column_names: ColumnNames::numbered(d),
             target: Target::Real(y),
             weights,

@@ -165,14 +165,14 @@ impl Numbers for ExactNumbers {
         }
     }
 
-    fn with_room(count: usize) -> Option<Self> {
+    fn with_room(count: usize, _kind: Kind) -> Option<Self> {
         let mut mantissas = Vec::new();
         mantissas.try_reserve_exact(count).ok()?;
         Some(ExactNumbers { mantissas, ..ExactNumbers::default() })
     }
 
-    fn zeros(count: usize) -> Option<Self> {
-        let mut zeros = Self::with_room(count)?;
+    fn zeros(count: usize, kind: Kind) -> Option<Self> {
+        let mut zeros = Self::with_room(count, kind)?;
         zeros.mantissas.resize(count, 0);
         Some(zeros)
     }

@@ -11,7 +11,7 @@ mod tests;
 use std::io::Read;
 use std::path::Path;
 
-use infimum_problem::{ColumnNames, DenseMatrix, Format, Matrix, Task};
+use infimum_problem::{ColumnNames, DenseMatrix, Format, Matrix, Task, Values};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -75,7 +75,7 @@ pub(crate) fn read_images(name: &str, request: &Request, encode: &Encode) -> Res
 }
 
 /// Images as a matrix and their classes.
-pub(crate) fn raw(images: Images<Vec<f64>>) -> Raw {
+pub(crate) fn raw(images: Images<Values>) -> Raw {
     let Images { shape, rows, values, classes, sha256, notes } = images;
     let columns = shape.values();
     Raw {
@@ -132,7 +132,7 @@ fn hold_out(raw: &mut Raw, folder: &str, like: (&ImageFile, Shape), request: &Re
 pub(crate) fn read_one<N: Numbers>(name: &str, bytes: &[u8]) -> Result<Images<N>, DataError> {
     let (shape, values) = decode(bytes, |_| Ok(())).map_err(|why| DataError::input(name, why))?;
     let no_room = || DataError::input(name, "there is no room for the image");
-    let mut numbers = N::with_room(values.len()).ok_or_else(no_room)?;
+    let mut numbers = N::with_room(values.len(), BYTE).ok_or_else(no_room)?;
     numbers.push_elements(BYTE, &values);
     let sha256 = hex(&Sha256::digest(bytes));
     Ok(Images { shape, rows: 1, values: numbers, classes: None, sha256, notes: Vec::new() })
@@ -149,9 +149,9 @@ fn read<N: Numbers>(
     let like = like.unwrap_or((first, shape));
     let (rows, columns) = (files.len(), shape.values());
     if let Some(memory) = memory {
-        memory.demand(&first.path, (rows as u64).saturating_mul(8 * columns as u64))?;
+        memory.demand(&first.path, (rows as u64).saturating_mul(4 * columns as u64))?;
     }
-    let room = rows.checked_mul(columns).and_then(N::with_room);
+    let room = rows.checked_mul(columns).and_then(|count| N::with_room(count, BYTE));
     let no_room = || DataError::input(&first.path, format!("there is no room for {rows} images of {shape}"));
     let mut numbers: N = room.ok_or_else(no_room)?;
     let mut hasher = Sha256::new();

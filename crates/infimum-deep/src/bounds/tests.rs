@@ -44,7 +44,7 @@ fn problem(loss: Loss, rows: usize, columns: usize, bias: bool, lambda: f64, ran
     };
     Problem {
         data: Dataset {
-            matrix: Matrix::Dense(DenseMatrix { rows, columns, values }),
+            matrix: Matrix::Dense(DenseMatrix { rows, columns, values: values.into() }),
             column_names: ColumnNames::Numbered { columns, without: Vec::new() },
             target,
             weights: (0..rows).map(|i| if i % 3 == 0 { 0.5 } else { 1.0 }).collect(),
@@ -66,8 +66,8 @@ fn objective(problem: &Problem, architecture: &Architecture, theta: &[f64]) -> f
     let Matrix::Dense(matrix) = &problem.data.matrix else { return f64::NAN };
     let losses = infimum_convex::row_losses(problem);
     let mut z = Vec::new();
-    for row in matrix.values.chunks_exact(matrix.columns) {
-        let (mut values, mut place) = (row.iter().map(|&x| f64::from(x as f32)).collect::<Vec<f64>>(), 0);
+    for i in 0..matrix.rows {
+        let (mut values, mut place) = (matrix.row(i).iter().map(|x| f64::from(x as f32)).collect::<Vec<f64>>(), 0);
         for layer in &architecture.layers {
             match layer {
                 Layer::Dense { units, bias } => {
@@ -157,8 +157,8 @@ fn equal_rows_bound_every_architecture() {
     for loss in Loss::ALL {
         let mut problem = problem(loss, 12, 2, false, 0.0, &mut random);
         if let Matrix::Dense(matrix) = &mut problem.data.matrix {
-            let first: Vec<f64> = matrix.values[..12].to_vec();
-            matrix.values[12..].copy_from_slice(&first);
+            let first: Vec<f64> = matrix.values.iter().take(12).collect();
+            matrix.values = first.repeat(2).into();
         }
         if let Target::Class { classes, .. } = &mut problem.data.target {
             classes.iter_mut().enumerate().for_each(|(i, class)| *class = u32::from(i >= 6));
@@ -233,8 +233,8 @@ fn networks_of_norm_one_gain_at_most_what_the_planes_say() {
                     })
                     .collect();
                 let mut sum = 0.0;
-                for (row, &a) in matrix.values.chunks_exact(3).zip(&plane.dual) {
-                    let mut values: Vec<f64> = row.iter().map(|&x| f64::from(x as f32)).collect();
+                for (i, &a) in plane.dual.iter().enumerate() {
+                    let mut values: Vec<f64> = matrix.row(i).iter().map(|x| f64::from(x as f32)).collect();
                     for (layer, w) in weights.iter().enumerate() {
                         let inputs = values.len();
                         let next =

@@ -238,7 +238,7 @@ pub(super) mod tests {
         let total_weight = weights.iter().sum();
         Problem {
             data: Dataset {
-                matrix: Matrix::Dense(DenseMatrix { rows, columns, values }),
+                matrix: Matrix::Dense(DenseMatrix { rows, columns, values: values.into() }),
                 column_names: ColumnNames::Numbered { columns, without: vec![] },
                 target: Target::Real(target),
                 weights,

@@ -14,7 +14,7 @@ fn problem(values: Vec<f64>, d: usize, target: Target, loss: Loss, intercept: In
     let rows = values.len() / d;
     Problem {
         data: Dataset {
-            matrix: Matrix::Dense(DenseMatrix { rows, columns: d, values }),
+            matrix: Matrix::Dense(DenseMatrix { rows, columns: d, values: values.into() }),
             column_names: ColumnNames::numbered(d),
             target,
             weights: vec![1.0; rows],
@@ -325,7 +325,7 @@ fn degenerate_problems() {
     for (scales, beta) in [([1e6, 1.0], 1.0), ([1e-6, 1.0], 1e-3), ([1e6, 1e-6], 0.1), ([1.0, 1.0], 1e-6)] {
         let mut problem = random_problem(20, 2, Loss::Squared, 2, Intercept::None, beta, 4);
         if let Matrix::Dense(matrix) = &mut problem.data.matrix {
-            matrix.values.iter_mut().enumerate().for_each(|(e, x)| *x *= scales[e % 2]);
+            matrix.values = matrix.values.iter().enumerate().map(|(e, x)| x * scales[e % 2]).collect();
         }
         check_degenerate(&format!("scales {scales:?} beta {beta}"), &problem, none);
     }
