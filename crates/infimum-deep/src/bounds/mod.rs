@@ -24,7 +24,7 @@ use infimum_problem::deep::{Architecture, DeepWitness};
 use infimum_problem::{Matrix, Monitor, Problem};
 use infimum_relu::relaxation::Relaxation;
 
-use crate::training::scaled;
+use crate::training::Inputs;
 use chain::Chain;
 use search::Search;
 
@@ -58,7 +58,7 @@ fn search(problem: &Problem, architecture: &Architecture, monitor: &dyn Monitor)
     let constant = chain.is_some_and(|chain| chain.constant);
     let columns = problem.data.columns();
     let dimension = columns + usize::from(constant);
-    let inputs = scaled(&problem.data.matrix, &architecture.scaling);
+    let inputs = Inputs::new(&problem.data.matrix, &architecture.scaling).all();
     // What the first layer reads, with a 1 behind it where the chain has biases.
     let row = |row: &[f32]| row.iter().map(|&x| f64::from(x)).chain(constant.then_some(1.0)).collect::<Vec<f64>>();
     let rows = inputs.chunks_exact(columns).map(row);

@@ -59,8 +59,13 @@ impl Network {
         self.buffers.last().map_or(0, |last| last.range.end)
     }
 
-    /// Whether embeddings find a row for each number of these inputs; the error names the first that means none. (In a pass it gives NaN.)
-    pub fn check_inputs<R: Real>(&self, inputs: &[R]) -> Result<(), String> {
+    /// Whether an embedding reads the inputs, so that not every number means something.
+    pub fn embeds_inputs(&self) -> bool {
+        self.plan.steps.iter().any(|step| step.source == 0 && matches!(step.operation, Operation::Embedding(_)))
+    }
+
+    /// Whether embeddings find a row for each number of the inputs of examples from number `first` (from 0) on; the error names the first that means none. (In a pass it gives NaN.)
+    pub fn check_inputs<R: Real>(&self, first: usize, inputs: &[R]) -> Result<(), String> {
         let reads_inputs = |step: &&Step| step.source == 0;
         for step in self.plan.steps.iter().filter(reads_inputs) {
             if let Operation::Embedding(embedding) = &step.operation
@@ -68,7 +73,7 @@ impl Network {
             {
                 return Err(format!(
                     "example {}, input {}: expected a whole number from 0 to {}, got {}",
-                    place / self.inputs() + 1,
+                    first + place / self.inputs() + 1,
                     place % self.inputs() + 1,
                     embedding.vocabulary - 1,
                     inputs[place].to_f64()

@@ -1,5 +1,6 @@
 //! The objective of a network over all rows.
 
+use super::rows::Inputs;
 use super::train::Setup;
 use crate::engine::{Mode, Network, Pass, Real, loss_value};
 
@@ -9,11 +10,13 @@ const BLOCK: usize = 256;
 /// `Σ c_i loss(y_i, f(x_i)) + (λ2/2)‖θ‖²` as the network predicts, outputs in R and sums in doubles: an evaluation, not a proof.
 pub(crate) fn objective<R: Real>(setup: &Setup, pass: &mut Pass<R>, parameters: &[R], buffers: &[R]) -> f64 {
     let Setup { problem, rows, network, .. } = *setup;
-    let (mut sum, mut first, mut inputs) = (0.0, 0, Vec::new());
+    let (mut sum, mut first) = (0.0, 0);
+    let (mut singles, mut inputs) = (Vec::new(), Vec::new());
     while first < rows.len() {
         let count = BLOCK.min(rows.len() - first);
+        rows.inputs(first, count, &mut singles);
         inputs.clear();
-        inputs.extend(rows.inputs(first, count).iter().map(|&x| R::from_f64(f64::from(x))));
+        inputs.extend(singles.iter().map(|&x| R::from_f64(f64::from(x))));
         network.forward(pass, parameters, buffers, &inputs, count, Mode::Prediction);
         let (targets, weights) = (rows.targets(first, count), rows.weights(first, count));
         sum += loss_value(problem.objective.loss, pass.outputs(), targets, weights);
@@ -34,13 +37,17 @@ pub(crate) fn squares(parameters: &[f32]) -> f64 {
     parameters.iter().map(|&t| f64::from(t) * f64::from(t)).sum()
 }
 
-/// Outputs for rows that are already scaled, row-major.
-pub fn outputs(network: &Network, parameters: &[f32], buffers: &[f32], inputs: &[f32]) -> Vec<f32> {
+/// Outputs for the rows of a matrix, row-major.
+pub fn outputs(network: &Network, parameters: &[f32], buffers: &[f32], inputs: &Inputs) -> Vec<f32> {
+    let rows = inputs.rows();
     let mut pass = Pass::new();
-    let width = network.inputs().max(1);
-    let mut all = Vec::with_capacity(inputs.len() / width * network.outputs());
-    for block in inputs.chunks(BLOCK * width) {
-        network.forward(&mut pass, parameters, buffers, block, block.len() / width, Mode::Prediction);
+    let mut all = Vec::with_capacity(rows * network.outputs());
+    let mut block = Vec::new();
+    for first in (0..rows).step_by(BLOCK) {
+        let last = (first + BLOCK).min(rows);
+        block.clear();
+        (first..last).for_each(|i| inputs.append(i, &mut block));
+        network.forward(&mut pass, parameters, buffers, &block, last - first, Mode::Prediction);
         all.extend_from_slice(pass.outputs());
     }
     all

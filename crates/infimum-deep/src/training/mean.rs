@@ -43,9 +43,11 @@ impl<'a> Mean<'a> {
             slopes: Vec::new(),
             part: vec![0.0; network.parameter_count()],
         };
+        let mut inputs = Vec::new();
         for &row in which {
             let row = row as usize;
-            mean.inputs.extend(rows.inputs(row, 1).iter().map(|&x| f64::from(x)));
+            rows.inputs(row, 1, &mut inputs);
+            mean.inputs.extend(inputs.iter().map(|&x| f64::from(x)));
             mean.weights.extend_from_slice(rows.weights(row, 1));
             match rows.targets(row, 1) {
                 Targets::Classes(classes) => mean.classes.extend_from_slice(classes),

@@ -20,6 +20,6 @@ pub(crate) use evaluate::objective;
 pub use evaluate::{objective_in_doubles, outputs};
 pub(crate) use mean::Mean;
 pub use options::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};
-pub use rows::{Rows, scaled};
+pub use rows::{Inputs, Rows};
 pub use state::{CheckpointError, Incumbent, Mark};
 pub use train::{Setup, Start, TrainingError, TrainingOutcome, train};

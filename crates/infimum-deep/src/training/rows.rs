@@ -1,19 +1,30 @@
-//! The training rows as a network reads them: singles after the architecture's scaling.
+//! The training rows as a network reads them: singles after the architecture's scaling, computed from the stored values whenever they are asked for, so that rows
+//! stand in memory once.
 
 use infimum_problem::deep::{Architecture, Scaling};
-use infimum_problem::{Matrix, Problem, Target};
+use infimum_problem::{Matrix, Problem, Row, Stored, Target, with_values};
 
-use crate::engine::Targets;
+use crate::engine::{Network, Targets};
 
 /// Rows in memory, with what is to be predicted of them.
 #[derive(Debug)]
 pub struct Rows<'a> {
-    /// rows × columns.
-    inputs: Vec<f32>,
-    columns: usize,
+    inputs: Inputs<'a>,
     target: &'a Target,
     weights: &'a [f64],
     total_weight: f64,
+}
+
+/// The rows of a matrix after scaling.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    matrix: &'a Matrix,
+    /// By column.
+    shift: Vec<f32>,
+    /// By column.
+    scale: Vec<f32>,
+    /// What zeros become.
+    zeros: Vec<f32>,
 }
 
 /// Some rows, gathered.
@@ -25,17 +36,45 @@ pub(crate) struct Batch {
     values: Vec<f64>,
 }
 
-/// All entries of a matrix after scaling, row-major.
-pub fn scaled(matrix: &Matrix, scaling: &Scaling) -> Vec<f32> {
-    let columns = matrix.columns();
-    let zeros: Vec<f32> = (0..columns).map(|j| scaling.apply(j, 0.0)).collect();
-    let mut inputs = Vec::with_capacity(matrix.rows() * columns);
-    for i in 0..matrix.rows() {
-        let start = inputs.len();
-        inputs.extend_from_slice(&zeros);
-        matrix.row(i).for_each(|j, x| inputs[start + j] = scaling.apply(j, x));
+impl<'a> Inputs<'a> {
+    /// The rows of `matrix`, which is in memory.
+    pub fn new(matrix: &'a Matrix, scaling: &Scaling) -> Inputs<'a> {
+        let columns = 0..matrix.columns();
+        // x − 0 and x·1 are x.
+        let spread = |list: &[f32], nothing: f32| -> Vec<f32> {
+            columns.clone().map(|j| if list.is_empty() { nothing } else { list[j % list.len()] }).collect()
+        };
+        let zeros = columns.clone().map(|j| scaling.apply(j, 0.0)).collect();
+        Inputs { matrix, shift: spread(&scaling.shift, 0.0), scale: spread(&scaling.scale, 1.0), zeros }
     }
-    inputs
+
+    /// How many there are.
+    pub fn rows(&self) -> usize {
+        self.matrix.rows()
+    }
+
+    /// Appends row `i` to `out`: [`Scaling::apply`] of each of its values.
+    pub fn append(&self, i: usize, out: &mut Vec<f32>) {
+        fn dense<T: Stored>(values: &[T], shift: &[f32], scale: &[f32], out: &mut Vec<f32>) {
+            let scaled = values.iter().zip(shift).zip(scale);
+            out.extend(scaled.map(|((&x, shift), scale)| (Into::<f64>::into(x) as f32 - shift) * scale));
+        }
+        match self.matrix.row(i) {
+            Row::Dense(values) => with_values!(values, |values| dense(values, &self.shift, &self.scale, out)),
+            row => {
+                let start = out.len();
+                out.extend_from_slice(&self.zeros);
+                row.for_each(|j, x| out[start + j] = (x as f32 - self.shift[j]) * self.scale[j]);
+            }
+        }
+    }
+
+    /// All rows, one after the other.
+    pub fn all(&self) -> Vec<f32> {
+        let mut all = Vec::with_capacity(self.rows() * self.zeros.len());
+        (0..self.rows()).for_each(|i| self.append(i, &mut all));
+        all
+    }
 }
 
 impl<'a> Rows<'a> {
@@ -43,8 +82,7 @@ impl<'a> Rows<'a> {
     pub fn new(problem: &'a Problem, architecture: &Architecture) -> Rows<'a> {
         let data = &problem.data;
         Rows {
-            inputs: scaled(&data.matrix, &architecture.scaling),
-            columns: data.columns(),
+            inputs: Inputs::new(&data.matrix, &architecture.scaling),
             target: &data.target,
             weights: &data.weights,
             total_weight: data.total_weight,
@@ -66,9 +104,20 @@ impl<'a> Rows<'a> {
         self.total_weight
     }
 
-    /// Rows `first … first + count` one after the other.
-    pub fn inputs(&self, first: usize, count: usize) -> &[f32] {
-        &self.inputs[first * self.columns..(first + count) * self.columns]
+    /// Whether every number means something to the network, see [`Network::check_inputs`].
+    pub fn check(&self, network: &Network) -> Result<(), String> {
+        let mut row = Vec::new();
+        let rows = if network.embeds_inputs() { self.len() } else { 0 };
+        (0..rows).try_for_each(|i| {
+            self.inputs(i, 1, &mut row);
+            network.check_inputs(i, &row)
+        })
+    }
+
+    /// Puts the rows `first … first + count` one after the other into `out`.
+    pub fn inputs(&self, first: usize, count: usize, out: &mut Vec<f32>) {
+        out.clear();
+        (first..first + count).for_each(|i| self.inputs.append(i, out));
     }
 
     /// Their targets.
@@ -92,7 +141,7 @@ impl<'a> Rows<'a> {
         batch.values.clear();
         for &i in which {
             let i = i as usize;
-            batch.inputs.extend_from_slice(self.inputs(i, 1));
+            self.inputs.append(i, &mut batch.inputs);
             batch.weights.push(self.weights[i]);
             match self.target {
                 Target::Class { classes, .. } => batch.classes.push(classes[i]),

@@ -117,8 +117,7 @@ fn with_rows(
         let (problem, architecture) = (&loaded.problem, &options.architecture);
         let network = compiled(problem, architecture)?;
         let rows = Rows::new(problem, architecture);
-        network
-            .check_inputs(rows.inputs(0, rows.len()))
+        rows.check(&network)
             .map_err(|why| refused(format!("{why} (an embedding reads the columns as they are: --scaling none)")))?;
         let training = &options.training;
         let setup =

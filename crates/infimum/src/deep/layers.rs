@@ -1,7 +1,7 @@
 //! A network up to its last layer as the features of a linear model.
 
 use infimum_deep::engine::Network;
-use infimum_deep::training::{outputs, scaled};
+use infimum_deep::training::{Inputs, outputs};
 use infimum_problem::deep::{Architecture, Layer, Parameter, Scaling, parameters, shapes};
 use infimum_problem::{Matrix, Model};
 
@@ -85,12 +85,12 @@ impl Layers {
 
     /// Features of every row, row-major, in single precision.
     pub fn features(&self, matrix: &Matrix) -> Vec<f32> {
-        let inputs = scaled(matrix, &self.architecture.scaling);
+        let inputs = Inputs::new(matrix, &self.architecture.scaling);
         match Network::new(&self.architecture) {
             Ok(network) if !self.architecture.layers.is_empty() => {
                 outputs(&network, &self.parameters, &self.buffers, &inputs)
             }
-            _ => inputs,
+            _ => inputs.all(),
         }
     }
 }

@@ -192,8 +192,8 @@ fn features_of_the_last_layer_can_be_read() {
 #[test]
 fn numbers_that_mean_no_row_are_named() {
     let network = Network::new(&network(&[2], vec![Layer::Embedding { vocabulary: 3, width: 2 }])).unwrap();
-    assert!(network.check_inputs(&[0.0f32, 2.0, 1.0, 0.0]).is_ok());
-    let why = network.check_inputs(&[0.0f32, 2.0, 3.0, 0.5]).unwrap_err();
+    assert!(network.check_inputs(0, &[0.0f32, 2.0, 1.0, 0.0]).is_ok());
+    let why = network.check_inputs(0, &[0.0f32, 2.0, 3.0, 0.5]).unwrap_err();
     assert_eq!(why, "example 2, input 1: expected a whole number from 0 to 2, got 3");
     let mut pass = Pass::new();
     network.forward(&mut pass, &[1.0f32; 6], &[], &[1.0, 0.5], 1, Mode::Prediction);
