@@ -53,7 +53,7 @@ pub(crate) fn fresh_encoding(
         names.extend(categories.iter().map(|category| format!("{name}={category}")));
         encoded.push(Feature { name, kind: FeatureKind::OneHot(categories) });
     }
-    (Encoding { features: encoded, columns: names.len() }, names)
+    (Encoding { features: encoded, columns: names.len(), image: None }, names)
 }
 
 /// Lays a table out as `encoding` says; feature j stands in the file's column `features[j]`. Categories that are not in the

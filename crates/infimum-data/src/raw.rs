@@ -186,7 +186,7 @@ fn no_parquet(name: &str) -> DataError {
 
 /// The encoding of formats in which column j of the source is column j of the matrix.
 pub(crate) fn plain(columns: usize) -> Encoding {
-    Encoding { features: Vec::new(), columns }
+    Encoding { features: Vec::new(), columns, image: None }
 }
 
 /// Refuses names of target and weights where there are no columns to name; `why` says how it is.

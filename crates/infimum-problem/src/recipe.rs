@@ -165,4 +165,7 @@ pub struct Encoding {
     pub features: Vec<Feature>,
     /// Columns of the encoded matrix.
     pub columns: usize,
+    /// Height, width and channels of every image, of which `columns` is the product; none where rows are no images of files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<[usize; 3]>,
 }

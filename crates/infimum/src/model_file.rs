@@ -245,6 +245,11 @@ impl ModelFile {
         if width != self.encoding.columns && !(unnamed && features.is_empty()) {
             return Err(format!("the features make {width} columns, expected {}", self.encoding.columns));
         }
+        if let Some(image) = self.encoding.image
+            && image.iter().try_fold(1usize, |values, &side| values.checked_mul(side)) != Some(self.encoding.columns)
+        {
+            return Err(format!("images of {image:?} do not make {} columns", self.encoding.columns));
+        }
         let unsorted = |kind: &FeatureKind| match kind {
             FeatureKind::Numeric => false,
             FeatureKind::OneHot(categories) => !categories.is_sorted_by(|a, b| a < b),

@@ -15,8 +15,12 @@ fn value(class: u32, i: u32, j: u32) -> u8 {
 }
 
 fn png(color: ColorType, values: &[u8]) -> Vec<u8> {
+    png_of(WIDTH, HEIGHT, color, values)
+}
+
+fn png_of(width: u32, height: u32, color: ColorType, values: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, WIDTH, HEIGHT);
+    let mut encoder = Encoder::new(&mut bytes, width, height);
     encoder.set_color(color);
     encoder.set_depth(BitDepth::Eight);
     let mut writer = encoder.write_header().unwrap();
@@ -92,7 +96,16 @@ fn a_convolution_is_trained_audited_and_predicts() {
     let one = sandbox.good("predict linear set/test/boot/030.png");
     assert_eq!(one.stdout.lines().nth(1), bare.stdout.lines().nth(6));
     sandbox.file("grey.png", png(ColorType::Grayscale, &[0; 6]));
-    sandbox.refused("predict linear grey.png", &["grey.png", "expected 18 feature columns", "got 6"]);
+    sandbox.refused(
+        "predict linear grey.png",
+        &[
+            "grey.png: expected images of 3 × 2 pixels (height × width), in colour, as the model was trained on",
+            "got 3 × 2 pixels (height × width), grey",
+        ],
+    );
+    // As many values in another shape are other images.
+    sandbox.file("turned.png", png_of(HEIGHT, WIDTH, ColorType::Rgb, &[0; 18]));
+    sandbox.refused("predict linear turned.png", &["turned.png: expected images of 3 × 2", "got 2 × 3 pixels"]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ mod tests;
 use std::io::Read;
 use std::path::Path;
 
-use infimum_problem::{ColumnNames, DenseMatrix, Format, Matrix, Task, Values};
+use infimum_problem::{ColumnNames, DenseMatrix, Encoding, Format, Matrix, Task, Values};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -63,6 +63,14 @@ pub(crate) fn read_images(name: &str, request: &Request, encode: &Encode) -> Res
     let (listing, parts) = list(name, !fresh)?;
     let images = read(&listing, None, request.memory.as_ref())?;
     let shape = images.shape;
+    if let Encode::Fixed { encoding, .. } = encode
+        && let Some([height, width, channels]) = encoding.image
+        && shape != (Shape { height, width, channels })
+    {
+        let expected = Shape { height, width, channels };
+        let message = format!("expected images of {expected}, as the model was trained on, got {shape}");
+        return Err(DataError::input(name, message));
+    }
     check_width(name, shape.values(), encode)?;
     let mut raw = raw(images);
     if fresh {
@@ -81,7 +89,7 @@ pub(crate) fn raw(images: Images<Values>) -> Raw {
     Raw {
         matrix: Matrix::Dense(DenseMatrix { rows, columns, values }),
         names: ColumnNames::numbered(columns),
-        encoding: plain(columns),
+        encoding: Encoding { image: Some([shape.height, shape.width, shape.channels]), ..plain(columns) },
         target: classes.map_or(RawTarget::Absent, RawTarget::Text),
         weights: None,
         held_out: None,
