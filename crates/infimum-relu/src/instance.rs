@@ -1,6 +1,7 @@
 //! The problem as the solvers of this crate see it: distinct rows, losses, β.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 
 use infimum_convex::{RowLosses, row_losses};
 use infimum_problem::{HiddenBias, Intercept, Matrix, Problem, ReluNet};
@@ -76,20 +77,25 @@ impl<'a> Instance<'a> {
         dimension: usize,
         rows: impl Iterator<Item = Vec<f64>>,
     ) -> Instance<'a> {
-        let mut known: HashMap<Vec<u64>, u32> = HashMap::new();
-        let (mut values, mut point_of) = (Vec::new(), Vec::with_capacity(problem.data.rows()));
+        // Points by a hash of their numbers; the numbers themselves stand in `points` alone.
+        let hasher = RandomState::new();
+        let mut known: HashMap<u64, Vec<u32>> = HashMap::new();
+        let mut points = Points { values: Vec::new(), dimension };
+        let (mut count, mut point_of) = (0, Vec::with_capacity(problem.data.rows()));
         for row in rows {
             // 0 and −0 are the same number; adding 0 turns the second into the first.
-            let key = row.iter().map(|x| (x + 0.0).to_bits()).collect();
-            let next = known.len() as u32;
-            let point = *known.entry(key).or_insert(next);
-            if point == next {
-                values.extend(row);
-            }
-            point_of.push(point);
+            let key = hasher.hash_one(row.iter().map(|x| (x + 0.0).to_bits()).collect::<Vec<u64>>());
+            let alike = known.entry(key).or_default();
+            let point = alike.iter().copied().find(|&point| points.point(point as usize) == row);
+            point_of.push(point.unwrap_or_else(|| {
+                alike.push(count);
+                points.values.extend(row);
+                count += 1;
+                count - 1
+            }));
         }
         Instance {
-            points: Points { values, dimension },
+            points,
             point_of,
             losses: row_losses(problem),
             outputs: problem.outputs(),

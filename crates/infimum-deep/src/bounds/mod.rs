@@ -58,10 +58,15 @@ fn search(problem: &Problem, architecture: &Architecture, monitor: &dyn Monitor)
     let constant = chain.is_some_and(|chain| chain.constant);
     let columns = problem.data.columns();
     let dimension = columns + usize::from(constant);
-    let inputs = Inputs::new(&problem.data.matrix, &architecture.scaling).all();
+    let inputs = Inputs::new(&problem.data.matrix, &architecture.scaling);
+    let mut singles = Vec::with_capacity(columns);
     // What the first layer reads, with a 1 behind it where the chain has biases.
-    let row = |row: &[f32]| row.iter().map(|&x| f64::from(x)).chain(constant.then_some(1.0)).collect::<Vec<f64>>();
-    let rows = inputs.chunks_exact(columns).map(row);
+    let row = |i: usize| {
+        singles.clear();
+        inputs.append(i, &mut singles);
+        singles.iter().map(|&x| f64::from(x)).chain(constant.then_some(1.0)).collect::<Vec<f64>>()
+    };
+    let rows = (0..inputs.rows()).map(row);
     let relaxation = Relaxation::new(problem, dimension, rows);
     // Of an architecture that is no chain only what holds for every ρ counts, and then nothing else does.
     let chain = chain.filter(|_| lambda > 0.0);
