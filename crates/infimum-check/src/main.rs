@@ -13,8 +13,8 @@ Verifies that no model of the certified kind has a training objective below the 
 model attains the certified value; of threshold networks, that no weights are wrong on fewer rows than certified and how
 many the recorded ones are wrong on. DATA is the training file or builtin:NAME; by default the path in the certificate.
 Prints `s VERIFIED lower=… upper=…` (exit 0) or `s NOT VERIFIED <step>: <why>` (exit 1); usage errors exit with 2.
-SIZE limits memory, e.g. 2GiB: a LIBSVM file may be larger and then goes through a temporary file (TMPDIR, or beside the
-certificate).
+SIZE limits memory, e.g. 2GiB: a LIBSVM or Parquet file may be larger and then goes through a temporary file (TMPDIR, or
+beside the certificate).
 --version prints the version.";
 
 /// What is asked for.

@@ -156,8 +156,8 @@ pub(crate) struct FitArguments {
     /// [default: chosen and printed]
     #[arg(long, value_parser = solver)]
     pub(crate) solver: Option<Solver>,
-    /// Memory for everything, e.g. 2GiB: a LIBSVM file may be larger and then goes through a temporary file (in TMPDIR, or
-    /// the run folder) [default: no limit]
+    /// Memory for everything, e.g. 2GiB: a LIBSVM or Parquet file may be larger and then goes through a temporary file (in
+    /// TMPDIR, or the run folder) [default: no limit]
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_bytes)]
     pub(crate) memory: Option<u64>,
     /// Run folder [default: runs/TIME-NAME]
@@ -265,7 +265,7 @@ pub(crate) struct CheckArguments {
     /// Training file or builtin:NAME [default: the path in the certificate]
     #[arg(long)]
     pub(crate) data: Option<String>,
-    /// Memory for everything, e.g. 2GiB: a LIBSVM file may be larger [default: no limit]
+    /// Memory for everything, e.g. 2GiB: a LIBSVM or Parquet file may be larger [default: no limit]
     #[arg(long, value_name = "SIZE", allow_hyphen_values = true, value_parser = parse_bytes)]
     pub(crate) memory: Option<u64>,
     /// Print the verdict as JSON

@@ -3,7 +3,7 @@
 //! Columns of sparse data are first kept row by row, which is how Hessians over them are formed; solvers that go down single
 //! columns have them turned once ([`Columns::turn`]). There is never a copy in both forms.
 
-use infimum_problem::{DenseMatrix, Intercept, Matrix, Row, Stored, with_values};
+use infimum_problem::{Intercept, Matrix, Row, Stored, with_values};
 
 use crate::design;
 use crate::frame::Frame;
@@ -30,7 +30,7 @@ pub(crate) struct Columns<'a> {
 
 enum Storage<'a> {
     /// Columns of n values, one after the other.
-    Dense(&'a DenseMatrix, Vec<f64>),
+    Dense(&'a Matrix, Vec<f64>),
     /// Row by row, a piece for every time that columns were taken.
     Rows(&'a Matrix, Vec<Piece>),
     /// Column by column.
@@ -128,20 +128,18 @@ impl Turned {
     }
 }
 
-/// Copies the columns `wanted`, one after the other.
-fn gather<T: Stored>(dense: &DenseMatrix, values: &[T], wanted: &[usize], into: &mut [f64]) {
-    for i in 0..dense.rows {
-        let row = &values[dense.range(i)];
-        wanted.iter().enumerate().for_each(|(position, &j)| into[position * dense.rows + i] = row[j].into());
-    }
+/// Copies the values that row i has in the columns `wanted`, which are kept one after the other.
+#[inline(always)]
+fn gather<T: Stored>(row: &[T], wanted: &[usize], into: &mut [f64], i: usize, rows: usize) {
+    wanted.iter().enumerate().for_each(|(position, &j)| into[position * rows + i] = row[j].into());
 }
 
 impl<'a> Columns<'a> {
     /// No column taken yet.
     pub(crate) fn new(frame: &Frame<'a>) -> Columns<'a> {
         let storage = match frame.matrix {
-            Matrix::Dense(dense) => Storage::Dense(dense, Vec::new()),
-            matrix => Storage::Rows(matrix, Vec::new()),
+            matrix if matrix.is_sparse() => Storage::Rows(matrix, Vec::new()),
+            matrix => Storage::Dense(matrix, Vec::new()),
         };
         let center = (frame.intercept == Intercept::Free && !frame.matrix.is_sparse()).then_some(frame.weights);
         Columns { taken: Vec::new(), means: Vec::new(), center, storage }
@@ -155,11 +153,13 @@ impl<'a> Columns<'a> {
         let before = self.taken.len();
         self.taken.extend_from_slice(more);
         match &mut self.storage {
-            Storage::Dense(dense, values) => {
-                let (rows, before) = (dense.rows, values.len());
+            Storage::Dense(matrix, values) => {
+                let (rows, before) = (matrix.rows(), values.len());
                 values.resize(before + rows * more.len(), 0.0);
                 let fresh = &mut values[before..];
-                with_values!(dense.values.as_slice(), |values| gather(dense, values, more, fresh));
+                design::for_each_row(matrix, |i, row| {
+                    with_values!(row.values(), |row| gather(row, more, fresh, i, rows))
+                });
                 for column in fresh.chunks_exact_mut(rows) {
                     self.means.push(self.center.map_or(0.0, |weights| {
                         let weighted: f64 = column.iter().zip(weights).map(|(x, c)| c * x).sum();
@@ -201,7 +201,10 @@ impl<'a> Columns<'a> {
     #[inline(always)]
     pub(crate) fn column(&self, position: usize) -> Column<'_> {
         match &self.storage {
-            Storage::Dense(dense, values) => Column::Dense(&values[position * dense.rows..(position + 1) * dense.rows]),
+            Storage::Dense(matrix, values) => {
+                let rows = matrix.rows();
+                Column::Dense(&values[position * rows..(position + 1) * rows])
+            }
             Storage::Turned(_, Turned { starts, rows, values }) => {
                 let range = starts[position]..starts[position + 1];
                 Column::Sparse(&rows[range.clone()], &values[range])

@@ -126,12 +126,14 @@ fn multiply_sparse<T: Stored>(
 #[inline(always)]
 pub(crate) fn dot<A: Stored, B: Stored>(a: &[A], b: &[B]) -> f64 {
     let mut sums = [0.0f64; 8];
-    let (chunks_a, chunks_b) = (a.chunks_exact(8), b.chunks_exact(8));
+    let ((chunks_a, rest_a), (chunks_b, rest_b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
     let mut tail = 0.0;
-    for (x, y) in chunks_a.remainder().iter().zip(chunks_b.remainder()) {
-        tail += Into::<f64>::into(*x) * Into::<f64>::into(*y);
+    for (&x, &y) in rest_a.iter().zip(rest_b) {
+        tail += Into::<f64>::into(x) * Into::<f64>::into(y);
     }
-    for (x, y) in chunks_a.zip(chunks_b) {
+    // By index: an iterator over both is not always inlined into these features of the processor.
+    for chunk in 0..chunks_a.len().min(chunks_b.len()) {
+        let (x, y) = (&chunks_a[chunk], &chunks_b[chunk]);
         for lane in 0..8 {
             sums[lane] += Into::<f64>::into(x[lane]) * Into::<f64>::into(y[lane]);
         }

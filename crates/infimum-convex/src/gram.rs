@@ -32,13 +32,14 @@ pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64
     let ranges = design::row_ranges(matrix, parts);
     let part = |range: Range<usize>| {
         let padded = if matrix.is_sparse() { order } else { order.next_multiple_of(LANES) };
-        let mut pass = Pass { gram: Mat::<f64>::zeros(padded, padded), h, order, constant, monitor };
+        let mut pass = Pass::new(h, order, padded, constant, monitor);
         design::for_each_block(matrix, range, |block| {
             with_values!(block.storage.values(), |values| match block.storage {
                 Storage::Dense(dense) => pass.dense(dense, values, block.first, block.rows),
                 Storage::Sparse(sparse) => pass.sparse(sparse, values, block.first, block.rows),
             });
         });
+        pass.flush();
         pass.gram
     };
     let mut partial: Vec<Mat<f64>> =
@@ -56,18 +57,29 @@ struct Pass<'a> {
     order: usize,
     constant: bool,
     monitor: &'a dyn Monitor,
+    /// Dense rows that wait for a product, h_i x̃_i and x̃_i as columns; how they come in blocks of a file changes no sum.
+    scaled: Mat<f64>,
+    plain: Mat<f64>,
+    filled: usize,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    fn new(h: &'a [f64], order: usize, padded: usize, constant: bool, monitor: &'a dyn Monitor) -> Pass<'a> {
+        let zeros = |columns: usize| Mat::<f64>::zeros(padded, columns);
+        let (scaled, plain) = (zeros(0), zeros(0));
+        Pass { gram: zeros(padded), h, order, constant, monitor, scaled, plain, filled: 0 }
+    }
+
     /// Adds rows `rows`, of which the first is row `first` of the matrix.
     fn dense<T: Stored>(&mut self, dense: &DenseMatrix, values: &[T], first: usize, rows: Range<usize>) {
-        let padded = self.gram.nrows();
-        let mut scaled = Mat::<f64>::zeros(padded, BLOCK);
-        let mut plain = Mat::<f64>::zeros(padded, BLOCK);
-        let mut filled = 0;
+        if self.scaled.ncols() == 0 {
+            let padded = self.gram.nrows();
+            (self.scaled, self.plain) = (Mat::zeros(padded, BLOCK), Mat::zeros(padded, BLOCK));
+        }
         for (&h, local) in self.h[first..].iter().zip(rows) {
             if h != 0.0 {
-                let (left, right) = (scaled.col_as_slice_mut(filled), plain.col_as_slice_mut(filled));
+                let (left, right) =
+                    (self.scaled.col_as_slice_mut(self.filled), self.plain.col_as_slice_mut(self.filled));
                 let row = &values[dense.range(local)];
                 right.iter_mut().zip(row).for_each(|(r, &x)| *r = x.into());
                 left.iter_mut().zip(row).for_each(|(l, &x)| *l = h * x.into());
@@ -75,17 +87,21 @@ impl Pass<'_> {
                     left[self.order - 1] = h;
                     right[self.order - 1] = 1.0;
                 }
-                filled += 1;
+                self.filled += 1;
             }
-            if filled == BLOCK {
+            if self.filled == BLOCK {
+                self.flush();
                 if self.monitor.stop().is_some() {
                     break;
                 }
-                add_block(&mut self.gram, &scaled, &plain, filled);
-                filled = 0;
             }
         }
-        add_block(&mut self.gram, &scaled, &plain, filled);
+    }
+
+    /// Adds the dense rows that wait.
+    fn flush(&mut self) {
+        add_block(&mut self.gram, &self.scaled, &self.plain, self.filled);
+        self.filled = 0;
     }
 
     /// The same for sparse rows.

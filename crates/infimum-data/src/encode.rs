@@ -4,6 +4,8 @@
 //! numbers stay singles or doubles as the table has them.
 
 use infimum_problem::{DenseMatrix, Encoding, Feature, FeatureKind, Matrix, SparseMatrix, Stored, Values};
+#[cfg(feature = "parquet")]
+use infimum_problem::{Row, ValueSlice, with_values};
 
 use crate::csv::{Dictionary, Layout, Table};
 use crate::error::one_line;
@@ -56,6 +58,11 @@ pub(crate) fn fresh_encoding(
     (Encoding { features: encoded, columns: names.len(), image: None }, names)
 }
 
+/// Whether a table of so many features becomes a sparse matrix; `columns` are the matrix's.
+pub(crate) fn is_sparse(features: usize, columns: usize) -> bool {
+    (features as f64) < SPARSE_BELOW * columns as f64
+}
+
 /// Lays a table out as `encoding` says; feature j stands in the file's column `features[j]`. Categories that are not in the
 /// encoding give zeros and a note.
 pub(crate) fn encode_matrix(
@@ -72,7 +79,7 @@ pub(crate) fn encode_matrix(
     }
     let plans = plans(layout, features, &table.text, encoding, notes);
     let Table { rows, numbers, codes, text, .. } = table;
-    let is_sparse = (features.len() as f64) < SPARSE_BELOW * columns as f64;
+    let is_sparse = is_sparse(features.len(), columns);
     let text_width = text.len();
     match numbers {
         Values::Singles(numbers) => Rows { rows, numbers, codes, text_width, plans }.matrix(columns, is_sparse),
@@ -128,6 +135,59 @@ fn note_unknown(name: &str, dictionary: &Dictionary, codes: &[u32], notes: &mut 
     }
 }
 
+/// Calls `put` with the column and the value of every feature of a row; one-hot columns that are 0 are left out.
+fn visit<T: Stored>(plans: &[Plan], numbers: &[T], codes: &[u32], mut put: impl FnMut(u32, T)) {
+    for plan in plans {
+        match plan {
+            Plan::Number { from, to } => put(*to, numbers[*from]),
+            Plan::Text { from, to } => match to[codes[*from] as usize] {
+                NONE => {}
+                column => put(column, T::from(1)),
+            },
+        }
+    }
+}
+
+/// Lays rows out one at a time, as [`encode_matrix`] does all of a table.
+#[cfg(feature = "parquet")]
+pub(crate) struct RowEncoder {
+    plans: Vec<Plan>,
+    pub(crate) columns: usize,
+    pub(crate) is_sparse: bool,
+    indices: Vec<u32>,
+    values: Vec<f64>,
+}
+
+#[cfg(feature = "parquet")]
+impl RowEncoder {
+    /// `features` is how many there are.
+    pub(crate) fn new(plans: Vec<Plan>, features: usize, columns: usize) -> RowEncoder {
+        RowEncoder { plans, columns, is_sparse: is_sparse(features, columns), indices: Vec::new(), values: Vec::new() }
+    }
+
+    /// The row of a table's numbers and codes.
+    pub(crate) fn row(&mut self, numbers: ValueSlice, codes: &[u32]) -> Row<'_> {
+        self.indices.clear();
+        self.values.clear();
+        self.values.resize(if self.is_sparse { 0 } else { self.columns }, 0.0);
+        with_values!(numbers, |numbers| self.fill(numbers, codes));
+        let values = ValueSlice::Doubles(&self.values);
+        if self.is_sparse { Row::Sparse(&self.indices, values) } else { Row::Dense(values) }
+    }
+
+    fn fill<T: Stored>(&mut self, numbers: &[T], codes: &[u32]) {
+        let RowEncoder { plans, is_sparse, indices, values, .. } = self;
+        visit(plans, numbers, codes, |column, value| {
+            if !*is_sparse {
+                values[column as usize] = value.into();
+            } else if value != T::default() {
+                indices.push(column);
+                values.push(value.into());
+            }
+        });
+    }
+}
+
 /// A table on its way to a matrix.
 struct Rows<T> {
     rows: usize,
@@ -145,17 +205,10 @@ where
         if is_sparse { Matrix::Sparse(self.sparse(columns)) } else { Matrix::Dense(self.dense(columns)) }
     }
 
-    /// Calls `put` with the column and the value of every feature of row `row`; one-hot columns that are 0 are left out.
-    fn visit(&self, row: usize, number_width: usize, mut put: impl FnMut(u32, T)) {
-        for plan in &self.plans {
-            match plan {
-                Plan::Number { from, to } => put(*to, self.numbers[row * number_width + from]),
-                Plan::Text { from, to } => match to[self.codes[row * self.text_width + from] as usize] {
-                    NONE => {}
-                    column => put(column, T::from(1)),
-                },
-            }
-        }
+    fn visit(&self, row: usize, number_width: usize, put: impl FnMut(u32, T)) {
+        let numbers = &self.numbers[row * number_width..(row + 1) * number_width];
+        let codes = &self.codes[row * self.text_width..(row + 1) * self.text_width];
+        visit(&self.plans, numbers, codes, put);
     }
 
     /// Every number has a column, so a row's place in the matrix is at or behind its place among the numbers.

@@ -1,10 +1,10 @@
 //! LIBSVM / SVMlight text: `label index:value … # comment`.
 
-use infimum_problem::{Matrix, SparseMatrix, SpillWriter, Values};
+use infimum_problem::{Matrix, Row, SparseMatrix, SpillWriter, Values};
 
 use crate::error::DataError;
 use crate::fields::Splitter;
-use crate::memory::Memory;
+use crate::memory::{Memory, sparse_bytes};
 use crate::numbers::Numbers;
 use crate::source::Source;
 use crate::stream::{BLOCK, LONGEST, for_each_piece, too_long};
@@ -76,9 +76,9 @@ impl Rows<'_> {
         let before = self.values.len();
         let width = self.values.width().max(part.values.width());
         if let (None, Some(memory)) = (&self.spill, self.memory)
-            && !memory.holds(self.starts.len() + part.row_ends.len(), before + part.values.len(), width)
+            && !memory.holds(sparse_bytes(self.starts.len() + part.row_ends.len(), before + part.values.len(), width))
         {
-            self.spill = Some(memory.writer(&self.name)?);
+            self.spill = Some(memory.writer(&self.name, true)?);
             let (starts, indices, values) =
                 (std::mem::take(&mut self.starts), std::mem::take(&mut self.indices), std::mem::take(&mut self.values));
             self.spill(&starts[1..], &indices, &values)?;
@@ -99,7 +99,7 @@ impl Rows<'_> {
         };
         let mut start = 0;
         for &end in row_ends {
-            let written = writer.push(&indices[start..end], values.slice(start..end));
+            let written = writer.push(Row::Sparse(&indices[start..end], values.slice(start..end)));
             written.map_err(|error| memory.unwritable(&self.name, &error))?;
             start = end;
         }

@@ -31,6 +31,10 @@ const COLUMN_VECTORS_PER_THREAD: u64 = 4;
 const LARGEST_SYSTEM: u64 = 1_200;
 const LARGEST_SET: u64 = 3_000;
 
+/// What is said of a matrix that does not fit.
+pub(crate) const SPILLED: &str =
+    "the matrix does not fit into --memory: it is kept in a temporary file and read in passes";
+
 /// A limit on memory and the folder for what does not fit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
@@ -76,7 +80,7 @@ fn bytes(count: u64) -> String {
 }
 
 /// Bytes of a sparse matrix of so many rows and values, of `width` bytes each.
-fn sparse_bytes(rows: usize, entries: usize, width: usize) -> u64 {
+pub(crate) fn sparse_bytes(rows: usize, entries: usize, width: usize) -> u64 {
     8 * rows as u64 + (COLUMN + width as u64) * entries as u64
 }
 
@@ -102,9 +106,32 @@ impl Memory {
         Memory { limit: 1 << 30, threads: 1, folder, matrix_bytes, block_bytes }
     }
 
-    /// Whether a sparse matrix of so many rows and values, of `width` bytes each, is held in memory.
-    pub(crate) fn holds(&self, rows: usize, entries: usize, width: usize) -> bool {
-        sparse_bytes(rows, entries, width) <= self.matrix_bytes
+    /// Whether a matrix of so many bytes is held in memory.
+    pub(crate) fn holds(&self, bytes: u64) -> bool {
+        bytes <= self.matrix_bytes
+    }
+
+    /// Bytes that reading may take beside a matrix that is held: nothing is solved yet, and one thread decodes.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn buffers(&self) -> u64 {
+        self.matrix_bytes - SMALL + self.threads * PER_THREAD
+    }
+
+    /// Refuses to read what takes `size` bytes of buffers; `what` says what for.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn demand_buffers(&self, name: &str, size: u64, what: &str) -> Result<(), DataError> {
+        if size <= self.buffers() {
+            return Ok(());
+        }
+        let message = format!(
+            "reading takes about {} at a time ({what}), but --memory {} leaves {} for it; write the file with smaller row \
+             groups, or give --memory {}",
+            bytes(size),
+            bytes(self.limit),
+            bytes(self.buffers()),
+            bytes(2 * size + PROGRAM)
+        );
+        Err(DataError::input(name, message))
     }
 
     /// Stored values of the largest sparse matrix in memory, if they have `width` bytes each.
@@ -112,12 +139,12 @@ impl Memory {
         (self.matrix_bytes / (COLUMN + width as u64)) as usize
     }
 
-    /// Writes rows to a new temporary file. A solver may copy columns of an eighth of the limit; lists that grow may take twice
+    /// Writes rows of sparse or dense storage to a new temporary file. A solver may copy columns of an eighth of the limit; lists that grow may take twice
     /// what they hold.
-    pub(crate) fn writer(&self, name: &str) -> Result<SpillWriter, DataError> {
+    pub(crate) fn writer(&self, name: &str, sparse: bool) -> Result<SpillWriter, DataError> {
         let file = tempfile::tempfile_in(&self.folder).map_err(|error| self.unwritable(name, &error))?;
         let room = self.limit / 8 / (2 * COPY);
-        Ok(SpillWriter::new(file, self.block_bytes as usize, room as usize))
+        Ok(SpillWriter::new(file, sparse, self.block_bytes as usize, room as usize))
     }
 
     /// The temporary file cannot be written.
@@ -137,8 +164,8 @@ impl Memory {
             return Ok(());
         }
         let message = format!(
-            "the matrix needs about {}, but --memory {} leaves {} for it, and only LIBSVM files may be larger; convert the \
-             file, or give --memory {}",
+            "the matrix needs about {}, but --memory {} leaves {} for it, and only LIBSVM and Parquet files may be larger; convert \
+             the file, or give --memory {}",
             bytes(size),
             bytes(self.limit),
             bytes(self.matrix_bytes),

@@ -3,6 +3,11 @@
 //! A column's type decides what it is: integers, floats and doubles are numbers, strings and booleans are text. Row groups are
 //! read by the `parquet` crate's column readers, a batch of rows of all columns at a time, into the matrix's own buffers, so
 //! that no second copy of the table is in memory. What decodes is counted, and then compared with the rows that the file claims.
+//!
+//! With a limit on memory the features are kept only as long as they fit. Once they do not, the first pass goes on for targets,
+//! weights and the categories of text, and a second one encodes the rows into a temporary file ([`spilled`]).
+
+mod spilled;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -16,14 +21,15 @@ use infimum_problem::{ColumnNames, FeatureKind, Format};
 
 use crate::canonical::Request;
 use crate::csv::{Dictionary, Layout, Role, Table, TextColumn};
-use crate::encode::{encode_matrix, fresh_encoding};
+use crate::encode::{RowEncoder, encode_matrix, fresh_encoding, plans};
 use crate::error::{DataError, Unit};
+use crate::memory::{Memory, SPILLED};
 use crate::number;
 use crate::raw::{Encode, Raw, RawTarget};
 use crate::source::open_file;
 use crate::tabular::{choose_columns, place_columns};
 
-/// Rows of all columns that are decoded at a time.
+/// Rows of all columns that are decoded at a time, at most.
 const BATCH: usize = 8_192;
 /// Integers up to this magnitude are what they are as `f64`.
 const EXACT: u64 = 1 << 53;
@@ -183,11 +189,18 @@ fn read_file(
             }
         }
     }
-    let mut reading = Reading::new(name, &layout, &used);
-    for group in 0..file.num_row_groups() {
-        reading.group(&*file.get_row_group(group).map_err(|error| damaged(name, &error))?)?;
-    }
-    reading.finish(sha256, encode, &features)
+    let memory = request.memory.as_ref();
+    let batch = spilled::batch(name, file, &used, memory)?;
+    let mut reading = Reading::new(name, &layout, &used, batch);
+    let mut is_kept = true;
+    reading.pass(file, &mut |table, _, _| {
+        is_kept &= memory.is_none_or(|memory| memory.holds(spilled::table_bytes(table)));
+        if !is_kept {
+            (table.numbers, table.codes) = Default::default();
+        }
+        Ok(())
+    })?;
+    reading.finish(file, sha256, encode, &features, memory, is_kept)
 }
 
 /// One column of a batch.
@@ -208,16 +221,30 @@ struct Reading<'a> {
     dictionaries: Vec<Dictionary>,
     target_codes: Vec<u32>,
     table: Table,
+    /// Rows that are decoded at a time.
+    batch: usize,
 }
 
+/// What is done after a batch was appended: it gets the table, the dictionaries, and how many rows the batch has.
+type After<'b> = &'b mut dyn FnMut(&mut Table, &[Dictionary], usize) -> Result<(), DataError>;
+
 impl<'a> Reading<'a> {
-    fn new(name: &'a str, layout: &'a Layout, used: &'a [(usize, Kind)]) -> Reading<'a> {
+    fn new(name: &'a str, layout: &'a Layout, used: &'a [(usize, Kind)], batch: usize) -> Reading<'a> {
         let dictionaries = vec![Dictionary::default(); used.len()];
-        Reading { name, layout, used, dictionaries, target_codes: Vec::new(), table: Table::default() }
+        Reading { name, layout, used, dictionaries, target_codes: Vec::new(), table: Table::default(), batch }
+    }
+
+    /// Appends the rows of the file.
+    fn pass(&mut self, file: &dyn FileReader, after: After) -> Result<(), DataError> {
+        for group in 0..file.num_row_groups() {
+            let group = file.get_row_group(group).map_err(|error| damaged(self.name, &error))?;
+            self.group(&*group, after)?;
+        }
+        Ok(())
     }
 
     /// Appends the rows of one row group.
-    fn group(&mut self, group: &dyn RowGroupReader) -> Result<(), DataError> {
+    fn group(&mut self, group: &dyn RowGroupReader, after: After) -> Result<(), DataError> {
         let before = self.table.rows;
         let damage = |error: ParquetError| damaged(self.name, &error);
         let open = |&(column, _): &(usize, Kind)| group.get_column_reader(column).map_err(damage);
@@ -242,6 +269,7 @@ impl<'a> Reading<'a> {
                 break;
             }
             self.append(&batch, rows);
+            after(&mut self.table, &self.dictionaries, rows)?;
         }
         let (claimed, read) = (group.metadata().num_rows(), self.table.rows - before);
         if usize::try_from(claimed).is_ok_and(|claimed| claimed == read) {
@@ -251,7 +279,7 @@ impl<'a> Reading<'a> {
         Err(DataError::input(self.name, message))
     }
 
-    /// The next values of a column, at most [`BATCH`].
+    /// The next values of a column, at most a batch.
     fn column(&mut self, place: usize, reader: &mut ColumnReader) -> Result<Values, DataError> {
         match (reader, self.used[place].1) {
             (ColumnReader::Int32ColumnReader(reader), Kind::Int32 { signed }) => {
@@ -287,7 +315,7 @@ impl<'a> Reading<'a> {
     fn read<T: DataType>(&self, reader: &mut ColumnReaderImpl<T>) -> Result<Vec<Option<T::T>>, DataError> {
         let (mut levels, mut values) = (Vec::new(), Vec::new());
         let (records, found, _) = reader
-            .read_records(BATCH, Some(&mut levels), None, &mut values)
+            .read_records(self.batch, Some(&mut levels), None, &mut values)
             .map_err(|error| damaged(self.name, &error))?;
         values.truncate(found);
         // A column that must be there has no levels.
@@ -405,9 +433,17 @@ impl<'a> Reading<'a> {
         self.table.rows += rows;
     }
 
-    /// The table as features, target and weights.
-    fn finish(self, sha256: String, encode: &Encode, features: &[usize]) -> Result<Raw, DataError> {
-        let Reading { name, layout, used, dictionaries, mut target_codes, mut table } = self;
+    /// The table as features, target and weights. Features that were not kept, or whose matrix does not fit, are read again.
+    fn finish(
+        self,
+        file: &dyn FileReader,
+        sha256: String,
+        encode: &Encode,
+        features: &[usize],
+        memory: Option<&Memory>,
+        is_kept: bool,
+    ) -> Result<Raw, DataError> {
+        let Reading { name, layout, used, dictionaries, mut target_codes, mut table, batch } = self;
         if table.rows == 0 {
             return Err(DataError::input(name, "there are no rows"));
         }
@@ -442,8 +478,24 @@ impl<'a> Reading<'a> {
             Encode::Fresh => fresh_encoding(layout, features, &table.text, &mut notes),
             Encode::Fixed { encoding, .. } => ((*encoding).clone(), Vec::new()),
         };
+        let size = spilled::matrix_bytes(&table, features.len(), encoding.columns);
+        let matrix = match memory.filter(|memory| !is_kept || !memory.holds(size)) {
+            None => encode_matrix(layout, features, table, &encoding, &mut notes),
+            Some(memory) => {
+                notes.push(SPILLED.to_string());
+                let plans = plans(layout, features, &table.text, &encoding, &mut notes);
+                let encoder = RowEncoder::new(plans, features.len(), encoding.columns);
+                let is_feature = |entry: &(usize, Kind)| layout.roles[entry.0] == Role::Feature;
+                let used: Vec<(usize, Kind)> = used.iter().copied().filter(is_feature).collect();
+                let mut again = Reading::new(name, layout, &used, batch);
+                let texts = again.dictionaries.iter_mut().zip(&used).filter(|entry| entry.1.1.is_text());
+                texts.zip(std::mem::take(&mut table.text)).for_each(|((place, _), dictionary)| *place = dictionary);
+                (table.numbers, table.codes) = Default::default();
+                spilled::encode(file, again, encoder, table.rows, memory)?
+            }
+        };
         Ok(Raw {
-            matrix: encode_matrix(layout, features, table, &encoding, &mut notes),
+            matrix,
             names: ColumnNames::Named(names),
             encoding,
             target,
@@ -469,10 +521,11 @@ mod tests {
     use ::parquet::file::writer::SerializedFileWriter;
     use ::parquet::schema::parser::parse_message_type;
     use bytes::Bytes;
-    use infimum_problem::{FeatureKind, Matrix};
+    use infimum_problem::{FeatureKind, Matrix, Split};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Loaded, load};
 
     /// What a column of a row group is written from: values, and for columns that may miss some which are there.
     enum Column {
@@ -738,5 +791,103 @@ mod tests {
                 prop_assert_eq!(raw.matrix.rows(), 2);
             }
         }
+    }
+
+    /// Numbers of two types and text, 500 rows in groups of 100, and the request that reads them.
+    fn mixed() -> (Vec<u8>, Request) {
+        let schema = "required double x; required int32 n; required byte_array shop (UTF8); required double z; \
+                      required double w; required boolean y;";
+        let group = |group: usize| {
+            let rows = || (0..100).map(move |row| 100 * group + row);
+            vec![
+                Column::Double(rows().map(|r| (r * 37 % 41) as f64 / if group < 3 { 8.0 } else { 7.0 }).collect()),
+                Column::Int32(rows().map(|r| (r * 23 % 29) as i32 - 11).collect()),
+                Column::Text(rows().map(|r| ["b", "a", "d", "c"][r * 7 % (1 + group).min(4)]).collect()),
+                Column::Double(rows().map(|r| f64::from(u8::from(r % 3 == 0))).collect()),
+                Column::Double(rows().map(|r| (r % 5) as f64).collect()),
+                Column::Bool(rows().map(|r| r * 11 % 7 > 2).collect()),
+            ]
+        };
+        let groups: Vec<Vec<Column>> = (0..5).map(group).collect();
+        let request = Request { target: Some("y".into()), sample_weight: Some("w".into()), ..Request::default() };
+        (file(schema, &groups, Compression::SNAPPY), request)
+    }
+
+    /// All rows, with where their entries are.
+    fn rows(matrix: &Matrix) -> Vec<Vec<(usize, f64)>> {
+        let mut rows = Vec::new();
+        let read = matrix.for_each_row(|_, row| {
+            let mut entries = Vec::new();
+            row.for_each(|j, x| entries.push((j, x)));
+            rows.push(entries);
+        });
+        read.map(|()| rows).expect("read back")
+    }
+
+    #[test]
+    fn what_does_not_fit_is_encoded_in_a_second_pass() {
+        let (bytes, request) = mixed();
+        let held = read_as(bytes.clone(), &request, &Encode::Fresh).expect("read");
+        // 500 rows of 8 columns are 32,000 bytes; the table of 3 numbers and a code, 14,000.
+        for (limit, is_spilled) in [(0, true), (5_000, true), (20_000, true), (32_000, false)] {
+            let request = Request { memory: Some(Memory::in_blocks(limit, 700)), ..request.clone() };
+            let read = read_as(bytes.clone(), &request, &Encode::Fresh).expect("read");
+            assert_eq!((read.matrix.is_spilled(), read.matrix.is_sparse()), (is_spilled, false), "{limit}");
+            assert_eq!(rows(&read.matrix), rows(&held.matrix), "{limit}");
+            assert_eq!((read.matrix.columns(), read.weights.as_ref()), (7, held.weights.as_ref()));
+            assert_eq!(read.names, held.names);
+            assert_eq!(read.notes.iter().any(|note| note == SPILLED), is_spilled);
+            let RawTarget::Text(text) = &read.target else { panic!("text") };
+            let RawTarget::Text(expected) = &held.target else { panic!("text") };
+            assert_eq!(text, expected);
+        }
+    }
+
+    #[test]
+    fn problems_of_either_storage_have_one_hash() {
+        let (bytes, request) = mixed();
+        let file = tempfile::NamedTempFile::with_suffix(".parquet").expect("a file");
+        std::fs::write(file.path(), bytes).expect("written");
+        let name = file.path().to_str().expect("a name");
+        for (standardize, split) in [(false, None), (true, None), (true, Some(Split { fraction: 0.3, seed: 4 }))] {
+            let request = Request { standardize, split, ..request.clone() };
+            let spilling = Request { memory: Some(Memory::in_blocks(1_000, 700)), ..request.clone() };
+            let (held, spilled) = (load(name, &request).expect("held"), load(name, &spilling).expect("spilled"));
+            assert!(spilled.problem.data.matrix.is_spilled());
+            assert_eq!(held.problem_sha256, spilled.problem_sha256);
+            assert_eq!(held.problem.objective, spilled.problem.objective);
+            let validation = |loaded: &Loaded| loaded.validation.as_ref().map(|held_out| rows(&held_out.matrix));
+            assert_eq!(validation(&held), validation(&spilled));
+        }
+    }
+
+    #[test]
+    fn many_categories_are_spilled_as_sparse_rows() {
+        let names: Vec<String> = (0..40).map(|name| format!("s{name:02}")).collect();
+        let codes = (0..600).map(|r| names[r * 7 % 40].clone().into_bytes()).collect();
+        let label = (0..600).map(|r| r * 5 % 9 > 3).collect();
+        let schema = "required byte_array shop (UTF8); required int32 n; required boolean y;";
+        let counts = (0..600).map(|r| r % 3).collect();
+        let columns = vec![Column::Bytes(codes), Column::Int32(counts), Column::Bool(label)];
+        let bytes = file(schema, &[columns], Compression::UNCOMPRESSED);
+        let held = read(bytes.clone()).expect("read");
+        let request = Request { memory: Some(Memory::in_blocks(3_000, 500)), ..Request::default() };
+        let spilled = read_as(bytes, &request, &Encode::Fresh).expect("read");
+        assert!(spilled.matrix.is_spilled() && spilled.matrix.is_sparse() && held.matrix.is_sparse());
+        assert_eq!(rows(&spilled.matrix), rows(&held.matrix));
+    }
+
+    #[test]
+    fn pages_that_do_not_fit_are_refused() {
+        let (bytes, request) = mixed();
+        let memory = Memory::new(64 << 20, 1, std::path::Path::new(".")).expect("the least limit");
+        let request = Request { memory: Some(memory), ..request };
+        assert!(read_as(bytes, &request, &Encode::Fresh).is_ok());
+        let schema: String = (0..2_000).map(|column| format!("required double x{column};")).collect();
+        let columns = (0..2_000).map(|_| Column::Double((0..600).map(f64::from).collect())).collect();
+        let wide = file(&schema, &[columns], Compression::UNCOMPRESSED);
+        let request = Request { target: None, sample_weight: None, ..request };
+        let refused = read_as(wide, &request, &Encode::Fresh).expect_err("too wide");
+        assert!(refused.contains("a page of each of 2000 columns") && refused.contains("give --memory"), "{refused}");
     }
 }

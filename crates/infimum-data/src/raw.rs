@@ -10,6 +10,7 @@ use crate::csv::TextColumn;
 use crate::error::DataError;
 use crate::idx::{self, read_idx, read_pair};
 use crate::images::{self, read_images};
+use crate::memory::SPILLED;
 use crate::npy::Npz;
 use crate::source::Source;
 use crate::tabular::read_table;
@@ -134,10 +135,10 @@ fn least_matrix(format: Format, head: &[u8], length: u64) -> Option<u64> {
     let delimiter = match format {
         Format::Csv => b',',
         Format::Tsv => b'\t',
-        Format::Npy | Format::Npz | Format::Parquet => return Some(length),
+        Format::Npy | Format::Npz => return Some(length),
         Format::Idx => return Some(4 * length),
         // How many values images have is known when the first is read.
-        Format::Libsvm | Format::Images | Format::Builtin => return None,
+        Format::Libsvm | Format::Parquet | Format::Images | Format::Builtin => return None,
     };
     let fields = head.iter().filter(|&&byte| byte == delimiter || byte == b'\n').count();
     Some((8.0 * fields as f64 * length as f64 / head.len().max(1) as f64) as u64)
@@ -212,9 +213,7 @@ fn read_libsvm(source: Source, request: &Request, encode: &Encode) -> Result<Raw
         fit_columns(matrix, encoding.columns, &mut notes);
     }
     if matrix.is_spilled() {
-        notes.push(
-            "the matrix does not fit into --memory: it is kept in a temporary file and read in passes".to_string(),
-        );
+        notes.push(SPILLED.to_string());
     }
     Ok(Raw {
         names: ColumnNames::numbered(matrix.columns()),

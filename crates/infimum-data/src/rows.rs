@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use infimum_problem::{DenseMatrix, Matrix, Row, SparseMatrix, Values};
+use infimum_problem::{DenseMatrix, Matrix, SparseMatrix, Values};
 
 use crate::error::DataError;
 use crate::memory::Memory;
@@ -54,11 +54,12 @@ pub(crate) fn split_rows(
 }
 
 fn split_spilled(matrix: &Matrix, keep: &[bool], name: &str, memory: &Memory) -> Result<(Matrix, Matrix), DataError> {
-    let (mut kept, mut others) = (memory.writer(name)?, memory.writer(name)?);
+    let sparse = matrix.is_sparse();
+    let (mut kept, mut others) = (memory.writer(name, sparse)?, memory.writer(name, sparse)?);
     let mut written = Ok(());
     let read = matrix.for_each_row(|i, row| {
-        if let (Row::Sparse(indices, values), Ok(())) = (row, &written) {
-            written = if keep[i] { &mut kept } else { &mut others }.push(indices, values);
+        if written.is_ok() {
+            written = if keep[i] { &mut kept } else { &mut others }.push(row);
         }
     });
     read.map_err(|fault| DataError::input(name, fault.to_string()))?;

@@ -40,7 +40,7 @@ pub enum Matrix {
     Dense(DenseMatrix),
     /// Compressed sparse rows.
     Sparse(SparseMatrix),
-    /// Compressed sparse rows in a file, for matrices larger than the memory limit.
+    /// Either in a file, for matrices larger than the memory limit.
     Spilled(SpilledMatrix),
 }
 
@@ -132,7 +132,11 @@ impl Matrix {
 
     /// Whether the storage is sparse.
     pub fn is_sparse(&self) -> bool {
-        matches!(self, Matrix::Sparse(_) | Matrix::Spilled(_))
+        match self {
+            Matrix::Dense(_) => false,
+            Matrix::Sparse(_) => true,
+            Matrix::Spilled(matrix) => matrix.is_sparse(),
+        }
     }
 
     /// Whether the rows are in a file, so that [`Matrix::row`] cannot lend them.

@@ -100,9 +100,10 @@ fn margins_piece<T: Copy + Into<f64>>(
 #[inline(always)]
 fn dense_dot<T: Copy + Into<f64>>(row: &[T], weights: &[f64]) -> Sum {
     let (mut high, mut low, mut absolute) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-    let (left, right) = (row.chunks_exact(LANES), weights.chunks_exact(LANES));
-    let (left_rest, right_rest) = (left.remainder(), right.remainder());
-    for (x, w) in left.zip(right) {
+    let ((left, left_rest), (right, right_rest)) = (row.as_chunks::<LANES>(), weights.as_chunks::<LANES>());
+    // By index: an iterator over both is not always inlined into these features of the processor.
+    for chunk in 0..left.len().min(right.len()) {
+        let (x, w) = (&left[chunk], &right[chunk]);
         for lane in 0..LANES {
             let x: f64 = x[lane].into();
             let product = x * w[lane];

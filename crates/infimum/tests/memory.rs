@@ -120,3 +120,33 @@ fn what_needs_rows_at_random_is_refused_with_what_can_be_done() {
     let refused = fit(name, &request, &options, |_| Box::new(Silent)).expect_err("refused").to_string();
     assert!(refused.contains("in memory") && refused.contains("newton-cg"), "{refused}");
 }
+
+/// Rows of dense storage are dense in the file too, so that every sum is made in the same order.
+#[cfg(feature = "parquet")]
+#[test]
+fn a_parquet_file_gives_the_same_certificate_to_the_last_bit() {
+    let file = tempfile::NamedTempFile::with_suffix(".parquet").expect("a file");
+    std::fs::write(file.path(), include_bytes!("../../infimum-cli/tests/data/large.parquet")).expect("written");
+    let name = file.path().to_str().expect("a name");
+    let l1 = Some(Strength::PerExample { l1: 0.01, l2: 0.001 });
+    let split = Some(Split { fraction: 0.3, seed: 2 });
+    for (request, solver) in [
+        (Request::default(), Solver::Newton),
+        (Request { standardize: true, split, ..Request::default() }, Solver::NewtonCg),
+        (Request { strength: l1, ..Request::default() }, Solver::WorkingSet),
+        (Request { loss: Some(Loss::Hinge), ..Request::default() }, Solver::InteriorPoint),
+    ] {
+        let options = FitOptions { gap: 1e-7, solver: Some(solver), threads: 1, ..FitOptions::default() };
+        let memory = Memory::in_blocks(0, 1 << 16);
+        let [held, spilled] = [None, Some(memory.clone())].map(|memory| {
+            fit(name, &Request { memory, ..request.clone() }, &options, |_| Box::new(Silent)).expect("fitted")
+        });
+        assert!(spilled.loaded.problem.data.matrix.is_spilled() && !held.loaded.problem.data.matrix.is_spilled());
+        assert_eq!(held.outcome.ending, Ending::Optimal, "{request:?}");
+        let bytes = spilled.certificate().to_bytes().expect("bytes");
+        assert!(held.certificate().to_bytes().expect("bytes") == bytes, "{solver:?}");
+        let (plain, within) = (check(&bytes, name), Checker::within(Some(memory)).check(&bytes, name));
+        let (plain, within) = (plain.expect("verified"), within.expect("verified"));
+        assert_eq!((plain.lower, plain.upper), (within.lower, within.upper));
+    }
+}

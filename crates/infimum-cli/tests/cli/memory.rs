@@ -68,7 +68,8 @@ fn formats_that_must_fit_say_which_need_not() {
     let sandbox = Sandbox::new();
     let row = "1,0,1,0,1,0,1,0,1,0,1,0,1,0,1,0,1,0,1,";
     let file = sandbox.file("table.csv", format!("{row}0\n{row}1\n").repeat(40_000));
-    sandbox.refused(&format!("fit {file} --threads 1 --memory 64MiB"), &["about 12MiB", "only LIBSVM files"]);
+    sandbox
+        .refused(&format!("fit {file} --threads 1 --memory 64MiB"), &["about 13MiB", "only LIBSVM and Parquet files"]);
 }
 
 #[test]

@@ -38,6 +38,33 @@ mod read {
         assert!(parquet.stderr.contains("(90 rows)"), "{parquet:?}");
     }
 
+    /// 10,000 rows of 100 columns, 7.6 MiB of doubles: nearly twice what the least limit holds.
+    #[test]
+    fn a_file_larger_than_the_limit_is_trained_and_checked_within_it() {
+        let sandbox = Sandbox::new();
+        sandbox.file("large.parquet", include_bytes!("../data/large.parquet"));
+        for (options, out) in [("--standardize", "newton"), ("--loss hinge --valid 0.2", "hinge")] {
+            let options = format!("large.parquet --gap 1e-6 --threads 1 {options}");
+            let (held, spilled) = (format!("held-{out}"), format!("spilled-{out}"));
+            sandbox.certified(&options, &held);
+            let ran = sandbox.good(&format!("fit {options} --memory 64MiB --out {spilled}"));
+            assert!(
+                ran.stderr.contains("kept in a temporary file") && ran.stderr.contains("was checked"),
+                "{}",
+                ran.stderr
+            );
+            let result = |run: &str| -> serde_json::Value {
+                serde_json::from_str(&sandbox.read(&format!("{run}/result.json"))).unwrap()
+            };
+            let (one, other) = (result(&held), result(&spilled));
+            for name in ["data", "upper", "lower", "solver"] {
+                assert_eq!(one[name], other[name], "{name}");
+            }
+            let checked = sandbox.good(&format!("check {spilled} --memory 0.5GiB"));
+            assert!(checked.stdout.starts_with("s VERIFIED"), "{checked:?}");
+        }
+    }
+
     #[test]
     fn damage_is_told() {
         let sandbox = Sandbox::new();

@@ -1,4 +1,4 @@
-"""Writes mixed.parquet (pyarrow) and mixed.csv, which hold the same rows: `python3 make.py` in this folder."""
+"""Writes mixed.parquet (pyarrow) and mixed.csv, which hold the same rows, and large.parquet: `python3 make.py` in this folder."""
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -20,3 +20,10 @@ with open("mixed.csv", "w") as out:
     for row in table.to_pylist():
         text = [str(x).lower() if isinstance(x, bool) else f'"{x}"' if isinstance(x, str) else repr(x) for x in row.values()]
         out.write(",".join(text) + "\n")
+
+# A matrix of 7.6 MiB, sixty columns of it doubles and forty one-hot.
+rows = range(10_000)
+wide = {f"x{j}": pa.array([((r * 31 + j * r % 13 + j) % 9 - 4) / 3 for r in rows], pa.float64()) for j in range(60)}
+wide["shop"] = pa.array([f"shop {r * 7 % 40:02}" for r in rows])
+wide["bought"] = pa.array([(r * 37 % 101 + r * 31 % 9) % 2 == 0 for r in rows])
+pq.write_table(pa.table(wide), "large.parquet", row_group_size=2_000, compression="zstd")
