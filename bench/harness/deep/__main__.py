@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .. import BENCH, Skip, environment
 from ..ours import build
-from . import runs
+from . import bounds, runs
 from .problems import GRID, GROUPS, REFERENCE_EPOCHS
 from .runs import Contender
 
@@ -34,6 +34,7 @@ OURS = {
 def options():
     parser = argparse.ArgumentParser(prog="bench/deep", description="Deep networks: infimum beside PyTorch.")
     parser.add_argument("--group", default="mlp,cnn,small", metavar="NAMES", help=f"of {', '.join(GROUPS)} (default: all)")
+    parser.add_argument("--bounds", action="store_true", help="instead: the share of the objective that is proven, on the sets of instances/relu")
     parser.add_argument("--only", default="", metavar="WORDS", help="only problems whose name contains every word")
     parser.add_argument("--ours", default="infimum,infimum-adamw", metavar="NAMES", help=f"of {', '.join(OURS)}, or none (default: infimum,infimum-adamw)")
     parser.add_argument("--peers", default="adamw", metavar="NAMES", help=f"of {', '.join(PEERS)}, or none, or all (default: adamw)")
@@ -117,6 +118,8 @@ def line(problem, contender, epochs, found, clock, reference):
 
 def main():
     arguments = options()
+    if arguments.bounds:
+        return bounds.table(arguments.binary or build(), arguments.only.split(), min(arguments.limit, 150))
     contenders = [Contender(name, OURS[name], ours=True) for name in arguments.ours]
     contenders += [Contender(arguments.tried, shlex.split(arguments.tried), ours=True)] if arguments.tried else []
     peers = [Contender(name, PEERS[name]) for name in arguments.peers]

@@ -4,7 +4,7 @@
 //! of rows, and Newton's convergence is quadratic from there: solving over a thirty-second of the rows first costs a fifth of a
 //! Newton step and saves two or three. The sample is only a start: no bound rests on it.
 
-use infimum_problem::{Dataset, DenseMatrix, Loss, Matrix, Problem, Row, SparseMatrix, Target, Values};
+use infimum_problem::{Dataset, Loss, Problem, Target};
 
 /// Rows per sampled row, at most.
 const STRIDE: usize = 32;
@@ -24,48 +24,16 @@ pub(crate) fn sample(problem: &Problem) -> Option<Problem> {
     // One row of each `stride` in turn, at a place that looks random: data often repeat with some period.
     let place = |k: usize| (k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     let rows: Vec<usize> = (0..data.rows() / stride).map(|k| k * stride + place(k) as usize % stride).collect();
-    let target = match &data.target {
-        Target::Real(values) => Target::Real(rows.iter().map(|&i| values[i]).collect()),
-        Target::Class { labels, classes } => {
-            let classes: Vec<u32> = rows.iter().map(|&i| classes[i]).collect();
-            let mut seen = vec![false; labels.len()];
-            classes.iter().for_each(|&class| seen[class as usize] = true);
-            if !seen.iter().all(|&seen| seen) {
-                return None;
-            }
-            Target::Class { labels: labels.clone(), classes }
+    let taken = data.take(&rows);
+    if let Target::Class { labels, classes } = &taken.target {
+        let mut seen = vec![false; labels.len()];
+        classes.iter().for_each(|&class| seen[class as usize] = true);
+        if !seen.iter().all(|&seen| seen) {
+            return None;
         }
-    };
-    let weights: Vec<f64> = rows.iter().map(|&i| data.weights[i]).collect();
-    let factor = data.weights.iter().sum::<f64>() / weights.iter().sum::<f64>();
-    let sample = Dataset {
-        matrix: take(&data.matrix, &rows),
-        column_names: data.column_names.clone(),
-        target,
-        weights: weights.iter().map(|c| c * factor).collect(),
-        total_weight: data.total_weight,
-    };
+    }
+    let factor = data.weights.iter().sum::<f64>() / taken.weights.iter().sum::<f64>();
+    let weights = taken.weights.iter().map(|c| c * factor).collect();
+    let sample = Dataset { weights, total_weight: data.total_weight, ..taken };
     Some(Problem { data: sample, objective: problem.objective.clone() })
-}
-
-/// The given rows of a matrix.
-fn take(matrix: &Matrix, rows: &[usize]) -> Matrix {
-    let columns = matrix.columns();
-    let mut values = Values::default();
-    let (mut column_indices, mut row_starts) = (Vec::new(), vec![0]);
-    for &i in rows {
-        match matrix.row(i) {
-            Row::Dense(row) => values.extend(row),
-            Row::Sparse(indices, row) => {
-                values.extend(row);
-                column_indices.extend_from_slice(indices);
-                row_starts.push(values.len());
-            }
-        }
-    }
-    if matrix.is_sparse() {
-        Matrix::Sparse(SparseMatrix { rows: rows.len(), columns, row_starts, column_indices, values })
-    } else {
-        Matrix::Dense(DenseMatrix { rows: rows.len(), columns, values })
-    }
 }

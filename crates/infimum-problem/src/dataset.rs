@@ -52,6 +52,27 @@ impl Dataset {
         self.matrix.columns()
     }
 
+    /// The given rows, of a matrix in memory, in this order; labels stay, also those that none of the rows has.
+    ///
+    /// # Panics
+    /// If the matrix is spilled, or a row is not there.
+    pub fn take(&self, rows: &[usize]) -> Dataset {
+        let target = match &self.target {
+            Target::Real(values) => Target::Real(rows.iter().map(|&i| values[i]).collect()),
+            Target::Class { labels, classes } => {
+                Target::Class { labels: labels.clone(), classes: rows.iter().map(|&i| classes[i]).collect() }
+            }
+        };
+        let weights: Vec<f64> = rows.iter().map(|&i| self.weights[i]).collect();
+        Dataset {
+            matrix: self.matrix.take(rows),
+            column_names: self.column_names.clone(),
+            target,
+            total_weight: weights.iter().sum(),
+            weights,
+        }
+    }
+
     /// The ordered label list; empty for regression.
     pub fn labels(&self) -> &[String] {
         match &self.target {

@@ -160,6 +160,31 @@ impl Matrix {
         }
     }
 
+    /// The given rows of a matrix in memory, in this order.
+    ///
+    /// # Panics
+    /// If the matrix is spilled, or a row is not there.
+    pub fn take(&self, rows: &[usize]) -> Matrix {
+        let columns = self.columns();
+        let mut values = Values::default();
+        let (mut column_indices, mut row_starts) = (Vec::new(), vec![0]);
+        for &i in rows {
+            match self.row(i) {
+                Row::Dense(row) => values.extend(row),
+                Row::Sparse(indices, row) => {
+                    values.extend(row);
+                    column_indices.extend_from_slice(indices);
+                    row_starts.push(values.len());
+                }
+            }
+        }
+        if self.is_sparse() {
+            Matrix::Sparse(SparseMatrix { rows: rows.len(), columns, row_starts, column_indices, values })
+        } else {
+            Matrix::Dense(DenseMatrix { rows: rows.len(), columns, values })
+        }
+    }
+
     /// Visits the rows `rows` in order, in as many blocks as the storage has them in: one if the matrix is in memory. After an
     /// error some were not visited, and what was computed means nothing.
     pub fn for_each_block(&self, rows: Range<usize>, mut visit: impl FnMut(Block)) -> Result<(), SpillFault> {

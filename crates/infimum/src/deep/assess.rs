@@ -5,9 +5,9 @@ use std::time::Duration;
 use infimum_check::{deep_evaluation, deep_lower, deep_upper};
 use infimum_deep::bounds;
 use infimum_deep::estimates::{self, Estimates};
-use infimum_deep::training::{Setup, TrainingError, TrainingOutcome, objective_in_doubles};
+use infimum_deep::training::{Rows, Setup, TrainingError, TrainingOutcome, objective_in_doubles};
 use infimum_problem::deep::{Architecture, DeepWitness, Evaluation};
-use infimum_problem::{Ending, Event, Intercept, Monitor, Stop, gap_reached};
+use infimum_problem::{Ending, Event, Intercept, Monitor, Problem, Stop, gap_reached};
 
 use super::budget::{Budget, Until};
 use super::fit::DeepOptions;
@@ -59,8 +59,10 @@ pub struct Assessment {
 
 /// Multiplications up to which the claim is what the checker's arithmetic proves: a second or two.
 const EXACT: f64 = 5e9;
-/// Relative room of the claim beyond: enclosures lie within 1e-10 where they were measured. The verdict states the enclosure itself.
-const ENCLOSURE: f64 = 1e-7;
+/// Beyond, rows by which the width of its enclosure is judged, and how many times as much room the claim has: the checker finds the enclosure itself, and
+/// states it in the verdict.
+const JUDGED: usize = 512;
+const ROOM_FOR_ENCLOSURE: f64 = 4.0;
 
 /// Finds out what can be found out within the budget.
 pub(super) fn assess(
@@ -138,11 +140,24 @@ fn claimed(
     if evaluation == Evaluation::Evaluated {
         return value;
     }
-    let cost = setup.rows.len() as f64 * operations(architecture);
-    let enclosed = (cost <= EXACT).then(|| deep_upper(setup.problem, architecture, parameters, buffers));
-    match enclosed {
-        Some(Ok((upper, _))) => upper,
-        _ => value * (1.0 + ENCLOSURE),
+    let (problem, rows) = (setup.problem, setup.rows.len());
+    let enclosed =
+        |problem: &Problem| deep_upper(problem, architecture, parameters, buffers).ok().map(|(upper, _)| upper);
+    let width = if rows as f64 * operations(architecture) > EXACT && rows > JUDGED {
+        let which: Vec<usize> = (0..JUDGED).map(|k| k * rows / JUDGED).collect();
+        let some = Problem { data: problem.data.take(&which), objective: problem.objective.clone() };
+        let near = objective_in_doubles(
+            &Setup { problem: &some, rows: &Rows::new(&some, architecture), ..*setup },
+            parameters,
+            buffers,
+        );
+        enclosed(&some).map(|upper| (upper - near).max(0.0) * rows as f64 / JUDGED as f64)
+    } else {
+        None
+    };
+    match width {
+        Some(width) => value + ROOM_FOR_ENCLOSURE * width + 1e-9 * value,
+        None => enclosed(problem).unwrap_or(value),
     }
 }
 
