@@ -324,8 +324,8 @@ fn many_images_are_in_order_whatever_the_threads() {
 fn a_limit_on_memory_is_kept() {
     let (_kept, path) = folder(&pets());
     let request = |bytes| Request { memory: Some(Memory::in_blocks(bytes, 1 << 16)), ..Request::default() };
-    assert!(load(&path, &request(64)).is_ok());
-    assert!(load(&path, &request(63)).is_err_and(|error| error.to_string().contains("--memory")));
+    assert!(load(&path, &request(32)).is_ok());
+    assert!(load(&path, &request(31)).is_err_and(|error| error.to_string().contains("--memory")));
 }
 
 /// Everything that a checker needs is in the recipe.
