@@ -20,7 +20,7 @@ use crate::tracker::Tracker;
 const PATIENCE: u32 = 20;
 
 /// A decrement `∇Uᵀ(∇²U)⁻¹∇U` above this share of the incumbent means that the model's dual point is not worth its two passes:
-/// it is far from feasible, and clipping leaves no bound above 0.
+/// it is far from feasible, and clipping leaves no bound above 0. Where the losses are their own models the first step is the last.
 const FAR: f64 = 1e-3;
 /// While the decrement is large, one iteration in so many makes a bound all the same.
 const FAR_EVERY: u64 = 4;
@@ -66,7 +66,8 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         }
 
         let decrement = direction.dot(&step);
-        if decrement <= FAR.max(tracker.wanted()) * tracker.upper.abs()
+        if losses.is_quadratic()
+            || decrement <= FAR.max(tracker.wanted()) * tracker.upper.abs()
             || (tracker.explored + 1).is_multiple_of(FAR_EVERY)
         {
             losses.curve(&curvature, &dz, &mut curved);
