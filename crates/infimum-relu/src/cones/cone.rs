@@ -237,8 +237,8 @@ impl<const R: usize> Cone<R> {
         children
     }
 
-    /// Bound and α, as good as needed to be below the threshold, or to be the best. Says whether q satisfies its
-    /// requirements with half the slack left.
+    /// Bound and α, as good as needed to be below the threshold, or to be the best. Says whether there is one: whether q
+    /// satisfies its requirements up to half the slack.
     fn bound_it(&mut self, rows: &Rows<R>, threshold: f64, scratch: &mut Scratch<R>) -> bool {
         let generators = self.generators;
         let gram: [[f64; R]; R] =
@@ -257,7 +257,13 @@ impl<const R: usize> Cone<R> {
                     q[j] += mu[k] * generators[k][j];
                 }
             }
-            Shortest { bound: inner(&q, &q).sqrt(), q, mu, set }
+            let bound = inner(&q, &q).sqrt();
+            // Of generators that nearly coincide q is known only roughly: a little more of it will do.
+            match missing(&q, &generators, c, &slack) {
+                1.0 => Shortest { bound, q, mu, set },
+                f64::INFINITY => Shortest { bound: f64::INFINITY, q, mu, set },
+                more => Shortest { bound: bound * more, q: q.map(|q| q * more), mu: mu.map(|mu| mu * more), set },
+            }
         };
         let mut found = bounded(&c, self.set);
         let Scratch { at, wrong, frozen, .. } = scratch;
@@ -337,7 +343,7 @@ impl<const R: usize> Cone<R> {
         }
         let Shortest { bound, q, mu, set } = found;
         (self.bound, self.q, self.mu, self.set, self.slack) = (bound, q, mu, set, slack);
-        (0..R).all(|k| inner(&q, &generators[k]) >= c[k] - 0.5 * slack[k])
+        bound < f64::INFINITY
     }
 
     /// q and the slopes of the open rows.
@@ -425,6 +431,19 @@ impl<const R: usize> Waiting<R> {
 
 fn slopes_by_row<const R: usize>(rows: &Rows<R>, places: &[u32], slopes: impl Iterator<Item = u8>) -> Vec<(u32, u8)> {
     places.iter().zip(slopes).map(|(&place, slope)| (rows.negative.index[place as usize], slope)).collect()
+}
+
+/// The least factor, at least 1, with which q satisfies its requirements up to a quarter of the slack; 1 if it does up
+/// to half of it, infinite if none does.
+fn missing<const R: usize>(q: &Vector<R>, generators: &[Vector<R>; R], c: &Vector<R>, slack: &Vector<R>) -> f64 {
+    let mut factor = 1.0f64;
+    for k in 0..R {
+        let product = inner(q, &generators[k]);
+        if product < c[k] - 0.5 * slack[k] {
+            factor = factor.max(if product > 0.0 { (c[k] - 0.25 * slack[k]) / product } else { f64::INFINITY });
+        }
+    }
+    factor
 }
 
 /// Slack for the rounding of sums at v_k, and for that of v_k itself.

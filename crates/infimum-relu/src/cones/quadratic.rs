@@ -4,7 +4,11 @@
 //! Gram matrix of the v. It is solved by exchanging all violated indices between the sets of zero and of positive
 //! multipliers, and, when that does not reduce their number for a while, only the last one, which ends for positive
 //! definite K (Júdice & Pires, *A block principal pivoting algorithm for large-scale strictly monotone linear
-//! complementarity problems*, Computers & Operations Research 21, 1994). The caller checks what comes out.
+//! complementarity problems*, Computers & Operations Research 21, 1994).
+//!
+//! Of generators that coincide up to rounding only one can have a multiplier, the one that asks for most. Where the
+//! exchanges do not end, which is there, they are done again with the generators in the order of what they ask for,
+//! and those that depend on earlier ones left out. The caller checks what comes out.
 
 use super::rows::Vector;
 
@@ -17,12 +21,48 @@ const PATIENCE: u32 = 3;
 /// Multipliers, and which of them are positive, as bits. `start` is a guess of those.
 #[inline(always)]
 pub(super) fn shortest<const R: usize>(gram: &[[f64; R]; R], c: &Vector<R>, start: u32) -> (Vector<R>, u32) {
+    match exchange(gram, c, start, false) {
+        Ok(found) => found,
+        Err(_) => by_requirement(gram, c),
+    }
+}
+
+#[cold]
+fn by_requirement<const R: usize>(gram: &[[f64; R]; R], c: &Vector<R>) -> (Vector<R>, u32) {
+    let mut order: [usize; R] = std::array::from_fn(|k| k);
+    order.sort_by(|&k, &l| (c[l] / gram[l][l].sqrt()).total_cmp(&(c[k] / gram[k][k].sqrt())));
+    let sorted_gram: [[f64; R]; R] = std::array::from_fn(|k| std::array::from_fn(|l| gram[order[k]][order[l]]));
+    let sorted_c: Vector<R> = std::array::from_fn(|k| c[order[k]]);
+    let (Ok((sorted_mu, _)) | Err(sorted_mu)): Result<(Vector<R>, u32), Vector<R>> =
+        exchange(&sorted_gram, &sorted_c, 1, true);
+    let mut mu = [0.0; R];
+    let mut set = 0;
+    for (k, &place) in order.iter().enumerate() {
+        mu[place] = sorted_mu[k];
+        set |= u32::from(sorted_mu[k] > 0.0) << place;
+    }
+    (mu, set)
+}
+
+/// The exchanges; `Err` with what is there if they did not end. Indices at which K_SS is singular are left out for
+/// good if `leave_out`.
+#[inline(always)]
+fn exchange<const R: usize>(
+    gram: &[[f64; R]; R],
+    c: &Vector<R>,
+    start: u32,
+    leave_out: bool,
+) -> Result<(Vector<R>, u32), Vector<R>> {
     let (mut set, mut fewest, mut patience) = (start, R as u32 + 1, PATIENCE);
     let mut mu = [0.0; R];
+    let mut left_out = 0;
     for _ in 0..8 * R + 8 {
         let singular;
         (mu, singular) = multipliers(gram, c, set);
         let mut violated = singular;
+        if leave_out {
+            left_out |= singular;
+        }
         if singular == 0 {
             for k in 0..R {
                 let wrong = if set >> k & 1 == 1 {
@@ -32,13 +72,13 @@ pub(super) fn shortest<const R: usize>(gram: &[[f64; R]; R], c: &Vector<R>, star
                     for l in 0..R {
                         product += gram[k][l] * mu[l];
                     }
-                    product - c[k] < -TOLERANCE
+                    left_out >> k & 1 == 0 && product - c[k] < -TOLERANCE
                 };
                 violated |= u32::from(wrong) << k;
             }
         }
         if violated == 0 {
-            return (mu, set);
+            return Ok((mu, set));
         }
         let count = violated.count_ones();
         if count < fewest {
@@ -50,7 +90,7 @@ pub(super) fn shortest<const R: usize>(gram: &[[f64; R]; R], c: &Vector<R>, star
         }
         set ^= violated;
     }
-    (mu.map(|value| value.max(0.0)), set)
+    Err(mu.map(|value| value.max(0.0)))
 }
 
 /// The solution of `K_SS μ_S = c_S`, 0 elsewhere, by LDLᵀ; and the indices at which K_SS is numerically singular, whose
