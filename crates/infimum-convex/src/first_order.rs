@@ -1,8 +1,8 @@
 //! What the first-order solvers share: valuing an iterate and its dual point, stopping, and the metric of the columns.
 
-use crate::design;
 use crate::direction::separated;
 use crate::frame::{Frame, Losses, Point};
+use crate::hessian;
 use crate::smooth::SmoothLosses;
 use crate::tracker::Tracker;
 
@@ -68,19 +68,9 @@ impl<'a, S: Losses> Evaluation<'a, S> {
 /// Diagonal of the Hessian at outputs z, penalty included, per output the columns and then the constant; where it is 0, 1.
 /// Steps measured by it do not depend on the units of the columns.
 pub(crate) fn diagonal(frame: &Frame, losses: &impl SmoothLosses, z: &[f64]) -> Vec<f64> {
-    let (d, outputs) = (frame.columns(), frame.outputs);
-    let block = d + usize::from(frame.has_intercept());
     let (mut alpha, mut curvature) = (vec![0.0; z.len()], vec![0.0; z.len()]);
     losses.derivatives(z, 1.0, &mut alpha, &mut curvature);
-    let mut diagonal: Vec<f64> = (0..outputs * block).map(|entry| frame.curvature(entry % block)).collect();
-    design::for_each_row(frame.matrix, |i, row| {
-        for k in 0..outputs {
-            let h = losses.diagonal(&curvature, i, k);
-            let part = &mut diagonal[k * block..(k + 1) * block];
-            row.for_each(|j, x| part[j] += h * x * x);
-            part[d..].iter_mut().for_each(|constant| *constant += h);
-        }
-    });
+    let mut diagonal = hessian::diagonal(frame, losses, &curvature);
     diagonal.iter_mut().filter(|value| !(**value > 0.0)).for_each(|value| *value = 1.0);
     diagonal
 }

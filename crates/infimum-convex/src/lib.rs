@@ -24,6 +24,7 @@ mod fista;
 mod frame;
 mod gram;
 mod gram_model;
+mod hessian;
 mod intercept;
 mod interior_point;
 mod kernel;

@@ -13,6 +13,7 @@ use crate::cholesky::Cholesky;
 use crate::design;
 use crate::direction::{Direction, separated};
 use crate::frame::Frame;
+use crate::hessian::hessian;
 use crate::smooth::{SmoothLosses, floor_after, line_search};
 use crate::tracker::Tracker;
 
@@ -30,7 +31,6 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let (d, outputs) = (frame.columns(), frame.outputs);
     let size = frame.rows() * outputs;
     let constant = frame.has_intercept();
-    let block = d + usize::from(constant);
     let mut point = tracker.point.clone();
     let mut z = vec![0.0; size];
     frame.upper(losses, &point, &mut z);
@@ -45,12 +45,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         design::transpose_multiply(frame.matrix, &alpha, &mut v, &mut sums);
         let direction = Direction::negative_gradient(frame, &point, &v, &sums);
         let mut flat = direction.flatten(constant);
-        let mut hessian = losses.hessian(frame, &curvature);
-        for k in 0..outputs {
-            for j in 0..block {
-                hessian[(k * block + j, k * block + j)] += frame.curvature(j);
-            }
-        }
+        let hessian = hessian(frame, losses, &curvature);
         if tracker.stop().is_some() {
             return;
         }

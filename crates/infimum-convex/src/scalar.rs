@@ -1,13 +1,11 @@
 //! One-output problems: a [`ScalarLoss`] with its targets, and the repair of their dual points.
 
-use faer::Mat;
 use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
-use crate::frame::{Frame, Losses};
-use crate::gram::weighted_gram;
+use crate::frame::Losses;
 use crate::losses::ScalarLoss;
-use crate::smooth::{Derivatives, SmoothLosses};
+use crate::smooth::{Derivatives, SmoothLosses, Term};
 use crate::sums::{sum, sum_filled};
 
 /// Rows per parallel piece of an elementwise pass.
@@ -230,11 +228,6 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
         out[i] -= step * curvature[i];
     }
 
-    #[inline(always)]
-    fn diagonal(&self, curvature: &[f64], i: usize, _k: usize) -> f64 {
-        curvature[i]
-    }
-
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
         let sums = sum_filled(
             z.len(),
@@ -253,15 +246,12 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
         (sums.0, sums.1)
     }
 
-    fn terms(&self) -> Vec<(usize, Option<usize>)> {
+    fn terms(&self) -> Vec<Term> {
         vec![(0, None)]
     }
 
-    fn term(&self, curvature: &[f64], i: usize, _term: (usize, Option<usize>)) -> f64 {
+    #[inline(always)]
+    fn term(&self, curvature: &[f64], i: usize, _term: Term) -> f64 {
         curvature[i]
-    }
-
-    fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {
-        weighted_gram(frame, curvature, frame.has_intercept())
     }
 }

@@ -1,9 +1,10 @@
 //! What Newton methods need beyond [`Losses`]: curvature, its products, and derivatives along a line.
 
-use faer::Mat;
-
-use crate::frame::{Frame, Losses};
+use crate::frame::Losses;
 use crate::tracker::Tracker;
+
+/// Outputs (k, l) of a term of a row's Hessian `Σ w e eᵀ`: `e = e_k − e_l`, l < k, or `e = e_k` where there is no l.
+pub(crate) type Term = (usize, Option<usize>);
 
 /// Losses with a (generalised) Hessian. A `curvature` is one number per row and output, of which the Hessian of a row is made.
 pub(crate) trait SmoothLosses: Losses {
@@ -18,16 +19,17 @@ pub(crate) trait SmoothLosses: Losses {
     }
     /// `out_i −= step·H_i e_k`: row i of n × outputs.
     fn pull(&self, curvature: &[f64], i: usize, k: usize, step: f64, out: &mut [f64]);
+    /// The terms that each row's Hessian is a sum of.
+    fn terms(&self) -> Vec<Term>;
+    /// The weight w ≥ 0 of a term in row i; of (k, none) the diagonal of `H_i`.
+    fn term(&self, curvature: &[f64], i: usize, term: Term) -> f64;
     /// Diagonal of `H_i`: row i, output k.
-    fn diagonal(&self, curvature: &[f64], i: usize, k: usize) -> f64;
-    /// Outputs of the terms that each row's Hessian is a sum of, `H_i = Σ w e eᵀ` with `e = e_k − e_l`, l < k, or `e = e_k` where there is no l.
-    fn terms(&self) -> Vec<(usize, Option<usize>)>;
-    /// The weight w ≥ 0 of a term in row `i`.
-    fn term(&self, curvature: &[f64], i: usize, term: (usize, Option<usize>)) -> f64;
+    #[inline(always)]
+    fn diagonal(&self, curvature: &[f64], i: usize, k: usize) -> f64 {
+        self.term(curvature, i, (k, None))
+    }
     /// First and second derivative of `t ↦ Σ c·loss(y, z + t·dz)`.
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64);
-    /// Lower triangle of `Σ_i H_i ⊗ x̃_i x̃_iᵀ`, outputs outermost, the constant last in each.
-    fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64>;
 }
 
 /// First and second derivative.

@@ -3,13 +3,11 @@
 //! A dual row α_i ∈ R^K adds up to 0 and has q_k = c·[k = y] − α_k ≥ 0: off the class α_k = −q_k ≤ 0, on the class
 //! α_y = Σ_{k≠y} q_k ≤ c. Everything below works on the off-class masses q and derives α_y from them.
 
-use faer::Mat;
 use rayon::prelude::*;
 
-use crate::frame::{Frame, Losses};
-use crate::gram::weighted_gram;
+use crate::frame::Losses;
 use crate::losses::Softmax;
-use crate::smooth::{Derivatives, SmoothLosses};
+use crate::smooth::{Derivatives, SmoothLosses, Term};
 use crate::sums::sum;
 
 /// Rows per piece of an elementwise pass.
@@ -243,17 +241,12 @@ impl SmoothLosses for SoftmaxLosses<'_> {
         out[k] -= base;
     }
 
-    fn diagonal(&self, curvature: &[f64], i: usize, k: usize) -> f64 {
-        let p = curvature[i * self.outputs + k];
-        self.weights[i] * p * (1.0 - p)
-    }
-
     /// `diag p − p pᵀ = Σ_{l<k} p_k p_l (e_k − e_l)(e_k − e_l)ᵀ`, for Σ p = 1.
-    fn terms(&self) -> Vec<(usize, Option<usize>)> {
+    fn terms(&self) -> Vec<Term> {
         (0..self.outputs).flat_map(|k| (0..k).map(move |l| (k, Some(l)))).collect()
     }
 
-    fn term(&self, curvature: &[f64], i: usize, (k, l): (usize, Option<usize>)) -> f64 {
+    fn term(&self, curvature: &[f64], i: usize, (k, l): Term) -> f64 {
         let p = self.row(curvature, i);
         self.weights[i] * p[k] * l.map_or(1.0 - p[k], |l| p[l])
     }
@@ -264,31 +257,5 @@ impl SmoothLosses for SoftmaxLosses<'_> {
             Derivatives(self.weights[i] * first, self.weights[i] * second)
         });
         (sums.0, sums.1)
-    }
-
-    fn hessian(&self, frame: &Frame, curvature: &[f64]) -> Mat<f64> {
-        let outputs = self.outputs;
-        let constant = frame.has_intercept();
-        let block = frame.columns() + usize::from(constant);
-        let mut hessian = Mat::zeros(outputs * block, outputs * block);
-        let mut h = vec![0.0; self.classes.len()];
-        for k in 0..outputs {
-            for l in 0..=k {
-                for (i, h) in h.iter_mut().enumerate() {
-                    let p = self.row(curvature, i);
-                    *h = self.weights[i] * p[k] * (if k == l { 1.0 - p[l] } else { -p[l] });
-                }
-                let gram = weighted_gram(frame, &h, constant);
-                for column in 0..block {
-                    for row in column..block {
-                        hessian[(k * block + row, l * block + column)] = gram[(row, column)];
-                        if k != l {
-                            hessian[(k * block + column, l * block + row)] = gram[(row, column)];
-                        }
-                    }
-                }
-            }
-        }
-        hessian
     }
 }

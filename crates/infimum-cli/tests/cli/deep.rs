@@ -55,6 +55,9 @@ fn the_report_keeps_proven_estimated_and_unknown_apart() {
         |word: &str| log.lines().position(|line| line.starts_with(word)).unwrap_or_else(|| panic!("{word}: {log}"));
     assert!(place("INCUMBENT") < place("PROVEN") && place("PROVEN") < place("UNKNOWN"), "{log}");
     assert!(place("UNKNOWN") < place("NEXT"), "{log}");
+    // A run that ends before its budget does says why, and does not ask for more of the same.
+    let log = sandbox.good("fit builtin:iris --hidden 8,4 --activation tanh --l2 1e-2 --seed 3 --out run").stderr;
+    assert!(log.contains("no step lowers the objective any more") && !log.contains("train on"), "{log}");
 }
 
 #[test]

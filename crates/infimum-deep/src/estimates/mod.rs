@@ -98,6 +98,7 @@ mod tests {
             rollbacks: 0,
             stopped: None,
             diverged: false,
+            settled: false,
             unwritten: None,
         }
     }

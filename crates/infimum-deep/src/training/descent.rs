@@ -4,10 +4,7 @@ use super::batches::Batches;
 use super::evaluate::squares;
 use super::optimizer::Stepper;
 use super::options::Decay;
-use super::state::{Mark, Numbers, State};
-
-/// Marks of a run's record; beyond, every second one is dropped.
-const MOST_MARKS: usize = 1024;
+use super::state::{Numbers, State};
 
 /// A run and what it works with.
 pub(super) struct Descent<'a> {
@@ -105,15 +102,10 @@ impl<'a> Descent<'a> {
         let penalty = |parameters: &[f32], l2: f64| 0.5 * l2 * squares(parameters);
         let numbers = &mut self.numbers;
         numbers.running = (numbers.running.0 + loss, numbers.running.1 + 1);
-        if numbers.step.is_multiple_of(numbers.mark_every) {
+        if numbers.is_marked() {
             let running = numbers.running.0 / numbers.running.1 as f64 + penalty(&self.parameters, self.l2);
-            numbers.marks.push(Mark { step: numbers.step, progress, running });
+            numbers.mark(progress, running);
             numbers.running = (0.0, 0);
-            if numbers.marks.len() >= MOST_MARKS {
-                numbers.mark_every *= 2;
-                let every = numbers.mark_every;
-                numbers.marks.retain(|mark| mark.step.is_multiple_of(every));
-            }
         }
     }
 

@@ -11,7 +11,7 @@ use infimum_problem::{Event, Monitor, Stop};
 
 use super::evaluate::objective;
 use super::mean::Mean;
-use super::state::{Incumbent, Mark, Numbers, State};
+use super::state::{Incumbent, Numbers, State};
 use super::train::{Setup, Start, TrainingError, TrainingOutcome, fingerprint, has_random_layers, resumed};
 use crate::engine::Pass;
 use crate::random::key;
@@ -22,8 +22,6 @@ const CURVATURE: f64 = 0.9;
 const TRIALS: usize = 40;
 /// Relative decrease below which a step counts as none.
 const NO_DECREASE: f64 = 1e-13;
-/// Marks of a run's record; beyond, every second one is dropped.
-const MOST_MARKS: usize = 1024;
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -102,6 +100,7 @@ pub(super) fn run(
         rate: 1.0,
         rollbacks: 0,
         stopped,
+        settled: run.settled,
         unwritten,
         marks: run.numbers.marks,
     })
@@ -235,24 +234,13 @@ impl<'a> Run<'a> {
         let decrease = self.value - there;
         (self.point, self.gradient, self.value) = (next, next_gradient, there);
         self.numbers.step += 1;
-        self.mark();
+        if self.numbers.is_marked() {
+            let progress = self.spent().min(1.0);
+            self.numbers.mark(progress, self.value);
+        }
         if decrease <= NO_DECREASE * self.value.abs() {
             self.settled = self.pairs.len() <= 1;
             self.pairs.clear();
-        }
-    }
-
-    fn mark(&mut self) {
-        let mark = Mark { step: self.numbers.step, progress: self.spent().min(1.0), running: self.value };
-        let numbers = &mut self.numbers;
-        if !numbers.step.is_multiple_of(numbers.mark_every) {
-            return;
-        }
-        numbers.marks.push(mark);
-        if numbers.marks.len() >= MOST_MARKS {
-            numbers.mark_every *= 2;
-            let every = numbers.mark_every;
-            numbers.marks.retain(|mark| mark.step.is_multiple_of(every));
         }
     }
 

@@ -116,6 +116,26 @@ impl Numbers {
 /// An array of a checkpoint: name, type, bytes.
 type Array = (String, Dtype, Vec<u8>);
 
+/// Marks of a run's record; beyond, every second one is dropped.
+const MOST_MARKS: usize = 1024;
+
+impl Numbers {
+    /// Whether the step done last is one that is marked.
+    pub(crate) fn is_marked(&self) -> bool {
+        self.step.is_multiple_of(self.mark_every)
+    }
+
+    /// Marks the step done last.
+    pub(crate) fn mark(&mut self, progress: f64, running: f64) {
+        self.marks.push(Mark { step: self.step, progress, running });
+        if self.marks.len() >= MOST_MARKS {
+            self.mark_every *= 2;
+            let every = self.mark_every;
+            self.marks.retain(|mark| mark.step.is_multiple_of(every));
+        }
+    }
+}
+
 impl State {
     fn arrays(&self) -> Vec<Array> {
         let singles = |name: &str, values: &[f32]| (name.to_string(), Dtype::F32, bytes_of(values));

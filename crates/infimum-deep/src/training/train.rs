@@ -79,6 +79,8 @@ pub struct TrainingOutcome {
     pub stopped: Option<Stop>,
     /// It could not be kept from diverging.
     pub diverged: bool,
+    /// No step lowered the objective any more.
+    pub settled: bool,
     /// What could not be written.
     pub unwritten: Option<String>,
 }
@@ -289,6 +291,7 @@ impl<'a> Run<'a> {
             marks: numbers.marks,
             stopped,
             diverged,
+            settled: false,
             unwritten: self.unwritten,
         })
     }

@@ -98,8 +98,11 @@ fn next(found: &Assessment, gap: f64) -> String {
     }
 }
 
-/// Whether the last 8 marks lie by more than a hundredth below the 16 before them; `None` if there are not so many.
+/// Whether the last 8 marks lie by more than a hundredth below the 16 before them; `None` if there are not so many. A run that ended by itself does not fall.
 fn falls(run: &TrainingOutcome) -> Option<bool> {
+    if run.settled {
+        return Some(false);
+    }
     let last = run.marks.len();
     let (early, late) = (run.marks.get(last.checked_sub(24)?..last - 8)?, &run.marks[last - 8..]);
     let mean = |marks: &[Mark]| marks.iter().map(|mark| mark.running).sum::<f64>() / marks.len() as f64;

@@ -148,8 +148,11 @@ fn ended(runs: &[TrainingOutcome], options: &DeepOptions) -> (Ending, String) {
     }
     match (runs.iter().find_map(|run| run.stopped), options.training.epochs, options.limit) {
         (Some(Stop::Interrupted), _, _) => (Ending::Interrupted, String::new()),
+        _ if runs.iter().all(|run| run.settled) => {
+            (Ending::Stalled, "no step lowers the objective any more, to the limit of double precision".into())
+        }
         (None, Some(epochs), limit) if limit.is_none() || runs.iter().any(|run| run.epochs >= epochs) => {
-            (Ending::Stalled, format!("the {epochs} epochs asked for are done"))
+            (Ending::Stalled, format!("the budget of {epochs} epochs is spent"))
         }
         _ => (Ending::TimeLimit, String::new()),
     }
