@@ -6,9 +6,11 @@
 
 use std::ops::Range;
 
-use infimum_problem::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage, Stored, with_values};
-use infimum_rigor::vectorized;
+use infimum_problem::{Block, Matrix, Row, SparseMatrix, Storage, Stored, with_values};
 use rayon::prelude::*;
+
+use crate::dense;
+use crate::sums::sum;
 
 /// Stored values above which a product is split over threads.
 const PARALLEL_FROM: usize = 200_000;
@@ -43,8 +45,26 @@ pub(crate) fn for_each_row(matrix: &Matrix, visit: impl FnMut(usize, Row)) {
     let _ = matrix.for_each_row(visit);
 }
 
+/// No row has more stored values than this.
+pub(crate) fn longest_row(matrix: &Matrix) -> usize {
+    match matrix {
+        Matrix::Sparse(sparse) => sparse.row_starts.windows(2).map(|ends| ends[1] - ends[0]).max().unwrap_or(0),
+        Matrix::Dense(_) | Matrix::Spilled(_) => matrix.columns(),
+    }
+}
+
 /// `z[i·K + k] = x_i · W_k + b_k`.
 pub(crate) fn multiply(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
+    product::<false>(matrix, weights, intercepts, z);
+}
+
+/// `sizes[i·K + k] = |x_i| · |W_k| + |b_k|`, to which the rounding of the same products is in proportion.
+pub(crate) fn multiply_magnitudes(matrix: &Matrix, weights: &[f64], intercepts: &[f64], sizes: &mut [f64]) {
+    let magnitudes = |x: &[f64]| x.iter().map(|x| x.abs()).collect::<Vec<_>>();
+    product::<true>(matrix, &magnitudes(weights), &magnitudes(intercepts), sizes);
+}
+
+fn product<const MAGNITUDES: bool>(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
     let outputs = intercepts.len();
     if weights.iter().all(|&w| w == 0.0) {
         z.chunks_exact_mut(outputs).for_each(|z| z.copy_from_slice(intercepts));
@@ -63,48 +83,21 @@ pub(crate) fn multiply(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: 
         for_each_block(matrix, range, |block| {
             let from = (block.first - first) * outputs;
             let z = &mut z[from..from + block.rows.len() * outputs];
-            multiply_rows(block.storage, block.rows, weights, intercepts, z);
+            with_values!(block.storage.values(), |values| match block.storage {
+                Storage::Dense(matrix) => {
+                    let values = &values[matrix.rows_at(block.rows)];
+                    dense::multiply::<_, MAGNITUDES>(values, weights, intercepts, z);
+                }
+                Storage::Sparse(sparse) => {
+                    multiply_sparse::<_, MAGNITUDES>(sparse, values, block.rows, weights, intercepts, z);
+                }
+            });
         });
     };
     if jobs.len() == 1 { jobs.into_iter().for_each(run) } else { jobs.into_par_iter().for_each(run) }
 }
 
-fn multiply_rows(storage: Storage, range: Range<usize>, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
-    with_values!(storage.values(), |values| match storage {
-        Storage::Dense(dense) => multiply_dense(dense, values, range, weights, intercepts, z),
-        Storage::Sparse(sparse) => multiply_sparse(sparse, values, range, weights, intercepts, z),
-    })
-}
-
-fn multiply_dense<T: Stored>(
-    dense: &DenseMatrix,
-    values: &[T],
-    range: Range<usize>,
-    weights: &[f64],
-    intercepts: &[f64],
-    z: &mut [f64],
-) {
-    let (outputs, columns) = (intercepts.len(), dense.columns);
-    vectorized(
-        #[inline(always)]
-        || {
-            for (i, z) in range.clone().zip(z.chunks_exact_mut(outputs)) {
-                let row = &values[dense.range(i)];
-                let mut k = 0;
-                while k + TOGETHER <= outputs {
-                    let sums = dots(row, &weights[k * columns..(k + TOGETHER) * columns]);
-                    (0..TOGETHER).for_each(|place| z[k + place] = intercepts[k + place] + sums[place]);
-                    k += TOGETHER;
-                }
-                for k in k..outputs {
-                    z[k] = intercepts[k] + dot(row, &weights[k * columns..(k + 1) * columns]);
-                }
-            }
-        },
-    );
-}
-
-fn multiply_sparse<T: Stored>(
+fn multiply_sparse<T: Stored, const MAGNITUDES: bool>(
     sparse: &SparseMatrix,
     values: &[T],
     range: Range<usize>,
@@ -117,72 +110,31 @@ fn multiply_sparse<T: Stored>(
         let entries = sparse.range(i);
         let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
         for k in 0..outputs {
-            z[k] = intercepts[k] + sparse_dot(indices, values, &weights[k * columns..(k + 1) * columns]);
+            let weights = &weights[k * columns..(k + 1) * columns];
+            z[k] = intercepts[k] + sparse_product::<T, MAGNITUDES>(indices, values, weights);
         }
     }
-}
-
-/// Dense dot product with eight independent sums; call it inside a `pulp` dispatch.
-#[inline(always)]
-pub(crate) fn dot<A: Stored, B: Stored>(a: &[A], b: &[B]) -> f64 {
-    let mut sums = [0.0f64; 8];
-    let ((chunks_a, rest_a), (chunks_b, rest_b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut tail = 0.0;
-    for (&x, &y) in rest_a.iter().zip(rest_b) {
-        tail += Into::<f64>::into(x) * Into::<f64>::into(y);
-    }
-    // By index: an iterator over both is not always inlined into these features of the processor.
-    for chunk in 0..chunks_a.len().min(chunks_b.len()) {
-        let (x, y) = (&chunks_a[chunk], &chunks_b[chunk]);
-        for lane in 0..8 {
-            sums[lane] += Into::<f64>::into(x[lane]) * Into::<f64>::into(y[lane]);
-        }
-    }
-    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail
-}
-
-/// Outputs, or rows, that go through the registers together.
-const TOGETHER: usize = 4;
-
-/// Dot products of `a` with [`TOGETHER`] vectors, one behind the other in `b`; call it inside a `pulp` dispatch.
-#[inline(always)]
-fn dots<T: Stored>(a: &[T], b: &[f64]) -> [f64; TOGETHER] {
-    let n = a.len();
-    let (b0, rest) = b.split_at(n);
-    let (b1, rest) = rest.split_at(n);
-    let (b2, b3) = rest.split_at(n);
-    let mut sums = [[0.0f64; 8]; TOGETHER];
-    let (chunks, rest) = a.as_chunks::<8>();
-    let first = n - rest.len();
-    for (place, x) in chunks.iter().enumerate() {
-        let j = 8 * place;
-        for (sums, b) in sums.iter_mut().zip([b0, b1, b2, b3]) {
-            let b = &b[j..j + 8];
-            for lane in 0..8 {
-                sums[lane] += Into::<f64>::into(x[lane]) * b[lane];
-            }
-        }
-    }
-    let mut totals = [0.0; TOGETHER];
-    for ((total, sums), b) in totals.iter_mut().zip(&sums).zip([b0, b1, b2, b3]) {
-        let tail: f64 = rest.iter().zip(&b[first..]).map(|(&x, y)| Into::<f64>::into(x) * y).sum();
-        *total = ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7])) + tail;
-    }
-    totals
 }
 
 /// Sparse dot product with four independent sums.
 #[inline(always)]
 pub(crate) fn sparse_dot<T: Stored>(indices: &[u32], values: &[T], weights: &[f64]) -> f64 {
+    sparse_product::<T, false>(indices, values, weights)
+}
+
+/// The same, with `MAGNITUDES` of the magnitudes of the values.
+#[inline(always)]
+fn sparse_product<T: Stored, const MAGNITUDES: bool>(indices: &[u32], values: &[T], weights: &[f64]) -> f64 {
     let (chunks_i, rest_i) = indices.as_chunks::<4>();
     let (chunks_x, rest_x) = values.as_chunks::<4>();
     let mut sums = [0.0f64; 4];
     for (j, x) in chunks_i.iter().zip(chunks_x) {
         for lane in 0..4 {
-            sums[lane] += Into::<f64>::into(x[lane]) * weights[j[lane] as usize];
+            sums[lane] += dense::number::<T, MAGNITUDES>(x[lane]) * weights[j[lane] as usize];
         }
     }
-    let rest: f64 = rest_i.iter().zip(rest_x).map(|(&j, &x)| Into::<f64>::into(x) * weights[j as usize]).sum();
+    let rest: f64 =
+        rest_i.iter().zip(rest_x).map(|(&j, &x)| dense::number::<T, MAGNITUDES>(x) * weights[j as usize]).sum();
     (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
 }
 
@@ -208,6 +160,10 @@ pub(crate) fn transpose_multiply(matrix: &Matrix, alpha: &[f64], v: &mut [f64], 
         }
     }
     sums.fill(0.0);
+    if let [only] = sums {
+        *only = sum(alpha.len(), 0.0, |i| alpha[i]);
+        return;
+    }
     for row in alpha.chunks_exact(outputs) {
         sums.iter_mut().zip(row).for_each(|(sum, a)| *sum += a);
     }
@@ -216,56 +172,15 @@ pub(crate) fn transpose_multiply(matrix: &Matrix, alpha: &[f64], v: &mut [f64], 
 /// Adds rows `range` of the matrix to `v`.
 fn accumulate_rows(matrix: &Matrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
     for_each_block(matrix, range, |block| {
-        let alpha = &alpha[block.first * outputs..];
+        let alpha = &alpha[block.first * outputs..][..block.rows.len() * outputs];
         with_values!(block.storage.values(), |values| match block.storage {
-            Storage::Dense(dense) => accumulate_dense(dense, values, block.rows, alpha, outputs, v),
+            Storage::Dense(matrix) => dense::accumulate(&values[matrix.rows_at(block.rows)], alpha, outputs, v),
             Storage::Sparse(sparse) => accumulate_sparse(sparse, values, block.rows, alpha, outputs, v),
         });
     });
 }
 
-/// Adds rows `range`; `alpha` begins with the first of them.
-fn accumulate_dense<T: Stored>(
-    dense: &DenseMatrix,
-    values: &[T],
-    range: Range<usize>,
-    alpha: &[f64],
-    outputs: usize,
-    v: &mut [f64],
-) {
-    vectorized(
-        #[inline(always)]
-        || {
-            let (mut i, end) = (range.start, range.end);
-            // Several rows at a time, so that each sum is loaded and stored once for all of them.
-            while outputs > 1 && i + TOGETHER <= end {
-                let rows: [&[T]; TOGETHER] = std::array::from_fn(|place| &values[dense.range(i + place)]);
-                let first = (i - range.start) * outputs;
-                for k in 0..outputs {
-                    let a: [f64; TOGETHER] = std::array::from_fn(|place| alpha[first + place * outputs + k]);
-                    let v = &mut v[k * dense.columns..(k + 1) * dense.columns];
-                    let columns = rows[0].iter().zip(rows[1]).zip(rows[2].iter().zip(rows[3]));
-                    for (total, ((&x0, &x1), (&x2, &x3))) in v.iter_mut().zip(columns) {
-                        *total += (a[0] * x0.into() + a[1] * x1.into()) + (a[2] * x2.into() + a[3] * x3.into());
-                    }
-                }
-                i += TOGETHER;
-            }
-            for i in i..end {
-                let (row, alpha) = (&values[dense.range(i)], &alpha[(i - range.start) * outputs..]);
-                for k in 0..outputs {
-                    let a = alpha[k];
-                    if a != 0.0 {
-                        let v = &mut v[k * dense.columns..(k + 1) * dense.columns];
-                        v.iter_mut().zip(row).for_each(|(total, &x)| *total += a * x.into());
-                    }
-                }
-            }
-        },
-    );
-}
-
-/// The same for sparse rows.
+/// Adds sparse rows `range`; `alpha` begins with the first of them.
 fn accumulate_sparse<T: Stored>(
     sparse: &SparseMatrix,
     values: &[T],

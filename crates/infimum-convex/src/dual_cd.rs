@@ -17,6 +17,7 @@
 
 use infimum_problem::{Intercept, Row, with_values};
 
+use crate::dense;
 use crate::design;
 use crate::frame::{Frame, Losses, Point};
 use crate::intercept::best_intercept;
@@ -202,7 +203,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         let curvature = |i: usize| {
             let row = frame.matrix.row(i);
             if let Some(inverse) = uniform {
-                return with_values!(row.values(), |values| design::dot(values, values)) * inverse;
+                return with_values!(row.values(), |values| dense::dot(values, values)) * inverse;
             }
             let mut sum = 0.0;
             row.for_each(|j, x| sum += x * x * inverse_l2[j]);
@@ -261,7 +262,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
     #[inline]
     fn output(&self, i: usize) -> f64 {
         let product = match self.frame.matrix.row(i) {
-            Row::Dense(values) => with_values!(values, |values| design::dot(values, &self.at.weights)),
+            Row::Dense(values) => with_values!(values, |values| dense::dot(values, &self.at.weights)),
             Row::Sparse(indices, values) => {
                 with_values!(values, |values| design::sparse_dot(indices, values, &self.at.weights))
             }

@@ -1,4 +1,4 @@
-//! `exp`, `ln` and `ln_1p` without branches or tables, so that loops over rows are compiled for vector units. Errors are below
+//! `exp`, `exp_m1`, `ln` and `ln_1p` without branches or tables, so that loops over rows are compiled for vector units. Errors are below
 //! three units in the last place on the stated domains (tested against correctly rounded values); the solvers' numbers need no
 //! proof, the checker has its own.
 
@@ -36,19 +36,34 @@ const EXP: [f64; 12] = [
     1.0 / 6_227_020_800.0,
 ];
 
-/// `exp(x)`; below −708, where it is less than the smallest normal number, 0; above 709 infinite; NaN stays NaN.
-///
-/// x = k ln 2 + r with |r| ≤ ln 2/2; the Taylor series of exp(r) to degree 13 leaves 4e-18.
+/// `exp(r) − 1` and `2^k` with x = k ln 2 + r, |r| ≤ ln 2/2, for x in [−708, 709] (others count as the nearest of them): the
+/// Taylor series of exp(r) to degree 13 leaves 4e-18.
 #[inline(always)]
-pub(crate) fn exp(x: f64) -> f64 {
+fn reduced(x: f64) -> (f64, f64) {
     let inside = x.clamp(-708.0, 709.0);
     let shifted = inside * LOG2_E + ROUND;
     let k = shifted - ROUND;
     let r = (inside - k * LN_2_HIGH) - k * LN_2_LOW;
-    let value = 1.0 + (r + r * r * polynomial(&EXP, r));
     let scale = f64::from_bits(shifted.to_bits().wrapping_add(1023) << 52);
-    let value = value * scale;
+    (r + r * r * polynomial(&EXP, r), scale)
+}
+
+/// `exp(x)`; below −708, where it is less than the smallest normal number, 0; above 709 infinite; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn exp(x: f64) -> f64 {
+    let (rise, scale) = reduced(x);
+    let value = (1.0 + rise) * scale;
     let value = if x < -708.0 { 0.0 } else { value };
+    if x > 709.0 { f64::INFINITY } else { value }
+}
+
+/// `exp(x) − 1` to full relative accuracy; below −708 it is −1, above 709 infinite; NaN stays NaN.
+///
+/// `2^k (exp(r) − 1) + (2^k − 1)`: where k = 0 nothing is cancelled, elsewhere |x| > 0.34.
+#[inline(always)]
+pub(crate) fn exp_m1(x: f64) -> f64 {
+    let (rise, scale) = reduced(x);
+    let value = scale * rise + (scale - 1.0);
     if x > 709.0 { f64::INFINITY } else { value }
 }
 
@@ -123,11 +138,15 @@ mod tests {
         fn agrees_with_the_platform(x in -707.9..709.0f64, small in -40.0..40.0f64, tiny in -60.0..0.0f64, part in -0.5..1.0f64) {
             prop_assert!(close(super::exp(x), x.exp()), "exp {x}");
             prop_assert!(close(super::exp(small), small.exp()), "exp {small}");
+            prop_assert!(close(super::exp_m1(x), x.exp_m1()), "exp_m1 {x}");
+            prop_assert!(close(super::exp_m1(small), small.exp_m1()), "exp_m1 {small}");
             let y = x.exp();
             prop_assert!(close(super::ln(y), y.ln()), "ln {y}");
             let near = 1.0 + 0.4 * part * 2f64.powf(tiny);
             prop_assert!(close(super::ln(near), near.ln()), "ln {near}");
             let fine = part * 2f64.powf(tiny);
+            prop_assert!(close(super::exp_m1(part), part.exp_m1()), "exp_m1 {part}");
+            prop_assert!(close(super::exp_m1(part * 2f64.powf(tiny)), (part * 2f64.powf(tiny)).exp_m1()), "exp_m1 {part} {tiny}");
             prop_assert!(close(super::ln_1p(part), part.ln_1p()), "ln_1p {part}");
             prop_assert!(close(super::ln_1p(fine), fine.ln_1p()), "ln_1p {fine}");
             let subnormal = f64::MIN_POSITIVE * 2f64.powf(tiny * 0.8);
@@ -144,6 +163,11 @@ mod tests {
         assert_eq!(super::exp(f64::INFINITY), f64::INFINITY);
         assert_eq!(super::exp(710.0), f64::INFINITY);
         assert!(super::exp(f64::NAN).is_nan());
+        assert_eq!(super::exp_m1(0.0), 0.0);
+        assert_eq!(super::exp_m1(f64::NEG_INFINITY), -1.0);
+        assert_eq!(super::exp_m1(f64::INFINITY), f64::INFINITY);
+        assert_eq!(super::exp_m1(710.0), f64::INFINITY);
+        assert!(super::exp_m1(f64::NAN).is_nan());
         assert_eq!(super::ln(0.0), f64::NEG_INFINITY);
         assert_eq!(super::ln(1.0), 0.0);
         assert!(super::ln(-1.0).is_nan());

@@ -35,16 +35,17 @@ pub(crate) trait Losses: Sync {
     fn value(&self, z: &[f64]) -> f64;
     /// `alpha = −c·∂loss(z)`, inside the domain.
     fn natural_dual(&self, z: &[f64], alpha: &mut [f64]);
-    /// Bound on what rounding `z` and the losses to `f64` can hide of the value.
-    fn rounding(&self, z: &[f64]) -> f64;
+    /// Bound on what the value can hide of that at the exact outputs, from which `z` differs by no more than `errors` and rounding
+    /// to `f64`, and of what rounding the losses takes.
+    fn rounding(&self, z: &[f64], errors: &[f64]) -> f64;
     /// Moves every row of `alpha` to the nearest point of its domain.
     fn clip(&self, alpha: &mut [f64]);
     /// Makes `Σ_i alpha_ik` zero up to rounding, by small moves inside the domain.
     fn balance(&self, alpha: &mut [f64]);
     /// `Σ_i g_i(alpha_i)`, for `alpha` in the domain.
     fn gain(&self, alpha: &[f64]) -> f64;
-    /// Sum of the magnitudes of what `gain` adds up.
-    fn gain_magnitude(&self, alpha: &[f64]) -> f64;
+    /// The same, and the sum of the magnitudes of what it adds up.
+    fn gain_and_magnitude(&self, alpha: &[f64]) -> (f64, f64);
     /// Rounds `alpha` to a dyadic grid inside its domain, with `Σ_i alpha_ik = 0` exactly if `balanced`.
     fn settle(&self, alpha: &mut [f64], balanced: bool);
     /// Smallest margin over the rows if all are positive: `y z`, or `z_y − max z_k`; `None` for regression.

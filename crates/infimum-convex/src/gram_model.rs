@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use infimum_rigor::vectorized;
 
 use crate::columns::{Column, Columns, Piece};
-use crate::design;
+use crate::dense;
 use crate::quadratic::{Curved, Terms};
 use crate::tracker::Tracker;
 
@@ -85,7 +85,7 @@ impl Curved for GramModel<'_> {
             subtract(&mut image[..j], -p, column);
             let above = vectorized(
                 #[inline(always)]
-                || design::dot(column, &whole[..j]),
+                || dense::dot(column, &whole[..j]),
             );
             image[j] += self.hessian[(j, j)] * p + above;
         }

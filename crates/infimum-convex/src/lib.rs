@@ -14,6 +14,7 @@ mod cholesky;
 mod choose;
 mod columns;
 mod cone_program;
+mod dense;
 mod design;
 mod direction;
 mod dual_cd;

@@ -33,7 +33,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let constant = frame.has_intercept();
     let mut point = tracker.point.clone();
     let mut z = vec![0.0; size];
-    frame.upper(losses, &point, &mut z);
+    design::multiply(frame.matrix, &point.weights, &point.intercepts, &mut z);
     let (mut alpha, mut curvature, mut dz, mut curved) =
         (vec![0.0; size], vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);

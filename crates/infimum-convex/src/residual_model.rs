@@ -11,6 +11,7 @@ use infimum_problem::Intercept;
 use infimum_rigor::vectorized;
 
 use crate::columns::{Column, Columns};
+use crate::dense;
 use crate::design;
 use crate::frame::Frame;
 use crate::quadratic::{Curved, Terms};
@@ -104,7 +105,7 @@ impl<'a, S: SmoothLosses> ResidualModel<'a, S> {
                 column.for_each(|i, x| sum += x * self.residual[i * self.outputs + k]);
                 sum
             }
-            Some(Column::Dense(values)) => design::dot(values, &self.residual),
+            Some(Column::Dense(values)) => dense::dot(values, &self.residual),
             Some(Column::Sparse(rows, values)) => design::sparse_dot(rows, values, &self.residual),
         };
         match &self.eliminated {
@@ -276,7 +277,7 @@ impl<S: SmoothLosses> Curved for ResidualModel<'_, S> {
                     None => scaled.iter().sum(),
                     Some(Column::Dense(values)) => vectorized(
                         #[inline(always)]
-                        || design::dot(values, &scaled),
+                        || dense::dot(values, &scaled),
                     ),
                     Some(Column::Sparse(rows, values)) => design::sparse_dot(rows, values, &scaled),
                 };

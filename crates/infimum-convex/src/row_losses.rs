@@ -115,7 +115,7 @@ impl<L: ScalarLoss> RowLosses for Scalars<'_, L> {
     }
 
     fn rounding(&self, z: &[f64]) -> f64 {
-        self.sum(z, |part, z| part.rounding(z))
+        self.sum(z, |part, z| part.rounding(z, &vec![0.0; z.len()]))
     }
 
     fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {
@@ -175,7 +175,7 @@ impl<L: ScalarLoss> RowLosses for Scalars<'_, L> {
     }
 
     fn gain_magnitude(&self, alpha: &[f64]) -> f64 {
-        self.sum(alpha, |part, alpha| part.gain_magnitude(alpha))
+        self.sum(alpha, |part, alpha| part.gain_and_magnitude(alpha).1)
     }
 
     fn gain_slope(&self, alpha: &[f64], out: &mut [f64]) {
@@ -201,7 +201,7 @@ impl RowLosses for SoftmaxLosses<'_> {
     }
 
     fn rounding(&self, z: &[f64]) -> f64 {
-        Losses::rounding(self, z)
+        Losses::rounding(self, z, &vec![0.0; z.len()])
     }
 
     fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {
@@ -242,7 +242,7 @@ impl RowLosses for SoftmaxLosses<'_> {
     }
 
     fn gain_magnitude(&self, alpha: &[f64]) -> f64 {
-        Losses::gain_magnitude(self, alpha)
+        Losses::gain_and_magnitude(self, alpha).1
     }
 
     /// `∂/∂α_k [−Σ q ln(q/c)] = ln(q_k/c) + 1` with `q_k = c·[k = y] − α_k`.

@@ -1,12 +1,14 @@
 //! One-output problems: a [`ScalarLoss`] with its targets, and the repair of their dual points.
 
+use std::ops::Add;
+
 use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
 use crate::frame::Losses;
 use crate::losses::ScalarLoss;
-use crate::smooth::{Derivatives, SmoothLosses, Term};
-use crate::sums::{sum, sum_filled};
+use crate::smooth::{SmoothLosses, Term};
+use crate::sums::{Pair, sum, sum_filled};
 
 /// Rows per parallel piece of an elementwise pass.
 const PIECE: usize = 8_192;
@@ -29,6 +31,27 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
         sum(self.targets.len(), 0.0, term)
     }
 
+    /// `Σ_i term(y_i, c_i, x_i)`; of a term that is inlined, compiled for vector units.
+    #[inline(always)]
+    fn sum_of_rows<T: Copy + Send + Sync + Add<Output = T>>(
+        &self,
+        zero: T,
+        x: &[f64],
+        term: impl Fn(f64, f64, f64) -> T + Sync,
+    ) -> T {
+        sum_filled(
+            x.len(),
+            zero,
+            #[inline(always)]
+            |range, terms| {
+                let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]).zip(&x[range]);
+                for (slot, ((&y, &c), &x)) in terms.iter_mut().zip(rows) {
+                    *slot = term(y, c, x);
+                }
+            },
+        )
+    }
+
     /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; the unbounded side of a
     /// half-line counts as the distance to its end, a whole line as infinite.
     fn slack(&self, i: usize, alpha: f64, direction: f64) -> f64 {
@@ -44,27 +67,30 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
 
 impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
     fn value(&self, z: &[f64]) -> f64 {
+        self.sum_of_rows(
+            0.0,
+            z,
+            #[inline(always)]
+            |y, c, z| c * self.loss.value(y, z),
+        )
+    }
+
+    fn rounding(&self, z: &[f64], errors: &[f64]) -> f64 {
         sum_filled(
             z.len(),
             0.0,
             #[inline(always)]
             |range, terms| {
-                let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]).zip(&z[range]);
-                for (term, ((&y, &c), &z)) in terms.iter_mut().zip(rows) {
-                    *term = c * self.loss.value(y, z);
+                let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]);
+                let outputs = z[range.clone()].iter().zip(&errors[range]);
+                for (term, ((&y, &c), (&z, &error))) in terms.iter_mut().zip(rows.zip(outputs)) {
+                    let error = self.loss.rounding(y, z) + error;
+                    // Convex: within the error the value grows at most by the steeper slope at its ends.
+                    let slope = self.loss.slope(y, z - error).abs().max(self.loss.slope(y, z + error).abs());
+                    *term = c * error * (slope + error);
                 }
             },
         )
-    }
-
-    fn rounding(&self, z: &[f64]) -> f64 {
-        self.sum(|i| {
-            let (y, z) = (self.targets[i], z[i]);
-            let error = self.loss.rounding(y, z);
-            // Convex: within the error the value grows at most by the steeper slope at its ends.
-            let slope = self.loss.slope(y, z - error).abs().max(self.loss.slope(y, z + error).abs());
-            self.weights[i] * error * (slope + error)
-        })
     }
 
     fn natural_dual(&self, z: &[f64], alpha: &mut [f64]) {
@@ -120,21 +146,22 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
     }
 
     fn gain(&self, alpha: &[f64]) -> f64 {
-        sum_filled(
-            alpha.len(),
+        self.sum_of_rows(
             0.0,
+            alpha,
             #[inline(always)]
-            |range, terms| {
-                let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]).zip(&alpha[range]);
-                for (term, ((&y, &c), &a)) in terms.iter_mut().zip(rows) {
-                    *term = self.loss.gain(y, c, a);
-                }
-            },
+            |y, c, a| self.loss.gain(y, c, a),
         )
     }
 
-    fn gain_magnitude(&self, alpha: &[f64]) -> f64 {
-        self.sum(|i| self.loss.gain_magnitude(self.targets[i], self.weights[i], alpha[i]))
+    fn gain_and_magnitude(&self, alpha: &[f64]) -> (f64, f64) {
+        let sums = self.sum_of_rows(
+            Pair(0.0, 0.0),
+            alpha,
+            #[inline(always)]
+            |y, c, a| Pair(self.loss.gain(y, c, a), self.loss.gain_magnitude(y, c, a)),
+        );
+        (sums.0, sums.1)
     }
 
     /// The grid's unit is 2^-52 of the power of two at or above the largest |alpha|; truncation towards 0 stays in
@@ -231,7 +258,7 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
         let sums = sum_filled(
             z.len(),
-            Derivatives(0.0, 0.0),
+            Pair(0.0, 0.0),
             #[inline(always)]
             |range, terms| {
                 let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]);
@@ -239,7 +266,7 @@ impl<L: ScalarLoss> SmoothLosses for ScalarLosses<'_, L> {
                 for (term, (((&y, &c), &z), &dz)) in terms.iter_mut().zip(rows) {
                     let (slope, curvature) = self.loss.slopes(y, z + t * dz);
                     let moved = c * dz;
-                    *term = Derivatives(slope * moved, curvature * moved * dz);
+                    *term = Pair(slope * moved, curvature * moved * dz);
                 }
             },
         );

@@ -32,18 +32,6 @@ pub(crate) trait SmoothLosses: Losses {
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64);
 }
 
-/// First and second derivative.
-#[derive(Clone, Copy)]
-pub(crate) struct Derivatives(pub(crate) f64, pub(crate) f64);
-
-impl std::ops::Add for Derivatives {
-    type Output = Derivatives;
-
-    fn add(self, other: Derivatives) -> Derivatives {
-        Derivatives(self.0 + other.0, self.1 + other.1)
-    }
-}
-
 /// Share of the losses' majorants below which no row's curvature falls in the next step: what the last step's model promised to
 /// gain of the value, which falls with the gap. Huber's loss has no curvature where it is linear. Far from the optimum its
 /// majorants are safe steps; near it they only keep the system regular, and being in it they leave `alpha − H dz` what it is.

@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use crate::frame::Losses;
 use crate::losses::Softmax;
-use crate::smooth::{Derivatives, SmoothLosses, Term};
-use crate::sums::sum;
+use crate::smooth::{SmoothLosses, Term};
+use crate::sums::{Pair, sum};
 
 /// Rows per piece of an elementwise pass.
 const PIECE: usize = 2_048;
@@ -96,12 +96,13 @@ impl Losses for SoftmaxLosses<'_> {
         self.sum(|i| self.weights[i] * Softmax::value(self.class(i), self.row(z, i)))
     }
 
-    fn rounding(&self, z: &[f64]) -> f64 {
+    fn rounding(&self, z: &[f64], errors: &[f64]) -> f64 {
         self.sum(|i| {
             let row = self.row(z, i);
             // The probability of the wrong classes is 1 − exp(−loss).
             let wrong = -(-Softmax::value(self.class(i), row)).exp_m1();
-            let error = 8.0 * f64::EPSILON * (1.0 + row.iter().fold(0.0f64, |top, z| top.max(z.abs())));
+            let largest = |row: &[f64]| row.iter().fold(0.0f64, |top, x| top.max(x.abs()));
+            let error = 8.0 * f64::EPSILON * (1.0 + largest(row)) + 2.0 * largest(self.row(errors, i));
             self.weights[i] * error * (wrong + error)
         })
     }
@@ -164,8 +165,9 @@ impl Losses for SoftmaxLosses<'_> {
     }
 
     /// All terms are ≥ 0.
-    fn gain_magnitude(&self, alpha: &[f64]) -> f64 {
-        self.gain(alpha)
+    fn gain_and_magnitude(&self, alpha: &[f64]) -> (f64, f64) {
+        let gain = self.gain(alpha);
+        (gain, gain)
     }
 
     /// Off-class masses are truncated to the grid and α_y is their sum, all of it in integers: rows add up to exactly 0.
@@ -252,9 +254,9 @@ impl SmoothLosses for SoftmaxLosses<'_> {
     }
 
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
-        let sums = sum(self.classes.len(), Derivatives(0.0, 0.0), |i| {
+        let sums = sum(self.classes.len(), Pair(0.0, 0.0), |i| {
             let (first, second) = Softmax::along(self.class(i), self.row(z, i), self.row(dz, i), t);
-            Derivatives(self.weights[i] * first, self.weights[i] * second)
+            Pair(self.weights[i] * first, self.weights[i] * second)
         });
         (sums.0, sums.1)
     }

@@ -202,8 +202,10 @@ fn scalar(
     let (is_margin, name) = (loss.is_margin(), loss);
     with_scalar_loss!(loss, |loss| {
         let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin };
-        let at_zero = losses.value(&vec![0.0; frame.rows()]);
-        let offset = Offset { upper: offset.upper + rest as f64 * at_zero, ..offset };
+        let offset = match rest {
+            0 => offset,
+            _ => Offset { upper: offset.upper + rest as f64 * losses.value(&vec![0.0; frame.rows()]), ..offset },
+        };
         match frame.kernel {
             Some(kernel) => kernel_part(frame, kernel, &losses, options, abs_gap, offset),
             None => run_part(frame, &losses, options, abs_gap, offset, first, monitor, |tracker| {
@@ -304,7 +306,7 @@ fn run_part<S: Losses>(
         solve(&mut tracker);
     }
     tracker.report("end");
-    let mut witness = witness(frame, losses, &tracker.point, &tracker.alpha);
+    let mut witness = witness(frame, losses, &tracker.point, &tracker.alpha, tracker.room());
     let mut separated = false;
     if frame.penalty.lambda1 == 0.0 && frame.penalty.lambda2 == 0.0 {
         let mut z = vec![0.0; length];

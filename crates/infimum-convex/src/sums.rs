@@ -14,6 +14,19 @@ const LANES: usize = 8;
 /// Terms per parallel piece: a power of two times `SHORT`.
 const PIECE: usize = 8_192;
 
+/// Two numbers that are added up together.
+#[derive(Clone, Copy)]
+pub(crate) struct Pair(pub(crate) f64, pub(crate) f64);
+
+impl Add for Pair {
+    type Output = Pair;
+
+    #[inline(always)]
+    fn add(self, other: Pair) -> Pair {
+        Pair(self.0 + other.0, self.1 + other.1)
+    }
+}
+
 /// `Σ_{i<n} term(i)`; `zero` is the empty sum.
 pub(crate) fn sum<T: Copy + Send + Sync + Add<Output = T>>(n: usize, zero: T, term: impl Fn(usize) -> T + Sync) -> T {
     sum_filled(

@@ -116,6 +116,11 @@ impl<'m> Tracker<'m> {
         0.95 * (self.gap * self.upper.abs()).max(self.abs_gap) - 1e-13 * self.upper.abs()
     }
 
+    /// What of the gap asked for the upper claim may take for the sake of speed: less than the allowance leaves of it.
+    pub(crate) fn room(&self) -> f64 {
+        0.01 * (self.gap * self.upper.abs()).max(self.abs_gap)
+    }
+
     /// Whether the gap asked for is reached.
     pub(crate) fn reached(&self) -> bool {
         (self.upper - self.lower).max(0.0) <= self.allowance()

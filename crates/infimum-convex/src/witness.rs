@@ -30,22 +30,10 @@ pub(crate) fn grid_unit(largest: f64) -> f64 {
 /// Settles the dual point on the grid, shrinks it into the penalty's domain where λ2 = 0, and evaluates both claims with
 /// matrix products as accurate as the checker's. Falls back to alpha = 0, whose value is 0, whenever the result would be
 /// worse.
-pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha: &[f64]) -> Witness {
-    // A run that was told to stop has no time for enclosures: it claims a little more than it reached.
-    let (upper, margin) = if frame.monitor.stop().is_some() {
-        (frame.upper(losses, point, &mut vec![0.0; frame.rows() * frame.outputs]), HURRIED_MARGIN)
-    } else {
-        let mut z = Vec::with_capacity(frame.rows() * frame.outputs);
-        design::for_each_block(frame.matrix, 0..frame.rows(), |block| {
-            let (first, count) = (block.rows.start, block.rows.len());
-            let enclosures = with_values!(block.storage.values(), |values| {
-                margins(rows(block.storage, values), first, count, &point.weights, &point.intercepts)
-            });
-            z.extend(enclosures.iter().map(|z| 0.5 * (z.lower + z.upper)));
-        });
-        z.resize(frame.rows() * frame.outputs, 0.0);
-        (losses.value(&z) + frame.penalty_value(point) + losses.rounding(&z), MARGIN)
-    };
+///
+/// `room` is how much the upper claim may be above the value for the sake of speed.
+pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha: &[f64], room: f64) -> Witness {
+    let (upper, margin) = claimed_upper(frame, losses, point, room);
     let upper = upper + margin * upper.abs();
     let mut alpha = alpha.to_vec();
     match settled_value(frame, losses, &mut alpha) {
@@ -55,6 +43,39 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
             Witness { upper, lower: 0.0, alpha }
         }
     }
+}
+
+/// The value at the point with what rounding may hide of it, and the margin relative to it that a claim needs beyond that.
+///
+/// Outputs in plain double precision are off by at most `γ (|x|·|w| + |b|)`, γ ≈ 2^-53 for each addition, in whatever order.
+/// Where that hides more than `room` they are enclosed as the checker does it.
+fn claimed_upper(frame: &Frame, losses: &impl Losses, point: &Point, room: f64) -> (f64, f64) {
+    let size = frame.rows() * frame.outputs;
+    let mut z = vec![0.0; size];
+    let plain = frame.upper(losses, point, &mut z);
+    // A run that was told to stop has no time for more: it claims a little more than it reached.
+    if frame.monitor.stop().is_some() {
+        return (plain, HURRIED_MARGIN);
+    }
+    let mut errors = vec![0.0; size];
+    design::multiply_magnitudes(frame.matrix, &point.weights, &point.intercepts, &mut errors);
+    let gamma = (design::longest_row(frame.matrix) + 4) as f64 * f64::EPSILON;
+    errors.iter_mut().for_each(|size| *size *= gamma);
+    let hidden = losses.rounding(&z, &errors);
+    if hidden <= room {
+        return (plain + hidden, MARGIN);
+    }
+    z.clear();
+    design::for_each_block(frame.matrix, 0..frame.rows(), |block| {
+        let (first, count) = (block.rows.start, block.rows.len());
+        let enclosures = with_values!(block.storage.values(), |values| {
+            margins(rows(block.storage, values), first, count, &point.weights, &point.intercepts)
+        });
+        z.extend(enclosures.iter().map(|z| 0.5 * (z.lower + z.upper)));
+    });
+    z.resize(size, 0.0);
+    errors.fill(0.0);
+    (losses.value(&z) + frame.penalty_value(point) + losses.rounding(&z, &errors), MARGIN)
 }
 
 /// Rows as the rigorous kernels take them; `values` are those of the storage.
@@ -105,7 +126,7 @@ fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Opti
                 sum.enclose().magnitude()
             })
             .collect();
-        let (gain, magnitude) = (losses.gain(alpha), losses.gain_magnitude(alpha));
+        let (gain, magnitude) = losses.gain_and_magnitude(alpha);
         if frame.penalty.lambda2 > 0.0 {
             let conjugate = frame.conjugate(&v, &sums);
             return Some(gain - conjugate - MARGIN * (magnitude + conjugate));

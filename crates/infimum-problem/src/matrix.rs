@@ -85,6 +85,12 @@ impl DenseMatrix {
     pub fn range(&self, i: usize) -> Range<usize> {
         i * self.columns..(i + 1) * self.columns
     }
+
+    /// Where the values of some consecutive rows are.
+    #[inline]
+    pub fn rows_at(&self, rows: Range<usize>) -> Range<usize> {
+        rows.start * self.columns..rows.end * self.columns
+    }
 }
 
 impl SparseMatrix {

@@ -24,6 +24,7 @@ pub(crate) fn two_sum(a: f64, b: f64) -> (f64, f64) {
 }
 
 /// `a + b` rounded down.
+#[inline(always)]
 pub(crate) fn add_down(a: f64, b: f64) -> f64 {
     let (sum, error) = two_sum(a, b);
     // Near the largest f64 TwoSum itself may overflow: an error that is not a number counts as negative.
@@ -38,6 +39,7 @@ pub(crate) fn add_down(a: f64, b: f64) -> f64 {
 }
 
 /// `a + b` rounded up.
+#[inline(always)]
 pub(crate) fn add_up(a: f64, b: f64) -> f64 {
     -add_down(-a, -b)
 }

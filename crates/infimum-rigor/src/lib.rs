@@ -29,4 +29,4 @@ pub use linear::{ColumnSums, Rows, margins, transpose_product, transpose_product
 pub use outer::outer_products;
 pub use semidefinite::is_positive_semidefinite;
 pub use sum::Sum;
-pub use vector::vectorized;
+pub use vector::{lanes, vectorized};

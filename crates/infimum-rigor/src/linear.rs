@@ -76,56 +76,92 @@ fn margins_piece<T: Copy + Into<f64>>(
 ) {
     let columns = rows.columns();
     let outputs = intercepts.len();
-    for (i, z) in z.chunks_exact_mut(outputs).enumerate() {
-        let i = first + i;
-        for k in 0..outputs {
-            let weights = &weights[k * columns..(k + 1) * columns];
-            let mut sum = match rows {
-                Rows::Dense { values, .. } => dense_dot(&values[i * columns..(i + 1) * columns], weights),
-                Rows::Sparse { starts, indices, values, .. } => {
-                    let range = starts[i]..starts[i + 1];
+    match rows {
+        Rows::Dense { values, .. } => {
+            let values = &values[first * columns..][..z.len() / outputs * columns];
+            dense_margins(values, columns, weights, intercepts, z);
+        }
+        Rows::Sparse { starts, indices, values, .. } => {
+            for (i, z) in z.chunks_exact_mut(outputs).enumerate() {
+                let range = starts[first + i]..starts[first + i + 1];
+                for k in 0..outputs {
+                    let weights = &weights[k * columns..(k + 1) * columns];
                     let mut sum = Sum::new();
-                    for (&j, &x) in indices[range.clone()].iter().zip(&values[range]) {
+                    for (&j, &x) in indices[range.clone()].iter().zip(&values[range.clone()]) {
                         sum.add_product(x.into(), weights[j as usize]);
                     }
-                    sum
+                    sum.add(intercepts[k]);
+                    z[k] = sum.enclose();
                 }
-            };
-            sum.add(intercepts[k]);
-            z[k] = sum.enclose();
+            }
         }
     }
 }
 
+/// Sums of [`LANES`] rows, a row in each lane.
+#[derive(Clone, Copy, Default)]
+struct Lanes {
+    high: [f64; LANES],
+    low: [f64; LANES],
+    absolute: [f64; LANES],
+}
+
+/// Columns of [`LANES`] rows that are laid side by side together: they stay in the L1 cache.
+const SIDE_BY_SIDE: usize = 64;
+
+/// The margins of dense rows, [`LANES`] of them at a time: laid side by side, one column of all rows is one vector, and no
+/// sums of lanes are left to be added up at the end of each row.
 #[inline(always)]
-fn dense_dot<T: Copy + Into<f64>>(row: &[T], weights: &[f64]) -> Sum {
-    let (mut high, mut low, mut absolute) = ([0.0; LANES], [0.0; LANES], [0.0; LANES]);
-    let ((left, left_rest), (right, right_rest)) = (row.as_chunks::<LANES>(), weights.as_chunks::<LANES>());
-    // By index: an iterator over both is not always inlined into these features of the processor.
-    for chunk in 0..left.len().min(right.len()) {
-        let (x, w) = (&left[chunk], &right[chunk]);
-        for lane in 0..LANES {
-            let x: f64 = x[lane].into();
-            let product = x * w[lane];
-            let error = x.mul_add(w[lane], -product);
-            let (sum, rest) = two_sum(high[lane], product);
-            high[lane] = sum;
-            low[lane] += rest;
-            low[lane] += error;
-            absolute[lane] += product.abs();
+fn dense_margins<T: Copy + Into<f64>>(
+    values: &[T],
+    columns: usize,
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [Interval],
+) {
+    let outputs = intercepts.len();
+    let rows = z.len() / outputs;
+    let mut side_by_side = [[0.0; LANES]; SIDE_BY_SIDE];
+    let mut sums = vec![Lanes::default(); outputs];
+    for first in (0..rows).step_by(LANES) {
+        let count = LANES.min(rows - first);
+        sums.fill(Lanes::default());
+        for column in (0..columns).step_by(SIDE_BY_SIDE) {
+            let width = SIDE_BY_SIDE.min(columns - column);
+            for lane in 0..count {
+                let row = &values[(first + lane) * columns + column..][..width];
+                for j in 0..width {
+                    side_by_side[j][lane] = row[j].into();
+                }
+            }
+            for k in 0..outputs {
+                let weights = &weights[k * columns + column..][..width];
+                // In the registers.
+                let Lanes { mut high, mut low, mut absolute } = sums[k];
+                for j in 0..width {
+                    for lane in 0..LANES {
+                        let (x, w) = (side_by_side[j][lane], weights[j]);
+                        let product = x * w;
+                        let error = x.mul_add(w, -product);
+                        let (sum, rest) = two_sum(high[lane], product);
+                        high[lane] = sum;
+                        low[lane] += rest;
+                        low[lane] += error;
+                        absolute[lane] += product.abs();
+                    }
+                }
+                sums[k] = Lanes { high, low, absolute };
+            }
+        }
+        for k in 0..outputs {
+            let Lanes { high, low, absolute } = sums[k];
+            for lane in 0..count {
+                let mut sum = Sum::from_parts(high[lane], low[lane], absolute[lane], columns as u64);
+                sum.add(intercepts[k]);
+                z[(first + lane) * outputs + k] = sum.enclose();
+            }
         }
     }
-    let mut total = Sum::new();
-    for (&x, &w) in left_rest.iter().zip(right_rest) {
-        total.add_product(x.into(), w);
-    }
-    let terms = (row.len() / LANES) as u64;
-    if terms > 0 {
-        for lane in 0..LANES {
-            total.merge(&Sum::from_parts(high[lane], low[lane], absolute[lane], terms));
-        }
-    }
-    total
 }
 
 /// Sums `Σ_i alpha[i·K + k] x_ij` over the rows added so far, as arrays that vectorise.

@@ -31,6 +31,7 @@ const TINY: f64 = 1e-280;
 const COVER: f64 = 9.332636185032189e-302; // 2^-1000
 
 /// Bound on |exact − (high + low)|, rounded up; infinite if it cannot be bounded.
+#[inline(always)]
 fn error_bound(absolute: f64, terms: u64, tiny: u64) -> f64 {
     if terms >= 1 << 40 || !absolute.is_finite() {
         return f64::INFINITY;
@@ -86,6 +87,7 @@ impl Sum {
     }
 
     /// Enclosure of the exact sum.
+    #[inline(always)]
     pub fn enclose(&self) -> Interval {
         let error = error_bound(self.absolute, self.terms, self.tiny);
         if !(self.high.is_finite() && self.low.is_finite() && error.is_finite()) {

@@ -22,3 +22,17 @@ impl<R, F: FnMut() -> R> WithSimd for Work<F> {
 pub fn vectorized<R>(work: impl FnMut() -> R) -> R {
     Arch::new().dispatch(Work(work))
 }
+
+/// Numbers (`f64`) in a vector of the version that [`vectorized`] runs here.
+pub fn lanes() -> usize {
+    struct Lanes;
+    impl WithSimd for Lanes {
+        type Output = usize;
+
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _simd: S) -> usize {
+            S::F64_LANES
+        }
+    }
+    Arch::new().dispatch(Lanes)
+}

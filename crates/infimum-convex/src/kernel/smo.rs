@@ -361,7 +361,7 @@ impl<L: ScalarLoss> State<'_, L> {
         let norm = losses.sum(|i| self.alpha[i].abs() * (self.gradient[i].abs() * MARGIN + self.errors[i]));
         let penalty = norm + MARGIN * (self.sigma * self.shift()).abs();
         let upper = upper + slack + penalty + MARGIN * upper.abs();
-        let lower = lower - penalty - MARGIN * losses.gain_magnitude(&self.alpha);
+        let lower = lower - penalty - MARGIN * losses.gain_and_magnitude(&self.alpha).1;
         if upper < claim.upper {
             claim.upper = upper;
             claim.point.intercepts[0] = b;

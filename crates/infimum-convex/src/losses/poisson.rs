@@ -5,7 +5,7 @@
 //! limit, and for q < 0 it is −∞: the domain is α ≤ c y.
 
 use super::{ScalarLoss, product_down};
-use crate::elementary::exp;
+use crate::elementary::{exp, exp_m1, ln, ln_1p};
 
 /// Half the Poisson deviance.
 #[derive(Debug, Clone, Copy)]
@@ -14,14 +14,15 @@ pub(crate) struct Poisson;
 /// Terms of the gain: `α ln y` and `c y·h(q/(c y))` for y > 0; 0 and `q − q ln(q/c)` for y = 0.
 #[inline(always)]
 fn gain_terms(y: f64, c: f64, alpha: f64) -> (f64, f64) {
-    if y > 0.0 {
-        // h(1 − d) = −d − (1 − d) ln(1 − d)
-        let d = alpha / (c * y);
-        let h = if d < 1.0 { -d - (1.0 - d) * (-d).ln_1p() } else { -1.0 };
-        return (alpha * y.ln(), c * y * h);
-    }
+    // h(1 − d) = −d − (1 − d) ln(1 − d); far from d = 0 and where y = 0 the logarithm of another number is taken.
+    let d = alpha / (c * y);
+    let near = ln_1p(-d.clamp(-1.0, 0.5));
     let q = (-alpha).max(0.0);
-    (0.0, if q > 0.0 { q - q * (q / c).ln() } else { 0.0 })
+    let far = ln(if y > 0.0 { 1.0 - d } else { q / c });
+    let logarithm = if (-1.0..=0.5).contains(&d) { near } else { far };
+    let h = if d < 1.0 { -d - (1.0 - d) * logarithm } else { -1.0 };
+    let limit = if q > 0.0 { q - q * far } else { 0.0 };
+    if y > 0.0 { (alpha * ln(y), c * y * h) } else { (0.0, limit) }
 }
 
 impl ScalarLoss for Poisson {
@@ -30,12 +31,9 @@ impl ScalarLoss for Poisson {
     /// With t = z − ln y the loss is `y (exp(t) − 1 − t)`.
     #[inline(always)]
     fn value(self, y: f64, z: f64) -> f64 {
-        if y > 0.0 {
-            let t = z - y.ln();
-            y * (t.exp_m1() - t)
-        } else {
-            exp(z)
-        }
+        // Of one argument: then both exponentials are made from one.
+        let t = if y > 0.0 { z - ln(y) } else { z };
+        if y > 0.0 { y * (exp_m1(t) - t) } else { exp(t) }
     }
 
     #[inline(always)]
@@ -50,7 +48,7 @@ impl ScalarLoss for Poisson {
 
     #[inline(always)]
     fn rounding(self, y: f64, z: f64) -> f64 {
-        let scale = if y > 0.0 { y.ln().abs() } else { 0.0 };
+        let scale = if y > 0.0 { ln(y).abs() } else { 0.0 };
         8.0 * f64::EPSILON * (1.0 + scale + z.abs())
     }
 

@@ -1,0 +1,259 @@
+//! Products with dense rows, several rows or outputs at a time and in whole vectors: what a row has beyond its last whole
+//! vector is taken by one that ends with the row, without the numbers that the vector before it had. So narrow rows cost
+//! little more than reading them.
+
+use std::hint::black_box;
+
+use infimum_problem::Stored;
+use infimum_rigor::vectorized;
+
+/// Numbers of a vector.
+const LANES: usize = 8;
+/// Dot products that go through the registers together.
+const PRODUCTS: usize = 4;
+/// Rows whose multiples are added together.
+const ROWS: usize = 8;
+
+/// Dot product of two lists with eight independent sums; call it inside [`vectorized`].
+#[inline(always)]
+pub(crate) fn dot<A: Stored, B: Stored>(a: &[A], b: &[B]) -> f64 {
+    let mut sums = [0.0f64; LANES];
+    let ((chunks_a, rest_a), (chunks_b, rest_b)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
+    let mut tail = 0.0;
+    for (&x, &y) in rest_a.iter().zip(rest_b) {
+        tail += Into::<f64>::into(x) * Into::<f64>::into(y);
+    }
+    // By index: an iterator over both is not always inlined into these features of the processor.
+    for chunk in 0..chunks_a.len().min(chunks_b.len()) {
+        let (x, y) = (&chunks_a[chunk], &chunks_b[chunk]);
+        for lane in 0..LANES {
+            sums[lane] += Into::<f64>::into(x[lane]) * Into::<f64>::into(y[lane]);
+        }
+    }
+    total(&sums) + tail
+}
+
+#[inline(always)]
+fn total(sums: &[f64; LANES]) -> f64 {
+    ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]))
+}
+
+/// `z[i·K + k] = x_i·W_k + b_k` for the rows in `values`, one behind the other; with `MAGNITUDES` of |x_i|.
+pub(crate) fn multiply<T: Stored, const MAGNITUDES: bool>(
+    values: &[T],
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [f64],
+) {
+    let outputs = intercepts.len();
+    let columns = weights.len() / outputs;
+    let rest = columns % LANES;
+    // Of each output the weights of the vector that ends with the row.
+    let lasts: Vec<[f64; LANES]> = (0..outputs)
+        .map(|k| {
+            let mut last = [0.0; LANES];
+            last[LANES - rest..].copy_from_slice(&weights[(k + 1) * columns - rest..(k + 1) * columns]);
+            last
+        })
+        .collect();
+    let row = |i: usize| &values[i * columns..(i + 1) * columns];
+    let of_output = |k: usize| (&weights[k * columns..(k + 1) * columns], &lasts[k]);
+    vectorized(
+        #[inline(always)]
+        || {
+            let (n, mut i) = (z.len() / outputs, 0);
+            while outputs == 1 && i + PRODUCTS <= n {
+                let rows = [row(i), row(i + 1), row(i + 2), row(i + 3)];
+                let products = dots::<T, PRODUCTS, MAGNITUDES>(rows, [of_output(0); PRODUCTS]);
+                for place in 0..PRODUCTS {
+                    z[i + place] = intercepts[0] + products[place];
+                }
+                i += PRODUCTS;
+            }
+            for i in i..n {
+                let z = &mut z[i * outputs..(i + 1) * outputs];
+                let mut k = 0;
+                while k + PRODUCTS <= outputs {
+                    let of_outputs = [of_output(k), of_output(k + 1), of_output(k + 2), of_output(k + 3)];
+                    let products = dots::<T, PRODUCTS, MAGNITUDES>([row(i); PRODUCTS], of_outputs);
+                    for place in 0..PRODUCTS {
+                        z[k + place] = intercepts[k + place] + products[place];
+                    }
+                    k += PRODUCTS;
+                }
+                for k in k..outputs {
+                    z[k] = intercepts[k] + dots::<T, 1, MAGNITUDES>([row(i)], [of_output(k)])[0];
+                }
+            }
+        },
+    );
+}
+
+/// A number of a row, or its magnitude.
+#[inline(always)]
+pub(crate) fn number<T: Stored, const MAGNITUDES: bool>(x: T) -> f64 {
+    let x: f64 = x.into();
+    if MAGNITUDES { x.abs() } else { x }
+}
+
+/// Dot products of rows with weights, of which the last vector is given too.
+#[inline(always)]
+fn dots<T: Stored, const N: usize, const MAGNITUDES: bool>(
+    rows: [&[T]; N],
+    weights: [(&[f64], &[f64; LANES]); N],
+) -> [f64; N] {
+    let mut products = [0.0; N];
+    let columns = weights[0].0.len();
+    let Some(end) = columns.checked_sub(LANES) else {
+        for place in 0..N {
+            for (&x, &w) in rows[place].iter().zip(weights[place].0) {
+                products[place] += number::<T, MAGNITUDES>(x) * w;
+            }
+        }
+        return products;
+    };
+    let rest = columns % LANES;
+    let mut sums = [[0.0f64; LANES]; N];
+    for chunk in 0..columns / LANES {
+        for place in 0..N {
+            let x = &rows[place].as_chunks::<LANES>().0[chunk];
+            let w = &weights[place].0.as_chunks::<LANES>().0[chunk];
+            for lane in 0..LANES {
+                sums[place][lane] += number::<T, MAGNITUDES>(x[lane]) * w[lane];
+            }
+        }
+    }
+    if rest > 0 {
+        for place in 0..N {
+            let x = &rows[place][end..].as_chunks::<LANES>().0[0];
+            for lane in 0..LANES {
+                sums[place][lane] += number::<T, MAGNITUDES>(x[lane]) * weights[place].1[lane];
+            }
+        }
+    }
+    // What is added up below must not be seen above: the compiler would take the sums apart into pairs from the start.
+    let sums = black_box(sums);
+    for place in 0..N {
+        products[place] = total(&sums[place]);
+    }
+    products
+}
+
+/// `v[k·d + j] += Σ_i alpha[i·K + k] x_ij` for the rows in `values`, one behind the other.
+pub(crate) fn accumulate<T: Stored>(values: &[T], alpha: &[f64], outputs: usize, v: &mut [f64]) {
+    let columns = v.len() / outputs;
+    let n = alpha.len() / outputs;
+    let row = |i: usize| &values[i * columns..(i + 1) * columns];
+    vectorized(
+        #[inline(always)]
+        || {
+            let mut i = 0;
+            while i + ROWS <= n {
+                let rows: [&[T]; ROWS] =
+                    [row(i), row(i + 1), row(i + 2), row(i + 3), row(i + 4), row(i + 5), row(i + 6), row(i + 7)];
+                for k in 0..outputs {
+                    let mut a = [0.0; ROWS];
+                    for place in 0..ROWS {
+                        a[place] = alpha[(i + place) * outputs + k];
+                    }
+                    if a != [0.0; ROWS] {
+                        add_multiples(rows, a, &mut v[k * columns..(k + 1) * columns]);
+                    }
+                }
+                i += ROWS;
+            }
+            for i in i..n {
+                for k in 0..outputs {
+                    let a = alpha[i * outputs + k];
+                    if a != 0.0 {
+                        add_multiples([row(i)], [a], &mut v[k * columns..(k + 1) * columns]);
+                    }
+                }
+            }
+        },
+    );
+}
+
+/// `v += Σ_r a_r x_r`.
+#[inline(always)]
+fn add_multiples<T: Stored, const N: usize>(rows: [&[T]; N], a: [f64; N], v: &mut [f64]) {
+    let columns = v.len();
+    let sum_at = |first: usize| {
+        let mut sum = [0.0f64; LANES];
+        for place in 0..N {
+            let x = &rows[place][first..].as_chunks::<LANES>().0[0];
+            for lane in 0..LANES {
+                sum[lane] += a[place] * x[lane].into();
+            }
+        }
+        sum
+    };
+    let Some(end) = columns.checked_sub(LANES) else {
+        for j in 0..columns {
+            for place in 0..N {
+                v[j] += a[place] * rows[place][j].into();
+            }
+        }
+        return;
+    };
+    let rest = columns % LANES;
+    let last = if rest > 0 { sum_at(end) } else { [0.0; LANES] };
+    for chunk in 0..columns / LANES {
+        let sum = sum_at(chunk * LANES);
+        let v = &mut v.as_chunks_mut::<LANES>().0[chunk];
+        for lane in 0..LANES {
+            v[lane] += sum[lane];
+        }
+    }
+    for lane in LANES - rest..LANES {
+        v[end + lane] += last[lane];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{accumulate, multiply};
+
+    fn numbers(n: usize, seed: u64) -> Vec<f64> {
+        let mut state = seed;
+        let mut next = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 40) as f64 * 2f64.powi(-23) - 1.0
+        };
+        (0..n).map(|_| next()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn products_are_sums_of_products(n in 0usize..40, columns in 1usize..30, outputs in 1usize..8, seed in any::<u64>()) {
+            let (x, w) = (numbers(n * columns, seed), numbers(outputs * columns, !seed));
+            let (b, alpha) = (numbers(outputs, seed ^ 1), numbers(n * outputs, seed ^ 2));
+            let singles: Vec<f32> = x.iter().map(|&x| x as f32).collect();
+            let (mut z, mut z_of_singles) = (vec![f64::NAN; n * outputs], vec![f64::NAN; n * outputs]);
+            multiply::<f64, false>(&x, &w, &b, &mut z);
+            multiply::<f32, false>(&singles, &w, &b, &mut z_of_singles);
+            let mut magnitudes = vec![f64::NAN; n * outputs];
+            multiply::<f64, true>(&x, &w, &b, &mut magnitudes);
+            prop_assert_eq!(&z, &z_of_singles);
+            let start = numbers(outputs * columns, seed ^ 3);
+            let (mut v, mut v_of_singles) = (start.clone(), start.clone());
+            accumulate(&x, &alpha, outputs, &mut v);
+            accumulate(&singles, &alpha, outputs, &mut v_of_singles);
+            prop_assert_eq!(&v, &v_of_singles);
+            for k in 0..outputs {
+                for i in 0..n {
+                    let expected: f64 = (0..columns).map(|j| x[i * columns + j] * w[k * columns + j]).sum();
+                    prop_assert!((z[i * outputs + k] - b[k] - expected).abs() < 1e-13);
+                    let expected: f64 = (0..columns).map(|j| x[i * columns + j].abs() * w[k * columns + j]).sum();
+                    prop_assert!((magnitudes[i * outputs + k] - b[k] - expected).abs() < 1e-13);
+                }
+                for j in 0..columns {
+                    let expected: f64 = (0..n).map(|i| alpha[i * outputs + k] * x[i * columns + j]).sum();
+                    prop_assert!((v[k * columns + j] - start[k * columns + j] - expected).abs() < 1e-13);
+                }
+            }
+        }
+    }
+}
