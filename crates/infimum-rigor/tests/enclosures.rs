@@ -135,7 +135,9 @@ proptest! {
     }
 
     #[test]
-    fn matrix_products(rows in 1usize..20, columns in 1usize..20, outputs in 1usize..3, seed in any::<u64>()) {
+    fn matrix_products(
+        rows in 1usize..20, columns in prop_oneof![1usize..20, 60usize..140], outputs in 1usize..3, seed in any::<u64>()
+    ) {
         let mut state = seed | 1;
         let mut next = || {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -159,6 +161,7 @@ proptest! {
         for matrix in [dense, sparse] {
             let z = margins(matrix, 0, rows, &weights, &intercepts);
             let v = transpose_product(matrix, &alpha, outputs);
+            prop_assert_eq!(&margins(matrix, rows / 2, rows - rows / 2, &weights, &intercepts), &z[rows / 2 * outputs..]);
             for k in 0..outputs {
                 for i in 0..rows {
                     let mut pairs: Vec<(f64, f64)> =
