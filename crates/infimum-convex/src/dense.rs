@@ -63,7 +63,7 @@ pub(crate) fn multiply<T: Stored, const MAGNITUDES: bool>(
         || {
             let (n, mut i) = (z.len() / outputs, 0);
             while outputs == 1 && i + PRODUCTS <= n {
-                let rows = [row(i), row(i + 1), row(i + 2), row(i + 3)];
+                let rows = std::array::from_fn(|place| row(i + place));
                 let products = dots::<T, PRODUCTS, MAGNITUDES>(rows, [of_output(0); PRODUCTS]);
                 for place in 0..PRODUCTS {
                     z[i + place] = intercepts[0] + products[place];
@@ -74,7 +74,7 @@ pub(crate) fn multiply<T: Stored, const MAGNITUDES: bool>(
                 let z = &mut z[i * outputs..(i + 1) * outputs];
                 let mut k = 0;
                 while k + PRODUCTS <= outputs {
-                    let of_outputs = [of_output(k), of_output(k + 1), of_output(k + 2), of_output(k + 3)];
+                    let of_outputs = std::array::from_fn(|place| of_output(k + place));
                     let products = dots::<T, PRODUCTS, MAGNITUDES>([row(i); PRODUCTS], of_outputs);
                     for place in 0..PRODUCTS {
                         z[k + place] = intercepts[k + place] + products[place];
@@ -149,13 +149,9 @@ pub(crate) fn accumulate<T: Stored>(values: &[T], alpha: &[f64], outputs: usize,
         || {
             let mut i = 0;
             while i + ROWS <= n {
-                let rows: [&[T]; ROWS] =
-                    [row(i), row(i + 1), row(i + 2), row(i + 3), row(i + 4), row(i + 5), row(i + 6), row(i + 7)];
+                let rows: [&[T]; ROWS] = std::array::from_fn(|place| row(i + place));
                 for k in 0..outputs {
-                    let mut a = [0.0; ROWS];
-                    for place in 0..ROWS {
-                        a[place] = alpha[(i + place) * outputs + k];
-                    }
+                    let a: [f64; ROWS] = std::array::from_fn(|place| alpha[(i + place) * outputs + k]);
                     if a != [0.0; ROWS] {
                         add_multiples(rows, a, &mut v[k * columns..(k + 1) * columns]);
                     }

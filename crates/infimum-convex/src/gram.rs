@@ -155,7 +155,7 @@ impl<'a> Pass<'a> {
         );
     }
 
-    /// The same for sparse rows.
+    /// Adds sparse rows `rows`, of which the first is row `first` of the matrix.
     fn sparse<T: Stored>(&mut self, sparse: &SparseMatrix, values: &[T], first: usize, rows: Range<usize>) {
         let last = self.order - 1;
         for (i, local) in (first..).zip(rows) {

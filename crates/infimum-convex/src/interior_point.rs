@@ -34,12 +34,6 @@ const CYCLES: u32 = 4;
 const JAMMED: f64 = 0.2;
 /// Relative gap below which directions are refined.
 const NEAR: f64 = 1e-5;
-/// While the gap is far from what is wanted, one iteration in so many makes a bound; it takes a product with Xᵀ.
-const BOUND_EVERY: u64 = 4;
-/// Complementarity, relative to the gap that is wanted, from which on every iteration makes a bound.
-const CLOSE: f64 = 10.0;
-/// One iteration in so many computes the margins anew: added up step by step they keep the rounding of the first, large steps.
-const REFRESH_EVERY: u64 = 8;
 /// Iterations without a better bound on either side after which the method has met the limit of `f64`.
 const PATIENCE: u32 = 25;
 
@@ -63,8 +57,6 @@ struct Columns {
 /// A direction in all variables.
 struct Step {
     weights: Vec<f64>,
-    /// `X̃ weights` of the rows.
-    outputs: Vec<f64>,
     duals: Duals,
     columns: Columns,
 }
@@ -83,44 +75,37 @@ struct Solver<'a> {
     /// Smallest μ so far, and iterations that did not lower it.
     least: f64,
     stalls: u32,
-    /// Iterations so far.
-    iterations: u64,
     /// Whether the gap is so small that directions are refined.
     near: bool,
 }
 
 /// Minimises a problem whose losses are hinges. The path starts in the middle of the boxes wherever the tracker's point is: near
-/// the boundary an interior point method is slow, and on the path at the margins of another point too, as long as its dual is far from that.
+/// the boundary an interior point method is slow.
 pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tracker: &mut Tracker) {
     let (n, d) = (frame.rows(), frame.columns());
     let part = |part: usize| (0..n).filter_map(move |i| losses.loss.hinge(part, losses.targets[i], frame.weights[i]));
     let mut solver = Solver::start(frame, part(0).chain(part(1)).collect());
     let mut alpha = vec![0.0; n];
     let mut v = vec![0.0; d];
-    let mut offer_bound = |solver: &Solver, tracker: &mut Tracker| {
-        alpha.fill(0.0);
-        solver.add_to_rows(&mut alpha, |t| solver.terms[t].sign * solver.duals.a[t]);
-        let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
-        tracker.offer_dual(lower, &alpha);
-    };
     let mut idle = 0;
     while !tracker.done() {
         let Some(progress) = solver.iterate(tracker) else {
-            // Told to stop: the last bound may be some iterations old.
-            offer_bound(&solver, tracker);
             return;
         };
+        if tracker.stop().is_some() {
+            return;
+        }
         let point = Point {
             weights: solver.weights[..d].to_vec(),
             intercepts: vec![if solver.constant { solver.weights[d] } else { 0.0 }],
         };
         let z: Vec<f64> = solver.margins.iter().zip(&solver.terms).take(n).map(|(m, term)| m * term.sign).collect();
         let upper = losses.value(&z) + frame.penalty_value(&point);
+        alpha.fill(0.0);
+        solver.add_to_rows(&mut alpha, |t| solver.terms[t].sign * solver.duals.a[t]);
+        let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
         tracker.offer_point(upper, &point);
-        let gap = solver.least * 2.0 * solver.terms.len() as f64;
-        if !progress || gap <= CLOSE * tracker.allowance() || solver.iterations.is_multiple_of(BOUND_EVERY) {
-            offer_bound(&solver, tracker);
-        }
+        tracker.offer_dual(lower, &alpha);
         solver.near = tracker.relative_gap() < NEAR;
         tracker.explored += 1;
         tracker.report("interior-point");
@@ -129,9 +114,6 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
             && let Some(margin) = losses.separation(&z)
         {
             offer_separation(frame, losses, point, margin, tracker);
-            return;
-        }
-        if tracker.stop().is_some() {
             return;
         }
         idle = if tracker.progressed() { 0 } else { idle + 1 };
@@ -196,23 +178,16 @@ impl<'a> Solver<'a> {
             columns,
             least: f64::INFINITY,
             stalls: 0,
-            iterations: 0,
             near: false,
         }
     }
 
-    /// Makes the margins those of the weights, after a step of some length in them.
-    fn refresh_margins(&mut self, outputs: &[f64], length: f64) {
+    /// Makes the margins those of the weights: added up step by step they would keep the rounding of the first, large steps.
+    fn refresh_margins(&mut self) {
         let n = self.frame.rows();
-        if self.near || self.iterations.is_multiple_of(REFRESH_EVERY) {
-            let z = self.outputs_of(&self.weights);
-            for (t, margin) in self.margins.iter_mut().enumerate() {
-                *margin = self.terms[t].sign * z[t % n];
-            }
-        } else {
-            for (t, margin) in self.margins.iter_mut().enumerate() {
-                *margin += length * self.terms[t].sign * outputs[t % n];
-            }
+        let z = self.outputs_of(&self.weights);
+        for (t, margin) in self.margins.iter_mut().enumerate() {
+            *margin = self.terms[t].sign * z[t % n];
         }
     }
 
@@ -285,8 +260,7 @@ impl<'a> Solver<'a> {
         let (duals, columns) = self.moved(&corrector, length);
         (self.duals, self.columns) = (duals, columns);
         self.weights.iter_mut().zip(&corrector.weights).for_each(|(w, step)| *w += length * step);
-        self.iterations += 1;
-        self.refresh_margins(&corrector.outputs, length);
+        self.refresh_margins();
         Some(length > 1e-10)
     }
 
@@ -335,9 +309,8 @@ impl<'a> Solver<'a> {
             }
         }
         factor.solve(&mut right);
-        let mut outputs = self.outputs_of(&right);
-        let mut step_a: Vec<f64> =
-            (0..count).map(|i| theta[i] * (rho[i] - self.terms[i].sign * outputs[i % n])).collect();
+        let z = self.outputs_of(&right);
+        let mut step_a: Vec<f64> = (0..count).map(|i| theta[i] * (rho[i] - self.terms[i].sign * z[i % n])).collect();
         let step_g = |right: &[f64], j: usize| (self.weights[j] + right[j] - omega(j)) / self.stretch(j);
         if self.near && mu > 0.0 {
             // Θ(ρ − Δm) has lost places to cancellation where Θ is large. The same system for what that leaves of the equation
@@ -353,7 +326,6 @@ impl<'a> Solver<'a> {
             let z = self.outputs_of(&rest);
             (0..count).for_each(|i| step_a[i] -= theta[i] * (self.terms[i].sign * z[i % n]));
             right.iter_mut().zip(&rest).for_each(|(right, rest)| *right += rest);
-            outputs.iter_mut().zip(&z).for_each(|(output, rest)| *output += rest);
         }
         let duals = Duals {
             t: (0..count).map(|i| (toward_t(i) - t[i] * step_a[i]) / a[i] - t[i]).collect(),
@@ -368,7 +340,7 @@ impl<'a> Solver<'a> {
             columns.p[j] = (toward_p(j) + p[j] * columns.g[j]) / minus - p[j];
             columns.q[j] = (toward_q(j) - q[j] * columns.g[j]) / plus - q[j];
         }
-        Step { weights: right, outputs, duals, columns }
+        Step { weights: right, duals, columns }
     }
 
     /// Longest step that keeps all variables positive.

@@ -10,9 +10,6 @@ use crate::frame::{Frame, Losses, Point};
 /// margin makes claims pass, it does not make them true: only the checker does.
 const MARGIN: f64 = 2e-14;
 
-/// The same for outputs in plain double precision.
-const HURRIED_MARGIN: f64 = 1e-9;
-
 /// What a solve claims: `lower ≤ U(θ)` for all θ with the exactly feasible dual point, `upper ≥ U(point)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Witness {
@@ -33,8 +30,8 @@ pub(crate) fn grid_unit(largest: f64) -> f64 {
 ///
 /// `room` is how much the upper claim may be above the value for the sake of speed.
 pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha: &[f64], room: f64) -> Witness {
-    let (upper, margin) = claimed_upper(frame, losses, point, room);
-    let upper = upper + margin * upper.abs();
+    let upper = claimed_upper(frame, losses, point, room);
+    let upper = upper + MARGIN * upper.abs();
     let mut alpha = alpha.to_vec();
     match settled_value(frame, losses, &mut alpha) {
         Some(lower) if lower > 0.0 => Witness { upper, lower, alpha },
@@ -45,25 +42,21 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
     }
 }
 
-/// The value at the point with what rounding may hide of it, and the margin relative to it that a claim needs beyond that.
+/// The value at the point with what rounding may hide of it, up to [`MARGIN`].
 ///
 /// Outputs in plain double precision are off by at most `γ (|x|·|w| + |b|)`, γ ≈ 2^-53 for each addition, in whatever order.
-/// Where that hides more than `room` they are enclosed as the checker does it.
-fn claimed_upper(frame: &Frame, losses: &impl Losses, point: &Point, room: f64) -> (f64, f64) {
+/// Where that hides more than `room` they are enclosed as the checker does it, unless the run was told to stop: then there is no time.
+fn claimed_upper(frame: &Frame, losses: &impl Losses, point: &Point, room: f64) -> f64 {
     let size = frame.rows() * frame.outputs;
     let mut z = vec![0.0; size];
     let plain = frame.upper(losses, point, &mut z);
-    // A run that was told to stop has no time for more: it claims a little more than it reached.
-    if frame.monitor.stop().is_some() {
-        return (plain, HURRIED_MARGIN);
-    }
     let mut errors = vec![0.0; size];
     design::multiply_magnitudes(frame.matrix, &point.weights, &point.intercepts, &mut errors);
     let gamma = (design::longest_row(frame.matrix) + 4) as f64 * f64::EPSILON;
     errors.iter_mut().for_each(|size| *size *= gamma);
     let hidden = losses.rounding(&z, &errors);
-    if hidden <= room {
-        return (plain + hidden, MARGIN);
+    if hidden <= room || frame.monitor.stop().is_some() {
+        return plain + hidden;
     }
     z.clear();
     design::for_each_block(frame.matrix, 0..frame.rows(), |block| {
@@ -75,7 +68,7 @@ fn claimed_upper(frame: &Frame, losses: &impl Losses, point: &Point, room: f64) 
     });
     z.resize(size, 0.0);
     errors.fill(0.0);
-    (losses.value(&z) + frame.penalty_value(point) + losses.rounding(&z, &errors), MARGIN)
+    losses.value(&z) + frame.penalty_value(point) + losses.rounding(&z, &errors)
 }
 
 /// Rows as the rigorous kernels take them; `values` are those of the storage.
@@ -146,4 +139,48 @@ fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Opti
         reserve *= 8.0;
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::{DenseMatrix, Matrix, Silent};
+
+    use super::*;
+    use crate::losses::Squared;
+    use crate::penalty::Penalty;
+    use crate::scalar::ScalarLosses;
+
+    /// Columns of 1e8 that cancel, and targets on that side of the exact outputs on which rounding makes the loss look smaller.
+    #[test]
+    fn claims_are_above_the_value_either_way() {
+        let n = 300;
+        let small = |i: usize| (i * 7919 % 211) as f64 - 105.0;
+        let values: Vec<f64> = (0..n).flat_map(|i| [1e8 + small(i), 1e8 - small(i + 50)]).collect();
+        let weights = vec![1.0; n];
+        let weight = 1.0 + 2f64.powi(-40);
+        let point = Point { weights: vec![weight, -weight], intercepts: vec![0.0] };
+        let matrix = Matrix::Dense(DenseMatrix { rows: n, columns: 2, values: values.into() });
+        let frame = Frame {
+            kernel: None,
+            matrix: &matrix,
+            weights: &weights,
+            penalty: Penalty { lambda1: 0.0, lambda2: 1.0, scales: None },
+            intercept: Intercept::None,
+            outputs: 1,
+            monitor: &Silent,
+        };
+        let mut z = vec![0.0; n];
+        design::multiply(&matrix, &point.weights, &point.intercepts, &mut z);
+        // Integers of 8 bits times 41 bits: exact.
+        let exact = |i: usize| (small(i) + small(i + 50)) * weight;
+        let targets: Vec<f64> = (0..n).map(|i| exact(i) + if z[i] > exact(i) { 1.0 } else { -1.0 }).collect();
+        let losses = ScalarLosses { loss: Squared, targets: &targets, weights: &weights, is_margin: false };
+        let value = (0..n).map(|i| 0.5 * (exact(i) - targets[i]).powi(2)).sum::<f64>() + weight * weight;
+        let seen = frame.upper(&losses, &point, &mut z);
+        let plain = claimed_upper(&frame, &losses, &point, f64::INFINITY);
+        let enclosed = claimed_upper(&frame, &losses, &point, 0.0);
+        assert!(seen < value * (1.0 - 1e-11), "{seen} {value}");
+        assert!(value <= plain && plain <= value * (1.0 + 1e-6), "{plain} {value}");
+        assert!(value <= enclosed * (1.0 + MARGIN) && enclosed < plain, "{enclosed} {value}");
+    }
 }
