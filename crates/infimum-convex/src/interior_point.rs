@@ -23,6 +23,7 @@ use crate::dual_cd;
 use crate::frame::{Frame, Losses, Point};
 use crate::gram::weighted_gram;
 use crate::losses::{HingeTerm, ScalarLoss};
+use crate::optimal_face::{Face, add};
 use crate::scalar::ScalarLosses;
 use crate::tracker::Tracker;
 
@@ -34,6 +35,8 @@ const CYCLES: u32 = 4;
 const JAMMED: f64 = 0.2;
 /// Relative gap below which directions are refined.
 const NEAR: f64 = 1e-5;
+/// Iterations without a better bound on either side after which the face of the optimum is taken to be known.
+const LOST: u32 = 2;
 /// Iterations without a better bound on either side after which the method has met the limit of `f64`.
 const PATIENCE: u32 = 25;
 
@@ -117,6 +120,9 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
             return;
         }
         idle = if tracker.progressed() { 0 } else { idle + 1 };
+        if idle == LOST || !progress {
+            solver.finish(losses, tracker);
+        }
         if idle < PATIENCE && progress {
             continue;
         }
@@ -180,6 +186,54 @@ impl<'a> Solver<'a> {
             stalls: 0,
             near: false,
         }
+    }
+
+    /// Offers the points on the face of the optimum that are nearest: rows are at a kink where their dual is further inside of
+    /// its box than their margin from the kink. Weights with an l2 term are those that the best dual point has as its own; of the
+    /// others, those are on the face that are further from 0 than g from ±l1.
+    fn finish(&self, losses: &impl Losses, tracker: &mut Tracker) {
+        let (frame, n, d) = (self.frame, self.frame.rows(), self.frame.columns());
+        let largest = self.weights.iter().fold(0.0f64, |largest, w| largest.max(w.abs()));
+        let pull = self.pull(&tracker.alpha);
+        let weight = |j: usize| {
+            let (w, l1) = (self.weights[j], self.l1[j]);
+            if self.l2[j] > 0.0 {
+                (pull[j].abs() - l1).max(0.0).copysign(pull[j]) / self.l2[j]
+            } else if w.abs() * l1 >= largest * (l1 - self.columns.g[j].abs()) {
+                w
+            } else {
+                0.0
+            }
+        };
+        let mut weights: Vec<f64> = (0..self.weights.len()).map(weight).collect();
+        let basic = |j: usize| weights[j] != 0.0 || self.l1[j] == 0.0;
+        let columns = (0..weights.len()).map(basic).collect();
+        let mut face = Face { frame, constant: self.constant, rows: vec![false; n], columns };
+        let Duals { a, u, t: surplus, xi } = &self.duals;
+        let (z, mut rest, mut alpha) = (self.outputs_of(&weights), vec![0.0; n], vec![0.0; n]);
+        for (t, term) in self.terms.iter().enumerate() {
+            let (i, reach) = (t % n, term.offset.abs().max(1.0));
+            let at_kink = a[t] * reach > surplus[t] * term.weight && u[t] * reach > xi[t] * term.weight;
+            if at_kink {
+                face.rows[i] = true;
+                rest[i] = term.sign * term.offset - z[i];
+            }
+            alpha[i] += term.sign
+                * match at_kink {
+                    true => a[t],
+                    false if a[t] > u[t] => term.weight,
+                    false => 0.0,
+                };
+        }
+        add(&mut weights, 1.0, &face.weights(rest));
+        let point =
+            Point { weights: weights[..d].to_vec(), intercepts: vec![if self.constant { weights[d] } else { 0.0 }] };
+        tracker.offer_point(frame.upper(losses, &point, &mut vec![0.0; n]), &point);
+        let pull = self.pull(&alpha);
+        let rest = (0..weights.len()).map(|j| self.l2[j] * weights[j] + self.l1[j].copysign(weights[j]) - pull[j]);
+        add(&mut alpha, 1.0, &face.multipliers(rest.collect()));
+        let (lower, _) = frame.lower(losses, &mut alpha, &mut vec![0.0; d]);
+        tracker.offer_dual(lower, &alpha);
     }
 
     /// Makes the margins those of the weights: added up step by step they would keep the rounding of the first, large steps.
@@ -281,9 +335,14 @@ impl<'a> Solver<'a> {
     fn pull_of(&self, value: impl Fn(usize) -> f64) -> Vec<f64> {
         let mut rows = vec![0.0; self.frame.rows()];
         self.add_to_rows(&mut rows, |t| self.terms[t].sign * value(t));
+        self.pull(&rows)
+    }
+
+    /// `X̃ᵀ rows`.
+    fn pull(&self, rows: &[f64]) -> Vec<f64> {
         let mut pull = vec![0.0; self.frame.columns()];
         let mut sums = [0.0];
-        design::transpose_multiply(self.frame.matrix, &rows, &mut pull, &mut sums);
+        design::transpose_multiply(self.frame.matrix, rows, &mut pull, &mut sums);
         pull.extend(self.constant.then_some(sums[0]));
         pull
     }

@@ -33,6 +33,7 @@ mod lbfgs;
 mod losses;
 mod newton;
 mod newton_cg;
+mod optimal_face;
 mod options;
 mod penalty;
 mod plane;

@@ -226,6 +226,48 @@ combinations! {
     softmax_none: Loss::Softmax, Intercept::None;
 }
 
+/// Optima at a kink of more rows than there are weights, or of fewer: the interior point's system loses all places there, and only the
+/// face of the optimum leads on.
+#[test]
+fn degenerate_optima_are_reached() {
+    let problem = |values: &[f64], target: Target, weights: &[f64], objective: Objective| {
+        let (rows, columns) = (weights.len(), values.len() / weights.len());
+        let matrix = Matrix::Dense(DenseMatrix { rows, columns, values: values.to_vec().into() });
+        let total_weight = weights.iter().sum();
+        let column_names = ColumnNames::numbered(columns);
+        Problem { data: Dataset { matrix, column_names, target, weights: weights.to_vec(), total_weight }, objective }
+    };
+    let hinge = problem(
+        &[-1.0, -1.0, 0.0, 1.0, -1.0, 0.0, 0.0, -2.5],
+        Target::Class { labels: vec!["0".into(), "1".into()], classes: vec![0, 1] },
+        &[7.0, 0.3],
+        Objective {
+            loss: Loss::Hinge,
+            intercept: Intercept::Penalized,
+            lambda1: 0.02,
+            lambda2: 0.0,
+            scales: None,
+            kernel: None,
+        },
+    );
+    let quantile = problem(
+        &[-2.5, 3.0, 0.0, 1.0, 0.0, 0.25, 0.0, 3.0, -1.0],
+        Target::Real(vec![-3.0, -4.0, -4.0]),
+        &[50.0, 0.01, 50.0],
+        Objective {
+            loss: Loss::Quantile(0.5),
+            intercept: Intercept::Free,
+            lambda1: 0.15,
+            lambda2: 0.3,
+            scales: Some(vec![0.7, 0.1, 0.7]),
+            kernel: None,
+        },
+    );
+    for problem in [hinge, quantile] {
+        verify(&problem).expect("reached and accepted");
+    }
+}
+
 /// A monitor that stops at once.
 struct Hurry;
 
