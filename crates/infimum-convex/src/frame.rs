@@ -96,6 +96,16 @@ impl<'a> Frame<'a> {
         losses.value(z) + self.penalty_value(point)
     }
 
+    /// Makes free intercepts of several outputs, or their changes, add up to 0: softmax does not see a common shift, and steps along it
+    /// would have no limit but rounding.
+    pub(crate) fn center<'b>(&self, intercepts: impl Iterator<Item = &'b mut f64>) {
+        if self.intercept == Intercept::Free && self.outputs > 1 {
+            let mut intercepts: Vec<&mut f64> = intercepts.collect();
+            let mean = intercepts.iter().map(|b| **b).sum::<f64>() / intercepts.len() as f64;
+            intercepts.iter_mut().for_each(|b| **b -= mean);
+        }
+    }
+
     /// Conjugate of the penalty at `v` (outputs × d) and the intercept sums; a free intercept's sums are taken as 0.
     pub(crate) fn conjugate(&self, v: &[f64], sums: &[f64]) -> f64 {
         let d = self.columns().max(1);

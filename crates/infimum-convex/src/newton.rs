@@ -54,7 +54,8 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
             return;
         };
         factor.solve(&mut flat);
-        let step = Direction::from_flat(&flat, d, outputs, constant);
+        let mut step = Direction::from_flat(&flat, d, outputs, constant);
+        frame.center(step.intercepts.iter_mut());
         design::multiply(frame.matrix, &step.weights, &step.intercepts, &mut dz);
         if tracker.stop().is_some() {
             return;

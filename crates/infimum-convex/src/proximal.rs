@@ -113,10 +113,12 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
                 break;
             }
             let minimised = self.minimise(&terms, worst, &alpha, &curvature, nearly_final, tracker);
-            let Some((change, predicted)) = minimised else {
+            let Some((mut change, predicted)) = minimised else {
                 tracker.trouble = Some("the Hessian is not finite: rescale the columns".into());
                 return Improved::NotFinite;
             };
+            let block = self.columns.taken.len() + 1;
+            frame.center(change.iter_mut().skip(block - 1).step_by(block));
             let dz = self.outputs_of(&change);
             losses.curve(&curvature, &dz, modelled);
             modelled.iter_mut().zip(&alpha).for_each(|(modelled, alpha)| *modelled = alpha - *modelled);
@@ -283,6 +285,17 @@ impl<'a, S: SmoothLosses> Proximal<'a, S> {
             }
         }
         hessian
+    }
+
+    /// The outputs at `point`, whose weights are those of columns taken. Added up step by step they would keep the rounding of long
+    /// steps.
+    pub(crate) fn outputs(&self, point: &Point) -> Vec<f64> {
+        let d = self.frame.columns();
+        let weight = |k: usize, position: usize| point.weights[k * d + self.columns.taken[position]];
+        let centre = |k: usize| -> f64 {
+            self.columns.means.iter().enumerate().map(|(position, mean)| mean * weight(k, position)).sum()
+        };
+        self.outputs_of(&self.coordinates(weight, |k| point.intercepts[k] + centre(k)))
     }
 
     /// `X̃·change`, n × outputs.

@@ -71,9 +71,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, t
         if matches!(improved, Improved::NotFinite) {
             return;
         }
-        if idle > 0 {
-            frame.upper(losses, &point, &mut z);
-        }
+        z = proximal.outputs(&point);
         let upper = losses.value(&z) + frame.penalty_value(&point);
         let (mut lower, mut factor) = frame.lower(losses, &mut modelled, &mut v);
         tracker.offer_point(upper, &point);

@@ -263,7 +263,24 @@ fn degenerate_optima_are_reached() {
             kernel: None,
         },
     );
-    for problem in [hinge, quantile] {
+    // Its Hessians do not see the common shift of the intercepts.
+    let softmax = problem(
+        &[
+            0.0, 0.0, -1.0, 0.0, 3.0, -2.5, 0.0, -2.5, 0.0, -1.0, 3.0, 0.0, -1.0, -2.5, 0.25, -2.5, 1.0, 1.0, 0.25,
+            0.0, 0.0, -2.5, 0.25, -1.0,
+        ],
+        Target::Class { labels: vec!["0".into(), "1".into(), "2".into()], classes: vec![0, 1, 2, 2, 2, 2, 0, 0] },
+        &[1.0; 8],
+        Objective {
+            loss: Loss::Softmax,
+            intercept: Intercept::Free,
+            lambda1: 0.02,
+            lambda2: 0.0,
+            scales: Some(vec![1.0, 0.1, 12.0]),
+            kernel: None,
+        },
+    );
+    for problem in [hinge, quantile, softmax] {
         verify(&problem).expect("reached and accepted");
     }
 }
