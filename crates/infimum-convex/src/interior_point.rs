@@ -20,10 +20,12 @@ use infimum_problem::Intercept;
 use crate::cholesky::Cholesky;
 use crate::design;
 use crate::dual_cd;
+use crate::equal_rows::Merged;
 use crate::frame::{Frame, Losses, Point};
 use crate::gram::weighted_gram;
 use crate::losses::{HingeTerm, ScalarLoss};
 use crate::optimal_face::{Face, add};
+use crate::passes::{map, pass};
 use crate::scalar::ScalarLosses;
 use crate::tracker::Tracker;
 
@@ -35,13 +37,26 @@ const CYCLES: u32 = 4;
 const JAMMED: f64 = 0.2;
 /// Relative gap below which directions are refined.
 const NEAR: f64 = 1e-5;
+/// Share of l1 by which a slope must be beyond it to make a weight: what the last steps leave in doubt makes none.
+const ROUNDED: f64 = 1e-9;
 /// Iterations without a better bound on either side after which the face of the optimum is taken to be known.
 const LOST: u32 = 2;
+/// And iterations in which that is tried.
+const TRIES: u32 = 4;
 /// Iterations without a better bound on either side after which the method has met the limit of `f64`.
 const PATIENCE: u32 = 25;
 
+/// The terms of the losses, those of all rows one after the other: part 0 of all rows, then part 1 if there is one.
+struct Terms {
+    sign: Vec<f64>,
+    offset: Vec<f64>,
+    weight: Vec<f64>,
+    /// Terms that were merged into this one: its complementarity is aimed at so many times μ, which is the path that the
+    /// terms would take one by one.
+    count: Vec<f64>,
+}
+
 /// Variables of the terms, all positive.
-#[derive(Clone)]
 struct Duals {
     a: Vec<f64>,
     u: Vec<f64>,
@@ -50,28 +65,39 @@ struct Duals {
 }
 
 /// Column variables of an l1 term, p and q positive, |g| < l1; unused where l1 is 0.
-#[derive(Clone)]
 struct Columns {
     p: Vec<f64>,
     q: Vec<f64>,
     g: Vec<f64>,
 }
 
-/// A direction in all variables.
+/// A direction in all variables; that of u is the negative of that of a.
 struct Step {
     weights: Vec<f64>,
-    duals: Duals,
+    a: Vec<f64>,
+    t: Vec<f64>,
+    xi: Vec<f64>,
     columns: Columns,
+    /// Longest step that keeps all variables positive.
+    longest: f64,
+}
+
+/// Products of the predictor's changes in each complementarity: Δa Δt and Δu Δξ, Δp Δg and Δq Δg.
+struct SecondOrder {
+    t: Vec<f64>,
+    xi: Vec<f64>,
+    p: Vec<f64>,
+    q: Vec<f64>,
 }
 
 struct Solver<'a> {
     frame: &'a Frame<'a>,
-    /// The terms of the losses: part 0 of all rows, then part 1 if there is one.
-    terms: Vec<HingeTerm>,
+    terms: Terms,
     l1: Vec<f64>,
     l2: Vec<f64>,
     constant: bool,
     weights: Vec<f64>,
+    /// s z of every term.
     margins: Vec<f64>,
     duals: Duals,
     columns: Columns,
@@ -83,13 +109,24 @@ struct Solver<'a> {
 }
 
 /// Minimises a problem whose losses are hinges. The path starts in the middle of the boxes wherever the tracker's point is: near
-/// the boundary an interior point method is slow.
+/// the boundary an interior point method is slow. Equal rows are one.
 pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tracker: &mut Tracker) {
-    let (n, d) = (frame.rows(), frame.columns());
-    let part = |part: usize| (0..n).filter_map(move |i| losses.loss.hinge(part, losses.targets[i], frame.weights[i]));
-    let mut solver = Solver::start(frame, part(0).chain(part(1)).collect());
-    let mut alpha = vec![0.0; n];
-    let mut v = vec![0.0; d];
+    let merged = Merged::new(frame, losses.targets);
+    let (all, all_losses) = (frame, losses);
+    let (frame, losses) = match &merged {
+        Some(Merged { matrix, targets, weights, .. }) => {
+            (Frame { matrix, weights, ..*all }, ScalarLosses { targets, weights, ..*all_losses })
+        }
+        None => (*all, *all_losses),
+    };
+    let offer_dual = |tracker: &mut Tracker, lower: f64, alpha: &[f64]| match &merged {
+        Some(merged) if lower > tracker.lower => tracker.offer_dual(lower, &merged.expanded(all.weights, alpha)),
+        Some(_) => false,
+        None => tracker.offer_dual(lower, alpha),
+    };
+    let counts = merged.as_ref().map_or_else(|| vec![1.0; all.rows()], |merged| merged.counts.clone());
+    let mut solver = Solver::start(&frame, Terms::new(&losses, &counts));
+    let mut v = vec![0.0; frame.columns()];
     let mut idle = 0;
     while !tracker.done() {
         let Some(progress) = solver.iterate(tracker) else {
@@ -98,17 +135,14 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
         if tracker.stop().is_some() {
             return;
         }
-        let point = Point {
-            weights: solver.weights[..d].to_vec(),
-            intercepts: vec![if solver.constant { solver.weights[d] } else { 0.0 }],
-        };
-        let z: Vec<f64> = solver.margins.iter().zip(&solver.terms).take(n).map(|(m, term)| m * term.sign).collect();
+        let point = solver.point(&solver.weights);
+        let n = frame.rows();
+        let z = map([&solver.margins[..n], &solver.terms.sign[..n]], |[m, sign]| m * sign);
         let upper = losses.value(&z) + frame.penalty_value(&point);
-        alpha.fill(0.0);
-        solver.add_to_rows(&mut alpha, |t| solver.terms[t].sign * solver.duals.a[t]);
-        let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
+        let mut alpha = solver.to_rows(map([&solver.duals.a, &solver.terms.sign], |[a, sign]| sign * a));
+        let (lower, _) = frame.lower(&losses, &mut alpha, &mut v);
         tracker.offer_point(upper, &point);
-        tracker.offer_dual(lower, &alpha);
+        offer_dual(tracker, lower, &alpha);
         solver.near = tracker.relative_gap() < NEAR;
         tracker.explored += 1;
         tracker.report("interior-point");
@@ -116,12 +150,19 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
             && frame.penalty.lambda2 == 0.0
             && let Some(margin) = losses.separation(&z)
         {
-            offer_separation(frame, losses, point, margin, tracker);
+            offer_separation(&frame, &losses, point, margin, tracker);
             return;
         }
         idle = if tracker.progressed() { 0 } else { idle + 1 };
-        if idle == LOST || !progress {
-            solver.finish(losses, tracker);
+        if (solver.near && (LOST..LOST + TRIES).contains(&idle)) || !progress {
+            let (sums, pull) = (&mut [0.0], &mut v);
+            design::transpose_multiply(all.matrix, &tracker.alpha, pull, sums);
+            pull.extend(solver.constant.then_some(sums[0]));
+            let (point, mut alpha) = solver.face_points(&v);
+            v.truncate(frame.columns());
+            tracker.offer_point(frame.upper(&losses, &point, &mut vec![0.0; n]), &point);
+            let (lower, _) = frame.lower(&losses, &mut alpha, &mut v);
+            offer_dual(tracker, lower, &alpha);
         }
         if idle < PATIENCE && progress {
             continue;
@@ -129,7 +170,7 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
         if frame.penalty.lambda2 > 0.0 && !frame.matrix.is_spilled() {
             // The system's condition grows like 1/μ; where the optimum is degenerate the last places are lost to it. Coordinate
             // descent has no system.
-            dual_cd::solve(frame, losses, seed, tracker);
+            dual_cd::solve(all, all_losses, seed, tracker);
         } else {
             tracker.trouble =
                 Some("interior-point steps improve neither bound any more (limit of double precision)".into());
@@ -146,8 +187,36 @@ fn offer_separation(frame: &Frame, losses: &impl Losses, mut point: Point, margi
     tracker.offer_point(upper, &point);
 }
 
+impl Terms {
+    fn new<L: ScalarLoss>(losses: &ScalarLosses<L>, counts: &[f64]) -> Terms {
+        let mut terms = Terms { sign: Vec::new(), offset: Vec::new(), weight: Vec::new(), count: Vec::new() };
+        for part in 0..2 {
+            for ((&y, &c), &count) in losses.targets.iter().zip(losses.weights).zip(counts) {
+                if let Some(HingeTerm { sign, offset, weight }) = losses.loss.hinge(part, y, c) {
+                    terms.sign.push(sign);
+                    terms.offset.push(offset);
+                    terms.weight.push(weight);
+                    terms.count.push(count);
+                }
+            }
+        }
+        terms
+    }
+
+    fn len(&self) -> usize {
+        self.sign.len()
+    }
+}
+
+impl SecondOrder {
+    /// None: 0.
+    fn none(terms: usize, columns: usize) -> SecondOrder {
+        SecondOrder { t: vec![0.0; terms], xi: vec![0.0; terms], p: vec![0.0; columns], q: vec![0.0; columns] }
+    }
+}
+
 impl<'a> Solver<'a> {
-    fn start(frame: &'a Frame<'a>, terms: Vec<HingeTerm>) -> Solver<'a> {
+    fn start(frame: &'a Frame<'a>, terms: Terms) -> Solver<'a> {
         let d = frame.columns();
         let constant = frame.has_intercept();
         let order = d + usize::from(constant);
@@ -159,13 +228,13 @@ impl<'a> Solver<'a> {
             l2.push(if penalised { frame.penalty.lambda2 } else { 0.0 });
         }
         // a t and u ξ within [μ, 2μ] for all terms, however the weights and offsets differ: a well-centred start.
-        let half: Vec<f64> = terms.iter().map(|term| 0.5 * term.weight).collect();
-        let reach = terms.iter().map(|term| term.offset.abs()).fold(1.0, f64::max);
-        let mu = half.iter().copied().fold(0.0, f64::max) * reach;
-        let base = |t: usize| mu / half[t];
+        let half = map([&terms.weight], |[weight]| 0.5 * weight);
+        let reach = terms.offset.iter().map(|offset| offset.abs()).fold(1.0, f64::max);
+        let mu = map([&half, &terms.count], |[half, count]| half / count).into_iter().fold(0.0, f64::max) * reach;
+        let aim = map([&half, &terms.count], |[half, count]| mu * count / half);
         let duals = Duals {
-            xi: (0..terms.len()).map(|t| base(t) + terms[t].offset.max(0.0)).collect(),
-            t: (0..terms.len()).map(|t| base(t) + (-terms[t].offset).max(0.0)).collect(),
+            xi: map([&aim, &terms.offset], |[aim, offset]| aim + offset.max(0.0)),
+            t: map([&aim, &terms.offset], |[aim, offset]| aim + (-offset).max(0.0)),
             a: half.clone(),
             u: half,
         };
@@ -188,17 +257,24 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Offers the points on the face of the optimum that are nearest: rows are at a kink where their dual is further inside of
-    /// its box than their margin from the kink. Weights with an l2 term are those that the best dual point has as its own; of the
-    /// others, those are on the face that are further from 0 than g from ±l1.
-    fn finish(&self, losses: &impl Losses, tracker: &mut Tracker) {
-        let (frame, n, d) = (self.frame, self.frame.rows(), self.frame.columns());
+    /// The point that these weights, the constant last, are.
+    fn point(&self, weights: &[f64]) -> Point {
+        let d = self.frame.columns();
+        let intercept = if self.constant { weights[d] } else { 0.0 };
+        Point { weights: weights[..d].to_vec(), intercepts: vec![intercept] }
+    }
+
+    /// The points on the face of the optimum that are nearest, weights and α: rows are at a kink where their dual is further inside
+    /// of its box than their margin from the kink. Weights with an l2 term are those that the best dual point, of which `pull` is
+    /// `X̃ᵀα`, has as its own; of the others, those are on the face that are further from 0 than g from ±l1.
+    fn face_points(&self, pull: &[f64]) -> (Point, Vec<f64>) {
+        let (frame, n) = (self.frame, self.frame.rows());
         let largest = self.weights.iter().fold(0.0f64, |largest, w| largest.max(w.abs()));
-        let pull = self.pull(&tracker.alpha);
         let weight = |j: usize| {
             let (w, l1) = (self.weights[j], self.l1[j]);
             if self.l2[j] > 0.0 {
-                (pull[j].abs() - l1).max(0.0).copysign(pull[j]) / self.l2[j]
+                let excess = pull[j].abs() - l1;
+                if excess > ROUNDED * l1 { excess.copysign(pull[j]) / self.l2[j] } else { 0.0 }
             } else if w.abs() * l1 >= largest * (l1 - self.columns.g[j].abs()) {
                 w
             } else {
@@ -210,64 +286,94 @@ impl<'a> Solver<'a> {
         let columns = (0..weights.len()).map(basic).collect();
         let mut face = Face { frame, constant: self.constant, rows: vec![false; n], columns };
         let Duals { a, u, t: surplus, xi } = &self.duals;
+        let Terms { sign, offset, weight, .. } = &self.terms;
         let (z, mut rest, mut alpha) = (self.outputs_of(&weights), vec![0.0; n], vec![0.0; n]);
-        for (t, term) in self.terms.iter().enumerate() {
-            let (i, reach) = (t % n, term.offset.abs().max(1.0));
-            let at_kink = a[t] * reach > surplus[t] * term.weight && u[t] * reach > xi[t] * term.weight;
+        for t in 0..self.terms.len() {
+            let (i, reach) = (t % n, offset[t].abs().max(1.0));
+            let at_kink = a[t] * reach > surplus[t] * weight[t] && u[t] * reach > xi[t] * weight[t];
             if at_kink {
                 face.rows[i] = true;
-                rest[i] = term.sign * term.offset - z[i];
+                rest[i] = sign[t] * offset[t] - z[i];
             }
-            alpha[i] += term.sign
+            alpha[i] += sign[t]
                 * match at_kink {
                     true => a[t],
-                    false if a[t] > u[t] => term.weight,
+                    false if a[t] > u[t] => weight[t],
                     false => 0.0,
                 };
         }
         add(&mut weights, 1.0, &face.weights(rest));
-        let point =
-            Point { weights: weights[..d].to_vec(), intercepts: vec![if self.constant { weights[d] } else { 0.0 }] };
-        tracker.offer_point(frame.upper(losses, &point, &mut vec![0.0; n]), &point);
         let pull = self.pull(&alpha);
         let rest = (0..weights.len()).map(|j| self.l2[j] * weights[j] + self.l1[j].copysign(weights[j]) - pull[j]);
         add(&mut alpha, 1.0, &face.multipliers(rest.collect()));
-        let (lower, _) = frame.lower(losses, &mut alpha, &mut vec![0.0; d]);
-        tracker.offer_dual(lower, &alpha);
+        (self.point(&weights), alpha)
     }
 
-    /// Makes the margins those of the weights: added up step by step they would keep the rounding of the first, large steps.
-    fn refresh_margins(&mut self) {
+    /// Sums over the terms of each row.
+    fn to_rows(&self, mut terms: Vec<f64>) -> Vec<f64> {
         let n = self.frame.rows();
-        let z = self.outputs_of(&self.weights);
-        for (t, margin) in self.margins.iter_mut().enumerate() {
-            *margin = self.terms[t].sign * z[t % n];
+        let (first, second) = terms.split_at_mut(n);
+        if !second.is_empty() {
+            pass([second], [first], 0.0, |[second], [first], none: [f64; 0]| ([first + second], none));
         }
+        terms.truncate(n);
+        terms
     }
 
-    /// Adds `value(t)` of every term to its row.
-    fn add_to_rows(&self, rows: &mut [f64], value: impl Fn(usize) -> f64) {
-        let n = rows.len();
-        (0..self.terms.len()).for_each(|t| rows[t % n] += value(t));
+    /// A value of each row for each of its terms.
+    fn to_terms(&self, mut rows: Vec<f64>) -> Vec<f64> {
+        if self.terms.len() > rows.len() {
+            rows.extend_from_within(..);
+        }
+        rows
+    }
+
+    /// Mean complementarity μ after a step of the given length, and what the step's second-order terms are.
+    fn complementarity(&self, step: &Step, length: f64) -> (f64, SecondOrder) {
+        let Duals { a, u, t, xi } = &self.duals;
+        let Columns { p, q, g } = &self.columns;
+        let mut second = SecondOrder::none(a.len(), g.len());
+        let [sums] = pass(
+            [a, u, t, xi, &step.a, &step.t, &step.xi],
+            [&mut second.t, &mut second.xi],
+            0.0,
+            #[inline(always)]
+            |[a, u, t, xi, da, dt, dxi], _, [sum]| {
+                let moved = (a + length * da) * (t + length * dt) + (u - length * da) * (xi + length * dxi);
+                ([da * dt, -(da * dxi)], [sum + moved])
+            },
+        );
+        let mut sum: f64 = sums.iter().sum();
+        let mut count = 2.0 * self.terms.count.iter().sum::<f64>();
+        for j in (0..self.l1.len()).filter(|&j| self.l1[j] > 0.0) {
+            let (dp, dq, dg) = (step.columns.p[j], step.columns.q[j], step.columns.g[j]);
+            let moved = g[j] + length * dg;
+            sum += (self.l1[j] - moved) * (p[j] + length * dp) + (self.l1[j] + moved) * (q[j] + length * dq);
+            count += 2.0;
+            (second.p[j], second.q[j]) = (dp * dg, dq * dg);
+        }
+        (sum / count, second)
     }
 
     /// Mean complementarity μ.
-    fn complementarity(&self, duals: &Duals, columns: &Columns) -> f64 {
-        let mut sum: f64 = (0..duals.a.len()).map(|i| duals.a[i] * duals.t[i] + duals.u[i] * duals.xi[i]).sum();
-        let mut count = 2 * duals.a.len();
+    fn mu(&self) -> f64 {
+        let Duals { a, u, t, xi } = &self.duals;
+        let Columns { p, q, g } = &self.columns;
+        let [sums] = pass([a, u, t, xi], [], 0.0, |[a, u, t, xi], none, [sum]| (none, [sum + (a * t + u * xi)]));
+        let mut sum: f64 = sums.iter().sum();
+        let mut count = 2.0 * self.terms.count.iter().sum::<f64>();
         for j in (0..self.l1.len()).filter(|&j| self.l1[j] > 0.0) {
-            sum += (self.l1[j] - columns.g[j]) * columns.p[j] + (self.l1[j] + columns.g[j]) * columns.q[j];
-            count += 2;
+            sum += (self.l1[j] - g[j]) * p[j] + (self.l1[j] + g[j]) * q[j];
+            count += 2.0;
         }
-        sum / count as f64
+        sum / count
     }
 
     /// One predictor–corrector step. `None` if told to stop or the system is not finite; `false` if the step vanished.
     fn iterate(&mut self, tracker: &mut Tracker) -> Option<bool> {
         let Duals { a, u, t, xi } = &self.duals;
-        let theta: Vec<f64> = (0..a.len()).map(|i| 1.0 / (xi[i] / u[i] + t[i] / a[i])).collect();
-        let mut curvature = vec![0.0; self.frame.rows()];
-        self.add_to_rows(&mut curvature, |t| theta[t]);
+        let theta = map([a, u, t, xi], |[a, u, t, xi]| 1.0 / (xi / u + t / a));
+        let curvature = self.to_rows(theta.clone());
         let mut system = weighted_gram(self.frame, &curvature, self.constant);
         for j in 0..self.l2.len() {
             system[(j, j)] += self.l2[j];
@@ -282,17 +388,17 @@ impl<'a> Solver<'a> {
             tracker.trouble = Some("the interior-point system is not finite: rescale the columns".into());
             return None;
         };
-        let mu = self.complementarity(&self.duals, &self.columns);
+        let mu = self.mu();
         if !(mu > f64::MIN_POSITIVE) {
             return Some(false);
         }
-        let predictor = self.direction(&factor, &theta, 0.0, None);
+        let none = SecondOrder::none(self.terms.len(), self.l1.len());
+        let predictor = self.direction(&factor, &theta, 0.0, &none);
         if tracker.stop().is_some() {
             return None;
         }
-        let length = self.longest(&predictor).min(1.0);
-        let (duals, columns) = self.moved(&predictor, length);
-        let reached = self.complementarity(&duals, &columns) / mu;
+        let (reached, second) = self.complementarity(&predictor, predictor.longest.min(1.0));
+        let reached = reached / mu;
         let sigma = (reached * reached * reached).clamp(1e-8, 1.0);
         if tracker.stop().is_some() {
             return None;
@@ -301,20 +407,20 @@ impl<'a> Solver<'a> {
         self.stalls += u32::from(mu > 0.8 * self.least);
         self.least = self.least.min(mu);
         let mut corrector = if self.stalls < CYCLES {
-            self.direction(&factor, &theta, sigma * mu, Some(&predictor))
+            self.direction(&factor, &theta, sigma * mu, &second)
         } else {
-            self.direction(&factor, &theta, 0.2 * mu, None)
+            self.direction(&factor, &theta, 0.2 * mu, &none)
         };
-        let mut length = (REACH * self.longest(&corrector)).min(1.0);
+        let mut length = (REACH * corrector.longest).min(1.0);
         if length < JAMMED {
             // Off centre: a step towards the central path, without the second-order terms.
-            corrector = self.direction(&factor, &theta, 0.9 * mu, None);
-            length = (REACH * self.longest(&corrector)).min(1.0);
+            corrector = self.direction(&factor, &theta, 0.9 * mu, &none);
+            length = (REACH * corrector.longest).min(1.0);
         }
-        let (duals, columns) = self.moved(&corrector, length);
-        (self.duals, self.columns) = (duals, columns);
-        self.weights.iter_mut().zip(&corrector.weights).for_each(|(w, step)| *w += length * step);
-        self.refresh_margins();
+        if !corrector.weights.iter().all(|change| change.is_finite()) {
+            return Some(false);
+        }
+        self.take(&corrector, length);
         Some(length > 1e-10)
     }
 
@@ -331,14 +437,7 @@ impl<'a> Solver<'a> {
         z
     }
 
-    /// `X̃ᵀ Σ s·value(t)`: what the values of the terms add up to for each weight and the constant.
-    fn pull_of(&self, value: impl Fn(usize) -> f64) -> Vec<f64> {
-        let mut rows = vec![0.0; self.frame.rows()];
-        self.add_to_rows(&mut rows, |t| self.terms[t].sign * value(t));
-        self.pull(&rows)
-    }
-
-    /// `X̃ᵀ rows`.
+    /// `X̃ᵀ rows` for each weight and the constant.
     fn pull(&self, rows: &[f64]) -> Vec<f64> {
         let mut pull = vec![0.0; self.frame.columns()];
         let mut sums = [0.0];
@@ -347,19 +446,26 @@ impl<'a> Solver<'a> {
         pull
     }
 
-    /// Solves the Newton equations for complementarity `mu` minus the second-order terms of `predictor`.
-    fn direction(&self, factor: &Cholesky, theta: &[f64], mu: f64, predictor: Option<&Step>) -> Step {
-        let (n, count) = (self.frame.rows(), self.terms.len());
+    /// Solves the Newton equations for complementarity `mu` minus the second-order terms.
+    fn direction(&self, factor: &Cholesky, theta: &[f64], mu: f64, second: &SecondOrder) -> Step {
         let Duals { a, u, t, xi } = &self.duals;
         let Columns { p, q, g } = &self.columns;
-        // Right-hand sides of the complementarity equations: `toward_t` for a t, `toward_xi` for u ξ.
-        let toward_t = |i: usize| mu - predictor.map_or(0.0, |step| step.duals.a[i] * step.duals.t[i]);
-        let toward_xi = |i: usize| mu - predictor.map_or(0.0, |step| step.duals.u[i] * step.duals.xi[i]);
-        let gap = |i: usize| self.terms[i].offset - self.margins[i];
-        let rho: Vec<f64> = (0..count).map(|i| gap(i) + toward_t(i) / a[i] - toward_xi(i) / u[i]).collect();
-        let mut right = self.pull_of(|i| a[i] + theta[i] * rho[i]);
-        let toward_p = |j: usize| mu + predictor.map_or(0.0, |step| step.columns.p[j] * step.columns.g[j]);
-        let toward_q = |j: usize| mu - predictor.map_or(0.0, |step| step.columns.q[j] * step.columns.g[j]);
+        let sign = &self.terms.sign;
+        // The right-hand sides of the complementarity equations are μ less the second-order terms.
+        let (mut rho, mut drive) = (vec![0.0; a.len()], vec![0.0; a.len()]);
+        pass(
+            [a, u, theta, sign, &self.terms.offset, &self.terms.count, &self.margins, &second.t, &second.xi],
+            [&mut rho, &mut drive],
+            0.0,
+            #[inline(always)]
+            |[a, u, theta, sign, offset, count, margin, second_t, second_xi], _, none: [f64; 0]| {
+                let rho = offset - margin + (count * mu - second_t) / a - (count * mu - second_xi) / u;
+                ([rho, sign * (a + theta * rho)], none)
+            },
+        );
+        let mut right = self.pull(&self.to_rows(drive));
+        let toward_p = |j: usize| mu + second.p[j];
+        let toward_q = |j: usize| mu - second.q[j];
         let omega = |j: usize| toward_p(j) / (self.l1[j] - g[j]) - toward_q(j) / (self.l1[j] + g[j]);
         for j in 0..right.len() {
             right[j] -= self.l2[j] * self.weights[j];
@@ -368,13 +474,13 @@ impl<'a> Solver<'a> {
             }
         }
         factor.solve(&mut right);
-        let z = self.outputs_of(&right);
-        let mut step_a: Vec<f64> = (0..count).map(|i| theta[i] * (rho[i] - self.terms[i].sign * z[i % n])).collect();
+        let z = self.to_terms(self.outputs_of(&right));
+        let mut step_a = map([theta, &rho, sign, &z], |[theta, rho, sign, z]| theta * (rho - sign * z));
         let step_g = |right: &[f64], j: usize| (self.weights[j] + right[j] - omega(j)) / self.stretch(j);
         if self.near && mu > 0.0 {
             // Θ(ρ − Δm) has lost places to cancellation where Θ is large. The same system for what that leaves of the equation
             // X̃ᵀ s(a + Δa) = l2 (w + Δw) + g + Δg has no such cancellation.
-            let mut rest = self.pull_of(|i| a[i] + step_a[i]);
+            let mut rest = self.pull(&self.to_rows(map([a, sign, &step_a], |[a, sign, step]| sign * (a + step))));
             for j in 0..rest.len() {
                 rest[j] -= self.l2[j] * (self.weights[j] + right[j]);
                 if self.l1[j] > 0.0 {
@@ -382,78 +488,73 @@ impl<'a> Solver<'a> {
                 }
             }
             factor.solve(&mut rest);
-            let z = self.outputs_of(&rest);
-            (0..count).for_each(|i| step_a[i] -= theta[i] * (self.terms[i].sign * z[i % n]));
+            let z = self.to_terms(self.outputs_of(&rest));
+            pass([theta, sign, &z], [&mut step_a], 0.0, |[theta, sign, z], [step], none: [f64; 0]| {
+                ([step - theta * (sign * z)], none)
+            });
             right.iter_mut().zip(&rest).for_each(|(right, rest)| *right += rest);
         }
-        let duals = Duals {
-            t: (0..count).map(|i| (toward_t(i) - t[i] * step_a[i]) / a[i] - t[i]).collect(),
-            xi: (0..count).map(|i| (toward_xi(i) + xi[i] * step_a[i]) / u[i] - xi[i]).collect(),
-            u: step_a.iter().map(|step| -step).collect(),
-            a: step_a,
-        };
+        let (mut step_t, mut step_xi) = (vec![0.0; a.len()], vec![0.0; a.len()]);
+        let [speeds] = pass(
+            [a, u, t, xi, &self.terms.count, &step_a, &second.t, &second.xi],
+            [&mut step_t, &mut step_xi],
+            0.0,
+            #[inline(always)]
+            |[a, u, t, xi, count, da, second_t, second_xi], _, [speed]| {
+                let dt = ((count * mu - second_t) - t * da) / a - t;
+                let dxi = ((count * mu - second_xi) + xi * da) / u - xi;
+                let speed = speed.max(-da / a).max(da / u).max(-dt / t).max(-dxi / xi);
+                ([dt, dxi], [speed])
+            },
+        );
         let mut columns = Columns { p: vec![0.0; right.len()], q: vec![0.0; right.len()], g: vec![0.0; right.len()] };
+        let mut speed = speeds.into_iter().fold(0.0, f64::max);
         for j in (0..right.len()).filter(|&j| self.l1[j] > 0.0) {
             let (minus, plus) = (self.l1[j] - g[j], self.l1[j] + g[j]);
             columns.g[j] = step_g(&right, j);
             columns.p[j] = (toward_p(j) + p[j] * columns.g[j]) / minus - p[j];
             columns.q[j] = (toward_q(j) - q[j] * columns.g[j]) / plus - q[j];
+            speed = speed
+                .max(-columns.p[j] / p[j])
+                .max(-columns.q[j] / q[j])
+                .max(columns.g[j] / minus)
+                .max(-columns.g[j] / plus);
         }
-        Step { weights: right, duals, columns }
+        Step { weights: right, a: step_a, t: step_t, xi: step_xi, columns, longest: 1.0 / speed }
     }
 
-    /// Longest step that keeps all variables positive.
-    fn longest(&self, step: &Step) -> f64 {
-        let limit = |values: &[f64], steps: &[f64]| {
-            let ratio = |(value, step): (&f64, &f64)| if *step < 0.0 { -value / step } else { f64::INFINITY };
-            values.iter().zip(steps).map(ratio).fold(f64::INFINITY, f64::min)
-        };
-        let duals = [
-            limit(&self.duals.a, &step.duals.a),
-            limit(&self.duals.u, &step.duals.u),
-            limit(&self.duals.t, &step.duals.t),
-            limit(&self.duals.xi, &step.duals.xi),
-        ];
-        let mut longest = duals.into_iter().fold(f64::INFINITY, f64::min);
-        for j in (0..self.l1.len()).filter(|&j| self.l1[j] > 0.0) {
-            let Columns { p, q, g } = &self.columns;
-            let pairs = [
-                (p[j], step.columns.p[j]),
-                (q[j], step.columns.q[j]),
-                (self.l1[j] - g[j], -step.columns.g[j]),
-                (self.l1[j] + g[j], step.columns.g[j]),
-            ];
-            for (value, change) in pairs {
-                if change < 0.0 {
-                    longest = longest.min(-value / change);
-                }
-            }
-        }
-        longest
-    }
-
-    /// The variables after a step; a and u stay complementary to c, whichever is smaller being the exact one.
-    fn moved(&self, step: &Step, length: f64) -> (Duals, Columns) {
+    /// Takes a step; a and u stay complementary to the term's weight, whichever is smaller being the exact one. The margins become
+    /// those of the weights: added up step by step they would keep the rounding of the first, large steps.
+    fn take(&mut self, step: &Step, length: f64) {
         let tiny = f64::MIN_POSITIVE;
-        let add = |values: &[f64], steps: &[f64]| -> Vec<f64> {
-            values.iter().zip(steps).map(|(value, step)| (value + length * step).max(tiny)).collect()
-        };
-        let mut duals = Duals {
-            a: add(&self.duals.a, &step.duals.a),
-            u: add(&self.duals.u, &step.duals.u),
-            t: add(&self.duals.t, &step.duals.t),
-            xi: add(&self.duals.xi, &step.duals.xi),
-        };
-        for i in 0..duals.a.len() {
-            let c = self.terms[i].weight;
-            if duals.a[i] < duals.u[i] {
-                duals.u[i] = c - duals.a[i];
-            } else {
-                duals.a[i] = c - duals.u[i];
-            }
+        let Duals { a, u, t, xi } = &mut self.duals;
+        pass(
+            [&step.a, &step.t, &step.xi, &self.terms.weight],
+            [a, u, t, xi],
+            0.0,
+            #[inline(always)]
+            |[da, dt, dxi, weight], [a, u, t, xi], none: [f64; 0]| {
+                let (a, u) = ((a + length * da).max(tiny), (u - length * da).max(tiny));
+                let smaller = a < u;
+                let exact = if smaller { a } else { weight - u };
+                (
+                    [
+                        exact,
+                        if smaller { weight - a } else { u },
+                        (t + length * dt).max(tiny),
+                        (xi + length * dxi).max(tiny),
+                    ],
+                    none,
+                )
+            },
+        );
+        for j in 0..self.weights.len() {
+            self.weights[j] += length * step.weights[j];
+            self.columns.p[j] = (self.columns.p[j] + length * step.columns.p[j]).max(tiny);
+            self.columns.q[j] = (self.columns.q[j] + length * step.columns.q[j]).max(tiny);
+            self.columns.g[j] += length * step.columns.g[j];
         }
-        let g = self.columns.g.iter().zip(&step.columns.g).map(|(g, step)| g + length * step).collect();
-        let columns = Columns { p: add(&self.columns.p, &step.columns.p), q: add(&self.columns.q, &step.columns.q), g };
-        (duals, columns)
+        let z = self.to_terms(self.outputs_of(&self.weights));
+        self.margins = map([&self.terms.sign, &z], |[sign, z]| sign * z);
     }
 }
