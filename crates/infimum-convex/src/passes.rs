@@ -4,7 +4,7 @@ use infimum_rigor::vectorized;
 
 /// Entries at a time: copies of so many of each vector stay in the L1 cache, and of copies the compiler knows that they do not
 /// overlap.
-const BLOCK: usize = 64;
+const BLOCK: usize = 32;
 
 /// For every i: `outputs[·][i], states = f(inputs[·][i], outputs[·][i], states)`. There are [`BLOCK`] sets of states, all of which begin as
 /// `start` and each of which sees the entries i of one remainder; all are returned.
