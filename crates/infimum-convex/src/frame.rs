@@ -96,6 +96,22 @@ impl<'a> Frame<'a> {
         losses.value(z) + self.penalty_value(point)
     }
 
+    /// `X̃ w` of one output: weights, and the constant last where the model has an intercept.
+    pub(crate) fn outputs_of(&self, weights: &[f64]) -> Vec<f64> {
+        let d = self.columns();
+        let mut z = vec![0.0; self.rows()];
+        design::multiply(self.matrix, &weights[..d], &[weights.get(d).copied().unwrap_or(0.0)], &mut z);
+        z
+    }
+
+    /// `X̃ᵀ alpha` of one output, in the same order.
+    pub(crate) fn pull(&self, alpha: &[f64]) -> Vec<f64> {
+        let (mut pull, mut sums) = (vec![0.0; self.columns()], [0.0]);
+        design::transpose_multiply(self.matrix, alpha, &mut pull, &mut sums);
+        pull.extend(self.has_intercept().then_some(sums[0]));
+        pull
+    }
+
     /// Makes free intercepts of several outputs, or their changes, add up to 0: softmax does not see a common shift, and steps along it
     /// would have no limit but rounding.
     pub(crate) fn center<'b>(&self, intercepts: impl Iterator<Item = &'b mut f64>) {

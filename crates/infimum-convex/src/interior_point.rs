@@ -18,7 +18,6 @@
 use infimum_problem::Intercept;
 
 use crate::cholesky::Cholesky;
-use crate::design;
 use crate::dual_cd;
 use crate::equal_rows::Merged;
 use crate::frame::{Frame, Losses, Point};
@@ -95,7 +94,6 @@ struct Solver<'a> {
     terms: Terms,
     l1: Vec<f64>,
     l2: Vec<f64>,
-    constant: bool,
     weights: Vec<f64>,
     /// s z of every term.
     margins: Vec<f64>,
@@ -155,11 +153,7 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
         }
         idle = if tracker.progressed() { 0 } else { idle + 1 };
         if (solver.near && (LOST..LOST + TRIES).contains(&idle)) || !progress {
-            let (sums, pull) = (&mut [0.0], &mut v);
-            design::transpose_multiply(all.matrix, &tracker.alpha, pull, sums);
-            pull.extend(solver.constant.then_some(sums[0]));
-            let (point, mut alpha) = solver.face_points(&v);
-            v.truncate(frame.columns());
+            let (point, mut alpha) = solver.face_points(&all.pull(&tracker.alpha));
             tracker.offer_point(frame.upper(&losses, &point, &mut vec![0.0; n]), &point);
             let (lower, _) = frame.lower(&losses, &mut alpha, &mut v);
             offer_dual(tracker, lower, &alpha);
@@ -241,27 +235,13 @@ impl<'a> Solver<'a> {
         let start: Vec<f64> = l1.iter().map(|&l1| if l1 > 0.0 { mu / l1 } else { 1.0 }).collect();
         let columns = Columns { p: start.clone(), q: start, g: vec![0.0; order] };
         let (weights, margins) = (vec![0.0; order], vec![0.0; terms.len()]);
-        Solver {
-            frame,
-            terms,
-            l1,
-            l2,
-            constant,
-            weights,
-            margins,
-            duals,
-            columns,
-            least: f64::INFINITY,
-            stalls: 0,
-            near: false,
-        }
+        Solver { frame, terms, l1, l2, weights, margins, duals, columns, least: f64::INFINITY, stalls: 0, near: false }
     }
 
     /// The point that these weights, the constant last, are.
     fn point(&self, weights: &[f64]) -> Point {
         let d = self.frame.columns();
-        let intercept = if self.constant { weights[d] } else { 0.0 };
-        Point { weights: weights[..d].to_vec(), intercepts: vec![intercept] }
+        Point { weights: weights[..d].to_vec(), intercepts: vec![weights.get(d).copied().unwrap_or(0.0)] }
     }
 
     /// The points on the face of the optimum that are nearest, weights and α: rows are at a kink where their dual is further inside
@@ -284,10 +264,10 @@ impl<'a> Solver<'a> {
         let mut weights: Vec<f64> = (0..self.weights.len()).map(weight).collect();
         let basic = |j: usize| weights[j] != 0.0 || self.l1[j] == 0.0;
         let columns = (0..weights.len()).map(basic).collect();
-        let mut face = Face { frame, constant: self.constant, rows: vec![false; n], columns };
+        let mut face = Face { frame, rows: vec![false; n], columns };
         let Duals { a, u, t: surplus, xi } = &self.duals;
         let Terms { sign, offset, weight, .. } = &self.terms;
-        let (z, mut rest, mut alpha) = (self.outputs_of(&weights), vec![0.0; n], vec![0.0; n]);
+        let (z, mut rest, mut alpha) = (self.frame.outputs_of(&weights), vec![0.0; n], vec![0.0; n]);
         for t in 0..self.terms.len() {
             let (i, reach) = (t % n, offset[t].abs().max(1.0));
             let at_kink = a[t] * reach > surplus[t] * weight[t] && u[t] * reach > xi[t] * weight[t];
@@ -303,7 +283,7 @@ impl<'a> Solver<'a> {
                 };
         }
         add(&mut weights, 1.0, &face.weights(rest));
-        let pull = self.pull(&alpha);
+        let pull = self.frame.pull(&alpha);
         let rest = (0..weights.len()).map(|j| self.l2[j] * weights[j] + self.l1[j].copysign(weights[j]) - pull[j]);
         add(&mut alpha, 1.0, &face.multipliers(rest.collect()));
         (self.point(&weights), alpha)
@@ -314,7 +294,7 @@ impl<'a> Solver<'a> {
         let n = self.frame.rows();
         let (first, second) = terms.split_at_mut(n);
         if !second.is_empty() {
-            pass([second], [first], 0.0, |[second], [first], none: [f64; 0]| ([first + second], none));
+            pass([second], [first], |[second], [first], none: [f64; 0]| ([first + second], none));
         }
         terms.truncate(n);
         terms
@@ -336,37 +316,36 @@ impl<'a> Solver<'a> {
         let [sums] = pass(
             [a, u, t, xi, &step.a, &step.t, &step.xi],
             [&mut second.t, &mut second.xi],
-            0.0,
             #[inline(always)]
             |[a, u, t, xi, da, dt, dxi], _, [sum]| {
                 let moved = (a + length * da) * (t + length * dt) + (u - length * da) * (xi + length * dxi);
                 ([da * dt, -(da * dxi)], [sum + moved])
             },
         );
-        let mut sum: f64 = sums.iter().sum();
-        let mut count = 2.0 * self.terms.count.iter().sum::<f64>();
         for j in (0..self.l1.len()).filter(|&j| self.l1[j] > 0.0) {
-            let (dp, dq, dg) = (step.columns.p[j], step.columns.q[j], step.columns.g[j]);
-            let moved = g[j] + length * dg;
-            sum += (self.l1[j] - moved) * (p[j] + length * dp) + (self.l1[j] + moved) * (q[j] + length * dq);
-            count += 2.0;
-            (second.p[j], second.q[j]) = (dp * dg, dq * dg);
+            (second.p[j], second.q[j]) = (step.columns.p[j] * step.columns.g[j], step.columns.q[j] * step.columns.g[j]);
         }
-        (sum / count, second)
+        let column = |j: usize| {
+            let moved = g[j] + length * step.columns.g[j];
+            (self.l1[j] - moved) * (p[j] + length * step.columns.p[j])
+                + (self.l1[j] + moved) * (q[j] + length * step.columns.q[j])
+        };
+        (self.mean(&sums, column), second)
     }
 
     /// Mean complementarity μ.
     fn mu(&self) -> f64 {
         let Duals { a, u, t, xi } = &self.duals;
         let Columns { p, q, g } = &self.columns;
-        let [sums] = pass([a, u, t, xi], [], 0.0, |[a, u, t, xi], none, [sum]| (none, [sum + (a * t + u * xi)]));
-        let mut sum: f64 = sums.iter().sum();
-        let mut count = 2.0 * self.terms.count.iter().sum::<f64>();
-        for j in (0..self.l1.len()).filter(|&j| self.l1[j] > 0.0) {
-            sum += (self.l1[j] - g[j]) * p[j] + (self.l1[j] + g[j]) * q[j];
-            count += 2.0;
-        }
-        sum / count
+        let [sums] = pass([a, u, t, xi], [], |[a, u, t, xi], none, [sum]| (none, [sum + (a * t + u * xi)]));
+        self.mean(&sums, |j| (self.l1[j] - g[j]) * p[j] + (self.l1[j] + g[j]) * q[j])
+    }
+
+    /// Mean over all complementarities, of which `terms` add up to those of the terms and `column` to the two of each l1 column.
+    fn mean(&self, terms: &[f64], column: impl Fn(usize) -> f64) -> f64 {
+        let columns = || (0..self.l1.len()).filter(|&j| self.l1[j] > 0.0);
+        let count = 2.0 * (self.terms.count.iter().sum::<f64>() + columns().count() as f64);
+        (terms.iter().sum::<f64>() + columns().map(column).sum::<f64>()) / count
     }
 
     /// One predictor–corrector step. `None` if told to stop or the system is not finite; `false` if the step vanished.
@@ -374,7 +353,7 @@ impl<'a> Solver<'a> {
         let Duals { a, u, t, xi } = &self.duals;
         let theta = map([a, u, t, xi], |[a, u, t, xi]| 1.0 / (xi / u + t / a));
         let curvature = self.to_rows(theta.clone());
-        let mut system = weighted_gram(self.frame, &curvature, self.constant);
+        let mut system = weighted_gram(self.frame, &curvature, self.frame.has_intercept());
         for j in 0..self.l2.len() {
             system[(j, j)] += self.l2[j];
             if self.l1[j] > 0.0 {
@@ -429,23 +408,6 @@ impl<'a> Solver<'a> {
         self.columns.p[j] / (self.l1[j] - self.columns.g[j]) + self.columns.q[j] / (self.l1[j] + self.columns.g[j])
     }
 
-    /// `X̃·change` of all rows, weights first and then the constant.
-    fn outputs_of(&self, change: &[f64]) -> Vec<f64> {
-        let (n, d) = (self.frame.rows(), self.frame.columns());
-        let mut z = vec![0.0; n];
-        design::multiply(self.frame.matrix, &change[..d], &[if self.constant { change[d] } else { 0.0 }], &mut z);
-        z
-    }
-
-    /// `X̃ᵀ rows` for each weight and the constant.
-    fn pull(&self, rows: &[f64]) -> Vec<f64> {
-        let mut pull = vec![0.0; self.frame.columns()];
-        let mut sums = [0.0];
-        design::transpose_multiply(self.frame.matrix, rows, &mut pull, &mut sums);
-        pull.extend(self.constant.then_some(sums[0]));
-        pull
-    }
-
     /// Solves the Newton equations for complementarity `mu` minus the second-order terms.
     fn direction(&self, factor: &Cholesky, theta: &[f64], mu: f64, second: &SecondOrder) -> Step {
         let Duals { a, u, t, xi } = &self.duals;
@@ -456,14 +418,13 @@ impl<'a> Solver<'a> {
         pass(
             [a, u, theta, sign, &self.terms.offset, &self.terms.count, &self.margins, &second.t, &second.xi],
             [&mut rho, &mut drive],
-            0.0,
             #[inline(always)]
             |[a, u, theta, sign, offset, count, margin, second_t, second_xi], _, none: [f64; 0]| {
                 let rho = offset - margin + (count * mu - second_t) / a - (count * mu - second_xi) / u;
                 ([rho, sign * (a + theta * rho)], none)
             },
         );
-        let mut right = self.pull(&self.to_rows(drive));
+        let mut right = self.frame.pull(&self.to_rows(drive));
         let toward_p = |j: usize| mu + second.p[j];
         let toward_q = |j: usize| mu - second.q[j];
         let omega = |j: usize| toward_p(j) / (self.l1[j] - g[j]) - toward_q(j) / (self.l1[j] + g[j]);
@@ -474,13 +435,13 @@ impl<'a> Solver<'a> {
             }
         }
         factor.solve(&mut right);
-        let z = self.to_terms(self.outputs_of(&right));
+        let z = self.to_terms(self.frame.outputs_of(&right));
         let mut step_a = map([theta, &rho, sign, &z], |[theta, rho, sign, z]| theta * (rho - sign * z));
         let step_g = |right: &[f64], j: usize| (self.weights[j] + right[j] - omega(j)) / self.stretch(j);
         if self.near && mu > 0.0 {
             // Θ(ρ − Δm) has lost places to cancellation where Θ is large. The same system for what that leaves of the equation
             // X̃ᵀ s(a + Δa) = l2 (w + Δw) + g + Δg has no such cancellation.
-            let mut rest = self.pull(&self.to_rows(map([a, sign, &step_a], |[a, sign, step]| sign * (a + step))));
+            let mut rest = self.frame.pull(&self.to_rows(map([a, sign, &step_a], |[a, sign, step]| sign * (a + step))));
             for j in 0..rest.len() {
                 rest[j] -= self.l2[j] * (self.weights[j] + right[j]);
                 if self.l1[j] > 0.0 {
@@ -488,8 +449,8 @@ impl<'a> Solver<'a> {
                 }
             }
             factor.solve(&mut rest);
-            let z = self.to_terms(self.outputs_of(&rest));
-            pass([theta, sign, &z], [&mut step_a], 0.0, |[theta, sign, z], [step], none: [f64; 0]| {
+            let z = self.to_terms(self.frame.outputs_of(&rest));
+            pass([theta, sign, &z], [&mut step_a], |[theta, sign, z], [step], none: [f64; 0]| {
                 ([step - theta * (sign * z)], none)
             });
             right.iter_mut().zip(&rest).for_each(|(right, rest)| *right += rest);
@@ -498,7 +459,6 @@ impl<'a> Solver<'a> {
         let [speeds] = pass(
             [a, u, t, xi, &self.terms.count, &step_a, &second.t, &second.xi],
             [&mut step_t, &mut step_xi],
-            0.0,
             #[inline(always)]
             |[a, u, t, xi, count, da, second_t, second_xi], _, [speed]| {
                 let dt = ((count * mu - second_t) - t * da) / a - t;
@@ -531,7 +491,6 @@ impl<'a> Solver<'a> {
         pass(
             [&step.a, &step.t, &step.xi, &self.terms.weight],
             [a, u, t, xi],
-            0.0,
             #[inline(always)]
             |[da, dt, dxi, weight], [a, u, t, xi], none: [f64; 0]| {
                 let (a, u) = ((a + length * da).max(tiny), (u - length * da).max(tiny));
@@ -554,7 +513,7 @@ impl<'a> Solver<'a> {
             self.columns.q[j] = (self.columns.q[j] + length * step.columns.q[j]).max(tiny);
             self.columns.g[j] += length * step.columns.g[j];
         }
-        let z = self.to_terms(self.outputs_of(&self.weights));
+        let z = self.to_terms(self.frame.outputs_of(&self.weights));
         self.margins = map([&self.terms.sign, &z], |[sign, z]| sign * z);
     }
 }

@@ -7,7 +7,6 @@
 //! Ye, *On the finite convergence of interior-point algorithms for linear programming* (Math. Programming 57, 1992).
 //! Invariant: entries outside of the face are 0.
 
-use crate::design;
 use crate::frame::Frame;
 
 /// Steps of conjugate gradients at most.
@@ -18,7 +17,6 @@ const EXACT: f64 = 1e-30;
 /// Rows and columns of the face, the constant as last column where there is one.
 pub(crate) struct Face<'a> {
     pub(crate) frame: &'a Frame<'a>,
-    pub(crate) constant: bool,
     pub(crate) rows: Vec<bool>,
     pub(crate) columns: Vec<bool>,
 }
@@ -26,19 +24,14 @@ pub(crate) struct Face<'a> {
 impl Face<'_> {
     /// `X_RC w`.
     fn outputs(&self, weights: &[f64]) -> Vec<f64> {
-        let d = self.frame.columns();
-        let mut z = vec![0.0; self.frame.rows()];
-        design::multiply(self.frame.matrix, &weights[..d], &[if self.constant { weights[d] } else { 0.0 }], &mut z);
+        let mut z = self.frame.outputs_of(weights);
         keep(&mut z, &self.rows);
         z
     }
 
     /// `X_RCᵀ α`.
     fn pull(&self, alpha: &[f64]) -> Vec<f64> {
-        let mut pull = vec![0.0; self.frame.columns()];
-        let mut sums = [0.0];
-        design::transpose_multiply(self.frame.matrix, alpha, &mut pull, &mut sums);
-        pull.extend(self.constant.then_some(sums[0]));
+        let mut pull = self.frame.pull(alpha);
         keep(&mut pull, &self.columns);
         pull
     }

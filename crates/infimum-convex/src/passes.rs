@@ -6,8 +6,8 @@ use infimum_rigor::vectorized;
 /// overlap.
 const BLOCK: usize = 32;
 
-/// For every i: `outputs[·][i], states = f(inputs[·][i], outputs[·][i], states)`. There are [`BLOCK`] sets of states, all of which begin as
-/// `start` and each of which sees the entries i of one remainder; all are returned.
+/// For every i: `outputs[·][i], states = f(inputs[·][i], outputs[·][i], states)`. There are [`BLOCK`] sets of states, all of which begin as 0
+/// and each of which sees the entries i of one remainder; all are returned.
 ///
 /// # Panics
 /// If the vectors have different lengths.
@@ -15,12 +15,11 @@ const BLOCK: usize = 32;
 pub(crate) fn pass<const INPUTS: usize, const OUTPUTS: usize, const STATES: usize>(
     inputs: [&[f64]; INPUTS],
     mut outputs: [&mut [f64]; OUTPUTS],
-    start: f64,
     f: impl Fn([f64; INPUTS], [f64; OUTPUTS], [f64; STATES]) -> ([f64; OUTPUTS], [f64; STATES]),
 ) -> [[f64; BLOCK]; STATES] {
-    let length = inputs.first().map_or_else(|| outputs[0].len(), |first| first.len());
+    let length = inputs[0].len();
     assert!(inputs.iter().all(|input| input.len() == length) && outputs.iter().all(|output| output.len() == length));
-    let mut states = [[start; BLOCK]; STATES];
+    let mut states = [[0.0; BLOCK]; STATES];
     vectorized(
         #[inline(always)]
         || {
@@ -91,7 +90,6 @@ pub(crate) fn map<const INPUTS: usize>(inputs: [&[f64]; INPUTS], f: impl Fn([f64
     pass::<INPUTS, 1, 0>(
         inputs,
         [&mut mapped],
-        0.0,
         #[inline(always)]
         |input, _, none| ([f(input)], none),
     );
@@ -100,16 +98,15 @@ pub(crate) fn map<const INPUTS: usize>(inputs: [&[f64]; INPUTS], f: impl Fn([f64
 
 #[cfg(test)]
 mod tests {
-    use super::{map, pass};
+    use super::{BLOCK, map, pass};
 
     #[test]
     fn every_entry_is_seen_once() {
-        for length in [0, 1, 63, 64, 65, 128, 1_000] {
+        for length in [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 1_000] {
             let x: Vec<f64> = (0..length).map(|i| i as f64).collect();
             let mut y = map([&x, &x], |[a, b]| a * b + 1.0);
             assert!(y.iter().zip(&x).all(|(y, x)| *y == x * x + 1.0), "{length}");
-            let [sums, largest] =
-                pass([&x], [&mut y], 0.0, |[x], [y], [sum, largest]| ([y - x], [sum + x, x.max(largest)]));
+            let [sums, largest] = pass([&x], [&mut y], |[x], [y], [sum, largest]| ([y - x], [sum + x, x.max(largest)]));
             assert!(y.iter().zip(&x).all(|(y, x)| *y == x * x + 1.0 - x), "{length}");
             assert_eq!(sums.iter().sum::<f64>(), (0..length).sum::<usize>() as f64);
             assert_eq!(largest.into_iter().fold(0.0, f64::max), length.saturating_sub(1) as f64);

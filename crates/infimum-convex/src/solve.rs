@@ -256,9 +256,6 @@ fn solve_scalar<L: ScalarLoss>(
     }
 }
 
-/// Starts of a solver whose bounds do not hold.
-const ATTEMPTS: usize = 3;
-
 /// Offers the constant output that suits the mean target, for losses to which 0 may be far away. Whether that is all there is to
 /// do: for `poisson` with nothing but zeros any constant is beaten by a smaller one.
 fn start_at_constant<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, tracker: &mut Tracker) -> bool {
@@ -279,6 +276,10 @@ fn start_at_constant<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, tra
     unattained
 }
 
+/// Starts of a solver whose bounds turn out not to hold.
+const ATTEMPTS: usize = 3;
+
+/// Solves one (sub)problem from `first`, or from zero, and makes its claim.
 fn run_part<S: Losses>(
     frame: &Frame,
     losses: &S,
@@ -297,18 +298,19 @@ fn run_part<S: Losses>(
         offer(frame, losses, first, &mut tracker);
     }
     tracker.report("start");
-    let mut witness = Witness { upper, lower: 0.0, alpha: Vec::new() };
-    for _ in 0..ATTEMPTS {
+    let mut attempts = ATTEMPTS;
+    let mut witness = loop {
         if !tracker.done() {
             solve(&mut tracker);
         }
-        witness = self::witness(frame, losses, &tracker.point, &tracker.alpha, tracker.room());
+        let witness = witness(frame, losses, &tracker.point, &tracker.alpha, tracker.room());
+        attempts -= 1;
         // Outputs that a solver adds up step by step can look better than they are: it goes on from what holds.
-        if !tracker.reached() || gap_reached(witness.upper, witness.lower, options.gap, abs_gap) {
-            break;
+        if attempts == 0 || !tracker.reached() || gap_reached(witness.upper, witness.lower, options.gap, abs_gap) {
+            break witness;
         }
         (tracker.upper, tracker.lower) = (witness.upper, witness.lower);
-    }
+    };
     tracker.report("end");
     let mut separated = false;
     if frame.penalty.lambda1 == 0.0 && frame.penalty.lambda2 == 0.0 {
@@ -389,4 +391,46 @@ fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn 
         dual = part.witness.alpha;
     }
     Outcome { model, dual, upper, lower, ending, solver: solver.name(), explored, message }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use infimum_problem::{DenseMatrix, Matrix, Silent};
+
+    use super::*;
+    use crate::losses::Squared;
+    use crate::penalty::Penalty;
+
+    /// A value below the optimum, which a solver takes for that of its point, is not the end.
+    #[test]
+    fn a_value_that_does_not_hold_is_not_the_end() {
+        let (targets, weights) = ([1.0, -2.0, 4.0], [1.0; 3]);
+        let matrix = Matrix::Dense(DenseMatrix { rows: 3, columns: 1, values: vec![1.0, 2.0, -0.5].into() });
+        let frame = Frame {
+            kernel: None,
+            matrix: &matrix,
+            weights: &weights,
+            penalty: Penalty { lambda1: 0.0, lambda2: 1.0, scales: None },
+            intercept: Intercept::None,
+            outputs: 1,
+            monitor: &Silent,
+        };
+        let losses = ScalarLosses { loss: Squared, targets: &targets, weights: &weights, is_margin: false };
+        let options = Options { gap: 1e-9, abs_gap: 0.0, solver: None, threads: 1, seed: 1, start: None };
+        let starts = Cell::new(0);
+        let part = run_part(&frame, &losses, &options, 0.0, Offset::default(), None, &Silent, |tracker| {
+            starts.set(starts.get() + 1);
+            match starts.get() {
+                1 => assert!(tracker.offer_point(0.0, &Point::zeros(&frame))),
+                _ => newton::solve(&frame, &losses, tracker),
+            }
+        });
+        assert_eq!(starts.get(), 2);
+        // min over w of ½(1 − w)² + ½(2 + 2w)² + ½(4 + w/2)² + ½w²: w = −5/6.25.
+        let optimum = 10.5 - 0.5 * 25.0 / 6.25;
+        assert!((part.witness.upper - optimum).abs() < 1e-9, "{}", part.witness.upper);
+        assert!(gap_reached(part.witness.upper, part.witness.lower, options.gap, 0.0));
+    }
 }
