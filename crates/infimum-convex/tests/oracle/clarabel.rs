@@ -35,6 +35,30 @@ impl Cones {
         self.row(&[(above, -1.0)], 0.0);
         self.cones.push(ExponentialConeT());
     }
+
+    /// Whether x satisfies the inequalities and equations and x, z the condition of stationarity, to 1e-6 (of the
+    /// largest dual): "solved" is said of points
+    /// far from that where a variable has grown to 1e12.
+    fn hold(&self, quadratic: &[f64], linear: &[f64], x: &[f64], z: &[f64]) -> bool {
+        let mut slacks = self.right.clone();
+        let mut gradient: Vec<f64> = (0..x.len()).map(|j| quadratic[j] * x[j] + linear[j]).collect();
+        for &(i, j, value) in &self.entries {
+            slacks[i] -= value * x[j];
+            gradient[j] += value * z[i];
+        }
+        let mut rows = slacks.into_iter();
+        let mut next = || rows.next().expect("as many rows as the cones have");
+        let feasible = self.cones.iter().all(|cone| match cone {
+            ZeroConeT(_) => next().abs() <= 1e-6,
+            NonnegativeConeT(_) => next() >= -1e-6,
+            _ => {
+                let (exponent, one, above) = (next(), next(), next());
+                one == 1.0 && exponent.exp() <= above + 1e-6 * (1.0 + above.abs())
+            }
+        });
+        let largest = z.iter().fold(1.0, |largest: f64, dual| largest.max(dual.abs()));
+        feasible && gradient.iter().all(|slope| slope.abs() <= 1e-6 * largest)
+    }
 }
 
 /// What Clarabel found.
@@ -76,9 +100,8 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
     let (n, d) = (data.rows(), data.columns());
     let weight = |k: usize, j: usize| k * d + j;
     let intercept = |k: usize| outputs * d + k;
-    let magnitude = outputs * (d + 1);
-    let mut quadratic = vec![0.0; 2 * magnitude];
-    let mut linear = vec![0.0; 2 * magnitude];
+    let mut quadratic = vec![0.0; outputs * (d + 1)];
+    let mut linear = quadratic.clone();
     let mut cones = Cones::default();
     let mut constant = 0.0;
     for k in 0..outputs {
@@ -91,10 +114,15 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
             }
             if penalised {
                 quadratic[index] = objective.lambda2 * scale * scale;
-                linear[magnitude + index] = objective.lambda1 * scale;
             }
-            cones.at_most(&[(index, 1.0), (magnitude + index, -1.0)], 0.0);
-            cones.at_most(&[(index, -1.0), (magnitude + index, -1.0)], 0.0);
+            if penalised && objective.lambda1 > 0.0 {
+                // magnitude ≥ |w|; without a price it would be free to grow until no digit of the rest is left
+                let magnitude = quadratic.len();
+                quadratic.push(0.0);
+                linear.push(objective.lambda1 * scale);
+                cones.at_most(&[(index, 1.0), (magnitude, -1.0)], 0.0);
+                cones.at_most(&[(index, -1.0), (magnitude, -1.0)], 0.0);
+            }
         }
     }
     for i in 0..n {
@@ -192,14 +220,15 @@ fn one(problem: &Problem, y: &[f64], classes: &[u32], outputs: usize) -> Option<
     }
     let size = quadratic.len();
     let diagonal: Vec<usize> = (0..size).collect();
-    let p = CscMatrix::new_from_triplets(size, size, diagonal.clone(), diagonal, quadratic);
+    let p = CscMatrix::new_from_triplets(size, size, diagonal.clone(), diagonal, quadratic.clone());
     let (rows, columns, values) = unzip(&cones.entries);
     let a = CscMatrix::new_from_triplets(cones.right.len(), size, rows, columns, values);
     let settings = DefaultSettingsBuilder::default().verbose(false).max_iter(300).build().ok()?;
     let mut solver = DefaultSolver::new(&p, &linear, &a, &cones.right, &cones.cones, settings).ok()?;
     solver.solve();
-    let value = solver.solution.obj_val + constant;
-    (solver.solution.status == SolverStatus::Solved).then_some(Optimum { value, constant })
+    let solution = &solver.solution;
+    let solved = solution.status == SolverStatus::Solved && cones.hold(&quadratic, &linear, &solution.x, &solution.z);
+    solved.then_some(Optimum { value: solution.obj_val + constant, constant })
 }
 
 fn row_of(matrix: &Matrix, i: usize) -> Vec<(usize, f64)> {
