@@ -8,6 +8,7 @@ use faer::{Mat, Side};
 pub struct Cholesky {
     factor: Llt<f64>,
     scale: Vec<f64>,
+    damping: f64,
 }
 
 impl Cholesky {
@@ -28,11 +29,16 @@ impl Cholesky {
                 matrix[(j, j)] = 1.0 + damping;
             }
             if let Ok(factor) = matrix.llt(Side::Lower) {
-                return Some(Cholesky { factor, scale });
+                return Some(Cholesky { factor, scale, damping });
             }
             damping = if damping == 0.0 { 1e-14 } else { 10.0 * damping };
         }
         None
+    }
+
+    /// Whether it is of the matrix itself (τ = 0).
+    pub(crate) fn is_exact(&self) -> bool {
+        self.damping == 0.0
     }
 
     /// Replaces the right-hand side by the solution.

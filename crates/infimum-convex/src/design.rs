@@ -14,6 +14,8 @@ use crate::sums::sum;
 
 /// Stored values above which a product is split over threads.
 const PARALLEL_FROM: usize = 200_000;
+/// Stored values that stay in the L2 cache.
+const CACHED: usize = 32_768;
 
 /// Number of row blocks to use for a product.
 pub(crate) fn parts(matrix: &Matrix) -> usize {
@@ -55,46 +57,78 @@ pub(crate) fn longest_row(matrix: &Matrix) -> usize {
 
 /// `z[i·K + k] = x_i · W_k + b_k`.
 pub(crate) fn multiply(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
-    product::<false>(matrix, weights, intercepts, z);
-}
-
-/// `sizes[i·K + k] = |x_i| · |W_k| + |b_k|`, to which the rounding of the same products is in proportion.
-pub(crate) fn multiply_magnitudes(matrix: &Matrix, weights: &[f64], intercepts: &[f64], sizes: &mut [f64]) {
-    let magnitudes = |x: &[f64]| x.iter().map(|x| x.abs()).collect::<Vec<_>>();
-    product::<true>(matrix, &magnitudes(weights), &magnitudes(intercepts), sizes);
-}
-
-fn product<const MAGNITUDES: bool>(matrix: &Matrix, weights: &[f64], intercepts: &[f64], z: &mut [f64]) {
     let outputs = intercepts.len();
     if weights.iter().all(|&w| w == 0.0) {
         z.chunks_exact_mut(outputs).for_each(|z| z.copy_from_slice(intercepts));
         return;
     }
-    let ranges = row_ranges(matrix, parts(matrix));
-    let mut rest = z;
-    let mut jobs = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let (head, tail) = rest.split_at_mut(range.len() * outputs);
-        jobs.push((range, head));
-        rest = tail;
+    by_parts(matrix, outputs, [z], |storage, rows, [z]| multiply_rows::<false>(storage, rows, weights, intercepts, z));
+}
+
+/// The same, and `sizes[i·K + k] = |x_i| · |W_k| + |b_k|`, to which the rounding of the outputs is in proportion.
+pub(crate) fn multiply_with_sizes(
+    matrix: &Matrix,
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [f64],
+    sizes: &mut [f64],
+) {
+    let magnitudes = |x: &[f64]| x.iter().map(|x| x.abs()).collect::<Vec<_>>();
+    let (weight_sizes, intercept_sizes) = (magnitudes(weights), magnitudes(intercepts));
+    let outputs = intercepts.len();
+    // Rows that stay in the cache between the two products.
+    let count = (CACHED * matrix.rows() / matrix.stored().max(1)).max(1);
+    by_parts(matrix, outputs, [z, sizes], |storage, rows, [z, sizes]| {
+        for first in rows.clone().step_by(count) {
+            let some = first..(first + count).min(rows.end);
+            let place = (first - rows.start) * outputs..(some.end - rows.start) * outputs;
+            multiply_rows::<false>(storage, some.clone(), weights, intercepts, &mut z[place.clone()]);
+            multiply_rows::<true>(storage, some, &weight_sizes, &intercept_sizes, &mut sizes[place]);
+        }
+    });
+}
+
+/// Calls `run` for blocks of all rows, with the rows' parts of vectors of `outputs` numbers for each row; the parts of a product side by side.
+fn by_parts<const N: usize>(
+    matrix: &Matrix,
+    outputs: usize,
+    vectors: [&mut [f64]; N],
+    run: impl Fn(Storage, Range<usize>, [&mut [f64]; N]) + Sync,
+) {
+    let mut rest = vectors;
+    let mut jobs = Vec::new();
+    for range in row_ranges(matrix, parts(matrix)) {
+        let heads = rest.each_mut().map(|rest| {
+            let (head, tail) = std::mem::take(rest).split_at_mut(range.len() * outputs);
+            *rest = tail;
+            head
+        });
+        jobs.push((range, heads));
     }
-    let run = |(range, z): (Range<usize>, &mut [f64])| {
+    let part = |(range, mut vectors): (Range<usize>, [&mut [f64]; N])| {
         let first = range.start;
         for_each_block(matrix, range, |block| {
-            let from = (block.first - first) * outputs;
-            let z = &mut z[from..from + block.rows.len() * outputs];
-            with_values!(block.storage.values(), |values| match block.storage {
-                Storage::Dense(matrix) => {
-                    let values = &values[matrix.rows_at(block.rows)];
-                    dense::multiply::<_, MAGNITUDES>(values, weights, intercepts, z);
-                }
-                Storage::Sparse(sparse) => {
-                    multiply_sparse::<_, MAGNITUDES>(sparse, values, block.rows, weights, intercepts, z);
-                }
-            });
+            let place = (block.first - first) * outputs..(block.first - first + block.rows.len()) * outputs;
+            run(block.storage, block.rows, vectors.each_mut().map(|vector| &mut vector[place.clone()]));
         });
     };
-    if jobs.len() == 1 { jobs.into_iter().for_each(run) } else { jobs.into_par_iter().for_each(run) }
+    if jobs.len() == 1 { jobs.into_iter().for_each(part) } else { jobs.into_par_iter().for_each(part) }
+}
+
+/// Outputs of some rows of a block; with `MAGNITUDES` of |x_i|.
+fn multiply_rows<const MAGNITUDES: bool>(
+    storage: Storage,
+    rows: Range<usize>,
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [f64],
+) {
+    with_values!(storage.values(), |values| match storage {
+        Storage::Dense(matrix) => {
+            dense::multiply::<_, MAGNITUDES>(&values[matrix.rows_at(rows)], weights, intercepts, z);
+        }
+        Storage::Sparse(sparse) => multiply_sparse::<_, MAGNITUDES>(sparse, values, rows, weights, intercepts, z),
+    });
 }
 
 fn multiply_sparse<T: Stored, const MAGNITUDES: bool>(
@@ -173,10 +207,15 @@ pub(crate) fn transpose_multiply(matrix: &Matrix, alpha: &[f64], v: &mut [f64], 
 fn accumulate_rows(matrix: &Matrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
     for_each_block(matrix, range, |block| {
         let alpha = &alpha[block.first * outputs..][..block.rows.len() * outputs];
-        with_values!(block.storage.values(), |values| match block.storage {
-            Storage::Dense(matrix) => dense::accumulate(&values[matrix.rows_at(block.rows)], alpha, outputs, v),
-            Storage::Sparse(sparse) => accumulate_sparse(sparse, values, block.rows, alpha, outputs, v),
-        });
+        accumulate(block.storage, block.rows, alpha, outputs, v);
+    });
+}
+
+/// `v[k·d + j] += Σ_i alpha[i·K + k] x_ij` for some rows of a block; `alpha` is theirs.
+pub(crate) fn accumulate(storage: Storage, rows: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+    with_values!(storage.values(), |values| match storage {
+        Storage::Dense(matrix) => dense::accumulate(&values[matrix.rows_at(rows)], alpha, outputs, v),
+        Storage::Sparse(sparse) => accumulate_sparse(sparse, values, rows, alpha, outputs, v),
     });
 }
 

@@ -31,8 +31,7 @@ const DOUBLINGS: usize = 60;
 pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tracker) {
     let size = frame.rows() * frame.outputs;
     let mut point = tracker.point.clone();
-    let mut z = vec![0.0; size];
-    frame.upper(losses, &point, &mut z);
+    let mut z = tracker.outputs(frame);
     let metric = diagonal(frame, losses, &z);
     let mut evaluation = Evaluation::new(frame, losses, "fista");
     evaluation.natural(&z, tracker);

@@ -35,11 +35,11 @@ pub(crate) trait Losses: Sync {
     fn value(&self, z: &[f64]) -> f64;
     /// `alpha = −c·∂loss(z)`, inside the domain.
     fn natural_dual(&self, z: &[f64], alpha: &mut [f64]);
-    /// Bound on what the value can hide of that at the exact outputs, from which `z` differs by no more than `errors` and rounding
-    /// to `f64`, and of what rounding the losses takes.
-    fn rounding(&self, z: &[f64], errors: &[f64]) -> f64;
-    /// Moves every row of `alpha` to the nearest point of its domain.
-    fn clip(&self, alpha: &mut [f64]);
+    /// The value, and a bound on what it can hide of that at the exact outputs, from which `z` differs by no more than `errors` and
+    /// rounding to `f64`, and of what rounding the losses takes.
+    fn value_and_rounding(&self, z: &[f64], errors: &[f64]) -> (f64, f64);
+    /// Moves every row of `alpha` to the nearest point of its domain; whether one moved by more than rounding.
+    fn clip(&self, alpha: &mut [f64]) -> bool;
     /// Makes `Σ_i alpha_ik` zero up to rounding, by small moves inside the domain.
     fn balance(&self, alpha: &mut [f64]);
     /// `Σ_i g_i(alpha_i)`, for `alpha` in the domain.
@@ -149,6 +149,14 @@ impl<'a> Frame<'a> {
         }
         // λ1 = 0 as well: 0/0 is NaN and anything else infinite; only alpha = 0 is feasible.
         if self.penalty.lambda1 == 0.0 { 0.0 } else { 1.0 / worst.max(1.0) }
+    }
+
+    /// D at the dual point `alpha − H dz` of a quadratic model (λ1 = 0) whose exact minimiser is `minimiser`. There `Aᵀ X` is the
+    /// penalty's gradient and the sums that a free intercept wants are 0, so that the conjugate is the penalty itself and no
+    /// product is needed. `None` where λ2 = 0 or a row leaves its domain: then it takes [`Frame::lower`].
+    pub(crate) fn lower_of_model(&self, losses: &impl Losses, alpha: &mut [f64], minimiser: &Point) -> Option<f64> {
+        let feasible = self.penalty.lambda2 > 0.0 && !losses.clip(alpha);
+        feasible.then(|| losses.gain(alpha) - self.penalty_value(minimiser))
     }
 
     /// Makes `alpha` feasible up to rounding and returns its dual value D and the factor by which it was shrunk; `v` receives

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use faer::Mat;
-use infimum_problem::{DenseMatrix, Monitor, SparseMatrix, Storage, Stored, with_values};
+use infimum_problem::{DenseMatrix, SparseMatrix, Storage, Stored, with_values};
 use infimum_rigor::{lanes, vectorized};
 use rayon::prelude::*;
 
@@ -30,28 +30,53 @@ struct Line([f64; TILE]);
 
 /// Computes the lower triangle of H; `h[i] ≥ 0`. The order is d, plus one if `constant`.
 pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64> {
-    let (matrix, monitor) = (frame.matrix, frame.monitor);
+    weighted_gram_and_pull(frame, h, constant, None).0
+}
+
+/// The same, and `Xᵀ alpha` if there is an alpha of one output: the rows come from memory once for both.
+pub(crate) fn weighted_gram_and_pull(
+    frame: &Frame,
+    h: &[f64],
+    constant: bool,
+    alpha: Option<&[f64]>,
+) -> (Mat<f64>, Vec<f64>) {
+    let matrix = frame.matrix;
     let order = matrix.columns() + usize::from(constant);
     let parts = if matrix.stored() * matrix.columns() < 4_000_000 { 1 } else { design::parts(matrix) };
     let ranges = design::row_ranges(matrix, parts);
     let part = |range: Range<usize>| {
         let padded = if matrix.is_sparse() { order } else { order.next_multiple_of(TILE) };
-        let mut pass = Pass::new(h, order, padded, constant, monitor);
+        let mut pass = Pass::new(h, order, padded, constant);
+        let mut pull = vec![0.0; if alpha.is_some() { matrix.columns() } else { 0 }];
         design::for_each_block(matrix, range, |block| {
-            with_values!(block.storage.values(), |values| match block.storage {
-                Storage::Dense(dense) => pass.dense(dense, values, block.first, block.rows),
-                Storage::Sparse(sparse) => pass.sparse(sparse, values, block.first, block.rows),
-            });
+            for start in block.rows.clone().step_by(BLOCK) {
+                let rows = start..(start + BLOCK).min(block.rows.end);
+                let first = block.first + (start - block.rows.start);
+                if let Some(alpha) = alpha {
+                    let alpha = &alpha[first..first + rows.len()];
+                    design::accumulate(block.storage, rows.clone(), alpha, 1, &mut pull);
+                }
+                with_values!(block.storage.values(), |values| match block.storage {
+                    Storage::Dense(dense) => pass.dense(dense, values, first, rows),
+                    Storage::Sparse(sparse) => pass.sparse(sparse, values, first, rows),
+                });
+                if frame.monitor.stop().is_some() {
+                    break;
+                }
+            }
         });
         pass.flush();
-        pass.gram
+        (pass.gram, pull)
     };
-    let mut partial: Vec<Mat<f64>> =
+    let mut partial: Vec<(Mat<f64>, Vec<f64>)> =
         if ranges.len() == 1 { vec![part(0..matrix.rows())] } else { ranges.into_par_iter().map(part).collect() };
-    let mut total = partial.swap_remove(0);
-    partial.iter().for_each(|part| total += part);
+    let (mut total, mut pull) = partial.swap_remove(0);
+    for (gram, part) in &partial {
+        total += gram;
+        pull.iter_mut().zip(part).for_each(|(total, x)| *total += x);
+    }
     total.resize_with(order, order, |_, _| 0.0);
-    total
+    (total, pull)
 }
 
 /// A pass over some of the rows.
@@ -60,7 +85,6 @@ struct Pass<'a> {
     h: &'a [f64],
     order: usize,
     constant: bool,
-    monitor: &'a dyn Monitor,
     /// `√h_i x̃_i` of the dense rows that wait: panels of [`TILE`] columns, of each the rows one after the other. How rows come in
     /// blocks of a file changes no sum.
     panels: Vec<Line>,
@@ -68,9 +92,9 @@ struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    fn new(h: &'a [f64], order: usize, padded: usize, constant: bool, monitor: &'a dyn Monitor) -> Pass<'a> {
+    fn new(h: &'a [f64], order: usize, padded: usize, constant: bool) -> Pass<'a> {
         let gram = Mat::zeros(padded, padded);
-        Pass { gram, h, order, constant, monitor, panels: Vec::new(), filled: 0 }
+        Pass { gram, h, order, constant, panels: Vec::new(), filled: 0 }
     }
 
     /// Adds rows `rows`, of which the first is row `first` of the matrix.
@@ -92,9 +116,6 @@ impl<'a> Pass<'a> {
             );
             if self.filled == BLOCK {
                 self.flush();
-                if self.monitor.stop().is_some() {
-                    break;
-                }
             }
         }
     }
@@ -159,9 +180,6 @@ impl<'a> Pass<'a> {
     fn sparse<T: Stored>(&mut self, sparse: &SparseMatrix, values: &[T], first: usize, rows: Range<usize>) {
         let last = self.order - 1;
         for (i, local) in (first..).zip(rows) {
-            if i % BLOCK == 0 && self.monitor.stop().is_some() {
-                break;
-            }
             let h = self.h[i];
             if h == 0.0 {
                 continue;

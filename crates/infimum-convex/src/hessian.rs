@@ -9,8 +9,9 @@ use faer::Mat;
 use crate::design;
 use crate::first_order::random;
 use crate::frame::Frame;
-use crate::gram::weighted_gram;
+use crate::gram::{weighted_gram, weighted_gram_and_pull};
 use crate::smooth::{SmoothLosses, Term};
+use crate::sums::sum;
 
 /// Rows by which a threshold is found.
 const SAMPLED: usize = 4_096;
@@ -33,8 +34,29 @@ pub(crate) fn diagonal(frame: &Frame, losses: &impl SmoothLosses, curvature: &[f
     diagonal
 }
 
+/// Lower triangle of the Hessian, `v = Aᵀ X` and the sums of the columns of A = alpha; of one output from one pass over the rows.
+pub(crate) fn hessian_and_pull(
+    frame: &Frame,
+    losses: &impl SmoothLosses,
+    curvature: &[f64],
+    alpha: &[f64],
+    v: &mut [f64],
+    sums: &mut [f64],
+) -> Mat<f64> {
+    if frame.outputs > 1 {
+        design::transpose_multiply(frame.matrix, alpha, v, sums);
+        return hessian(frame, losses, curvature);
+    }
+    // The curvature of one output is the weight of its only term.
+    let (mut hessian, pull) = weighted_gram_and_pull(frame, curvature, frame.has_intercept(), Some(alpha));
+    (0..hessian.nrows()).for_each(|j| hessian[(j, j)] += frame.curvature(j));
+    v.copy_from_slice(&pull);
+    sums[0] = sum(alpha.len(), 0.0, |i| alpha[i]);
+    hessian
+}
+
 /// Lower triangle of the Hessian.
-pub(crate) fn hessian(frame: &Frame, losses: &impl SmoothLosses, curvature: &[f64]) -> Mat<f64> {
+fn hessian(frame: &Frame, losses: &impl SmoothLosses, curvature: &[f64]) -> Mat<f64> {
     let weight = |i: usize, term: Term| losses.term(curvature, i, term);
     assembled(frame, &losses.terms(), frame.outputs, weight, 0.0)
 }

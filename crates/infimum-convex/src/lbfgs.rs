@@ -35,8 +35,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let (d, outputs, constant) = (frame.columns(), frame.outputs, frame.has_intercept());
     let size = frame.rows() * outputs;
     let mut point = tracker.point.clone();
-    let mut z = vec![0.0; size];
-    frame.upper(losses, &point, &mut z);
+    let mut z = tracker.outputs(frame);
     let mut evaluation = Evaluation::new(frame, losses, "lbfgs");
     let (mut alpha, mut curvature, mut dz, mut modelled) =
         (vec![0.0; size], vec![0.0; size], vec![0.0; size], vec![0.0; size]);

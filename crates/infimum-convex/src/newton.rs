@@ -13,7 +13,7 @@ use crate::cholesky::Cholesky;
 use crate::design;
 use crate::direction::{Direction, separated};
 use crate::frame::Frame;
-use crate::hessian::hessian;
+use crate::hessian::hessian_and_pull;
 use crate::smooth::{SmoothLosses, floor_after, line_search};
 use crate::tracker::Tracker;
 
@@ -22,7 +22,7 @@ const PATIENCE: u32 = 20;
 
 /// A decrement `∇Uᵀ(∇²U)⁻¹∇U` above this share of the incumbent means that the model's dual point is not worth its two passes:
 /// it is far from feasible, and clipping leaves no bound above 0. Where the losses are their own models the first step is the last.
-const FAR: f64 = 1e-3;
+const FAR: f64 = 1e-2;
 /// While the decrement is large, one iteration in so many makes a bound all the same.
 const FAR_EVERY: u64 = 4;
 
@@ -32,8 +32,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let size = frame.rows() * outputs;
     let constant = frame.has_intercept();
     let mut point = tracker.point.clone();
-    let mut z = vec![0.0; size];
-    design::multiply(frame.matrix, &point.weights, &point.intercepts, &mut z);
+    let mut z = tracker.outputs(frame);
     let (mut alpha, mut curvature, mut dz, mut curved) =
         (vec![0.0; size], vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
@@ -42,13 +41,12 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let mut idle = 0;
     while !tracker.done() {
         losses.derivatives(&z, floor, &mut alpha, &mut curvature);
-        design::transpose_multiply(frame.matrix, &alpha, &mut v, &mut sums);
-        let direction = Direction::negative_gradient(frame, &point, &v, &sums);
-        let mut flat = direction.flatten(constant);
-        let hessian = hessian(frame, losses, &curvature);
+        let hessian = hessian_and_pull(frame, losses, &curvature, &alpha, &mut v, &mut sums);
         if tracker.stop().is_some() {
             return;
         }
+        let direction = Direction::negative_gradient(frame, &point, &v, &sums);
+        let mut flat = direction.flatten(constant);
         let Some(factor) = Cholesky::new(hessian, damping) else {
             tracker.trouble = Some("the Hessian is not finite: rescale the columns".into());
             return;
@@ -68,7 +66,10 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         {
             losses.curve(&curvature, &dz, &mut curved);
             alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
-            let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
+            let mut minimiser = point.clone();
+            step.apply(1.0, &mut minimiser);
+            let known = if factor.is_exact() { frame.lower_of_model(losses, &mut alpha, &minimiser) } else { None };
+            let lower = known.unwrap_or_else(|| frame.lower(losses, &mut alpha, &mut v).0);
             tracker.offer_dual(lower, &alpha);
         }
 

@@ -23,8 +23,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let (d, outputs) = (frame.columns(), frame.outputs);
     let size = frame.rows() * outputs;
     let mut point: Point = tracker.point.clone();
-    let mut z = vec![0.0; size];
-    frame.upper(losses, &point, &mut z);
+    let mut z = tracker.outputs(frame);
     let (mut alpha, mut curvature, mut curved) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
     let mut preconditioner = Preconditioner::new(frame, losses);

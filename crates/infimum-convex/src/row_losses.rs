@@ -115,7 +115,7 @@ impl<L: ScalarLoss> RowLosses for Scalars<'_, L> {
     }
 
     fn rounding(&self, z: &[f64]) -> f64 {
-        self.sum(z, |part, z| part.rounding(z, &vec![0.0; z.len()]))
+        self.sum(z, |part, z| part.value_and_rounding(z, &vec![0.0; z.len()]).1)
     }
 
     fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {
@@ -163,7 +163,9 @@ impl<L: ScalarLoss> RowLosses for Scalars<'_, L> {
     }
 
     fn clip(&self, alpha: &mut [f64]) {
-        self.each(alpha, |part, alpha| part.clip(alpha));
+        self.each(alpha, |part, alpha| {
+            part.clip(alpha);
+        });
     }
 
     fn balance(&self, alpha: &mut [f64]) {
@@ -201,7 +203,7 @@ impl RowLosses for SoftmaxLosses<'_> {
     }
 
     fn rounding(&self, z: &[f64]) -> f64 {
-        Losses::rounding(self, z, &vec![0.0; z.len()])
+        self.value_and_rounding(z, &vec![0.0; z.len()]).1
     }
 
     fn derivatives(&self, z: &[f64], alpha: &mut [f64], curvature: &mut [f64]) {

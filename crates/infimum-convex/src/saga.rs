@@ -91,8 +91,7 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
     };
 
     let mut point = tracker.point.clone();
-    let mut z = vec![0.0; n];
-    frame.upper(losses, &point, &mut z);
+    let mut z = tracker.outputs(frame);
     let mut alpha = vec![0.0; n];
     losses.natural_dual(&z, &mut alpha);
     let mut coordinates = Coordinates {

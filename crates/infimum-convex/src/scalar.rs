@@ -54,6 +54,7 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
 
     /// How far row i may move without leaving the domain, downwards (`direction` < 0) or upwards; the unbounded side of a
     /// half-line counts as the distance to its end, a whole line as infinite.
+    #[inline(always)]
     fn slack(&self, i: usize, alpha: f64, direction: f64) -> f64 {
         let (low, high) = self.loss.domain(self.targets[i], self.weights[i]);
         let bound = if direction < 0.0 { alpha - low } else { high - alpha };
@@ -62,6 +63,25 @@ impl<L: ScalarLoss> ScalarLosses<'_, L> {
             (false, true) => (if direction < 0.0 { high - alpha } else { alpha - low }).max(0.0),
             (false, false) => f64::INFINITY,
         }
+    }
+
+    /// The share of row i in a move of all rows in one direction.
+    #[inline(always)]
+    fn mobility(&self, i: usize, alpha: f64, direction: f64, round: usize) -> f64 {
+        let towards = self.slack(i, alpha, direction);
+        if round >= 6 {
+            return towards;
+        }
+        let away = self.slack(i, alpha, -direction);
+        if towards + away > 0.0 { towards * (away / (towards + away)) } else { 0.0 }
+    }
+
+    /// How many ticks row i may move without leaving the domain.
+    #[inline(always)]
+    fn room(&self, i: usize, ticks: i64, unit: f64, direction: f64) -> i64 {
+        let slack = self.slack(i, ticks as f64 * unit, direction);
+        // One tick of reserve absorbs the rounding of the slack; cap so that values stay exact.
+        ((slack / unit).floor().min(4.0e15) as i64).saturating_sub(1).max(0)
     }
 }
 
@@ -75,22 +95,22 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         )
     }
 
-    fn rounding(&self, z: &[f64], errors: &[f64]) -> f64 {
-        sum_filled(
+    fn value_and_rounding(&self, z: &[f64], errors: &[f64]) -> (f64, f64) {
+        let sums = sum_filled(
             z.len(),
-            0.0,
+            Pair(0.0, 0.0),
             #[inline(always)]
             |range, terms| {
                 let rows = self.targets[range.clone()].iter().zip(&self.weights[range.clone()]);
                 let outputs = z[range.clone()].iter().zip(&errors[range]);
                 for (term, ((&y, &c), (&z, &error))) in terms.iter_mut().zip(rows.zip(outputs)) {
                     let error = self.loss.rounding(y, z) + error;
-                    // Convex: within the error the value grows at most by the steeper slope at its ends.
-                    let slope = self.loss.slope(y, z - error).abs().max(self.loss.slope(y, z + error).abs());
-                    *term = c * error * (slope + error);
+                    let hidden = c * error * (self.loss.steepest(y, z, error) + error);
+                    *term = Pair(c * self.loss.value(y, z), hidden);
                 }
             },
-        )
+        );
+        (sums.0, sums.1)
     }
 
     fn natural_dual(&self, z: &[f64], alpha: &mut [f64]) {
@@ -101,11 +121,23 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
         });
     }
 
-    fn clip(&self, alpha: &mut [f64]) {
-        for (i, a) in alpha.iter_mut().enumerate() {
-            let (low, high) = self.loss.domain(self.targets[i], self.weights[i]);
-            *a = if a.is_nan() { 0.0 } else { a.clamp(low, high) };
-        }
+    fn clip(&self, alpha: &mut [f64]) -> bool {
+        let mut moved = 0u64;
+        vectorized(
+            #[inline(always)]
+            || {
+                for ((a, &y), &c) in alpha.iter_mut().zip(self.targets).zip(self.weights) {
+                    let (low, high) = self.loss.domain(y, c);
+                    let given = *a;
+                    let inside = if given < low { low } else { given };
+                    let inside = if inside > high { high } else { inside };
+                    let inside = if given.is_nan() { 0.0 } else { inside };
+                    moved += u64::from(inside != given);
+                    *a = inside;
+                }
+            },
+        );
+        moved > 0
     }
 
     /// Where every row may move freely: in proportion to the weights. Else first in proportion to
@@ -125,22 +157,27 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
                 alpha.iter_mut().zip(self.weights).for_each(|(a, c)| *a -= share * c);
                 continue;
             }
-            let mobility = |i: usize, a: f64| {
-                let towards = self.slack(i, a, direction);
-                if round >= 6 {
-                    return towards;
-                }
-                let away = self.slack(i, a, -direction);
-                if towards + away > 0.0 { towards * (away / (towards + away)) } else { 0.0 }
-            };
-            let total: f64 = alpha.iter().enumerate().map(|(i, &a)| mobility(i, a)).sum();
+            let mut total = 0.0;
+            vectorized(
+                #[inline(always)]
+                || {
+                    for i in 0..alpha.len() {
+                        total += self.mobility(i, alpha[i], direction, round);
+                    }
+                },
+            );
             if total <= 0.0 {
                 continue;
             }
             let step = (residual.abs() / total).min(1.0);
-            for i in 0..alpha.len() {
-                alpha[i] += direction * step * mobility(i, alpha[i]);
-            }
+            vectorized(
+                #[inline(always)]
+                || {
+                    for i in 0..alpha.len() {
+                        alpha[i] += direction * step * self.mobility(i, alpha[i], direction, round);
+                    }
+                },
+            );
             self.clip(alpha);
         }
     }
@@ -173,19 +210,30 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
             return;
         }
         let unit = crate::witness::grid_unit(largest);
-        let mut ticks: Vec<i64> = alpha.iter().map(|a| (a / unit).trunc() as i64).collect();
-        let room = |i: usize, ticks: i64, direction: f64| -> i64 {
-            let slack = self.slack(i, ticks as f64 * unit, direction);
-            // One tick of reserve absorbs the rounding of the slack; cap so that values stay exact.
-            ((slack / unit).floor().min(4.0e15) as i64).saturating_sub(1).max(0)
-        };
+        let mut ticks = vec![0i64; alpha.len()];
+        vectorized(
+            #[inline(always)]
+            || {
+                for i in 0..ticks.len() {
+                    ticks[i] = (alpha[i] / unit).trunc() as i64;
+                }
+            },
+        );
         for _ in 0..64 {
             let residual: i128 = ticks.iter().map(|&t| i128::from(t)).sum();
             if residual == 0 {
                 break;
             }
             let direction = if residual > 0 { -1.0 } else { 1.0 };
-            let total: i128 = ticks.iter().enumerate().map(|(i, &t)| i128::from(room(i, t, direction))).sum();
+            let mut total = 0i128;
+            vectorized(
+                #[inline(always)]
+                || {
+                    for i in 0..ticks.len() {
+                        total += i128::from(self.room(i, ticks[i], unit, direction));
+                    }
+                },
+            );
             let mut need = residual.abs();
             if total == 0 {
                 // Nothing can move this way: the zero vector is feasible and always a bound.
@@ -193,16 +241,21 @@ impl<L: ScalarLoss> Losses for ScalarLosses<'_, L> {
                 break;
             }
             let share = (need as f64 / total as f64).min(1.0);
-            for i in 0..ticks.len() {
-                if need == 0 {
-                    break;
-                }
-                let available = room(i, ticks[i], direction);
-                let step = ((share * available as f64).ceil() as i64).min(available);
-                let step = i128::from(step).min(need) as i64;
-                ticks[i] += if direction > 0.0 { step } else { -step };
-                need -= i128::from(step);
-            }
+            vectorized(
+                #[inline(always)]
+                || {
+                    for i in 0..ticks.len() {
+                        if need == 0 {
+                            break;
+                        }
+                        let available = self.room(i, ticks[i], unit, direction);
+                        let step = ((share * available as f64).ceil() as i64).min(available);
+                        let step = i128::from(step).min(need) as i64;
+                        ticks[i] += if direction > 0.0 { step } else { -step };
+                        need -= i128::from(step);
+                    }
+                },
+            );
         }
         if ticks.iter().map(|&t| i128::from(t)).sum::<i128>() != 0 {
             ticks.fill(0);

@@ -96,15 +96,18 @@ impl Losses for SoftmaxLosses<'_> {
         self.sum(|i| self.weights[i] * Softmax::value(self.class(i), self.row(z, i)))
     }
 
-    fn rounding(&self, z: &[f64], errors: &[f64]) -> f64 {
-        self.sum(|i| {
+    fn value_and_rounding(&self, z: &[f64], errors: &[f64]) -> (f64, f64) {
+        let sums = sum(self.classes.len(), Pair(0.0, 0.0), |i| {
             let row = self.row(z, i);
+            let value = Softmax::value(self.class(i), row);
             // The probability of the wrong classes is 1 − exp(−loss).
-            let wrong = -(-Softmax::value(self.class(i), row)).exp_m1();
+            let wrong = -(-value).exp_m1();
             let largest = |row: &[f64]| row.iter().fold(0.0f64, |top, x| top.max(x.abs()));
             let error = 8.0 * f64::EPSILON * (1.0 + largest(row)) + 2.0 * largest(self.row(errors, i));
-            self.weights[i] * error * (wrong + error)
-        })
+            let c = self.weights[i];
+            Pair(c * value, c * error * (wrong + error))
+        });
+        (sums.0, sums.1)
     }
 
     fn natural_dual(&self, z: &[f64], alpha: &mut [f64]) {
@@ -112,21 +115,25 @@ impl Losses for SoftmaxLosses<'_> {
         self.derivatives(z, 0.0, alpha, &mut curvature);
     }
 
-    fn clip(&self, alpha: &mut [f64]) {
+    fn clip(&self, alpha: &mut [f64]) -> bool {
+        let mut moved = false;
         for (i, alpha) in alpha.chunks_exact_mut(self.outputs).enumerate() {
             let (class, c) = (self.class(i), self.weights[i]);
             for (k, a) in alpha.iter_mut().enumerate() {
                 if k != class && !(*a <= 0.0) {
                     *a = 0.0;
+                    moved = true;
                 }
             }
             self.complete(i, alpha);
             if !(alpha[class] <= c) {
+                moved = true;
                 let factor = if alpha[class].is_finite() { c / alpha[class] } else { 0.0 };
                 alpha.iter_mut().for_each(|a| *a = if a.is_finite() { *a * factor } else { 0.0 });
                 self.complete(i, alpha);
             }
         }
+        moved
     }
 
     /// A class whose α add up to a negative number gives mass, the same share of it in every row; the classes with a

@@ -38,10 +38,8 @@ pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Res
     let monitor = &Watched { monitor, matrix: &problem.data.matrix };
     let outcome = pool.install(|| {
         let first = (options.start.is_none() && solver == Solver::Newton).then(|| guess(problem, options, monitor));
-        match first.flatten() {
-            Some(start) => run(problem, &Options { start: Some(start), ..options.clone() }, solver, monitor),
-            None => run(problem, options, solver, monitor),
-        }
+        let run = Run { solver, gap: options.gap, abs_gap: options.abs_gap, seed: options.seed, monitor, claims: true };
+        run.outcome(problem, options.start.as_ref().or(first.flatten().as_ref()))
     });
     // What was computed from rows that were not all there means nothing.
     problem.data.matrix.fault().map_or(Ok(outcome), |fault| Err(Error::Fault(fault)))
@@ -66,12 +64,14 @@ impl Monitor for Watched<'_> {
 /// Relative gap to which the problem over a sample of the rows is solved.
 const SAMPLE_GAP: f64 = 1e-4;
 
-/// The solution over a sample of the rows, where that is worth it.
+/// The solution over a sample of the rows, where that is worth it, itself from such a start.
 fn guess(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Option<Start> {
     let sample = sample(problem)?;
-    let options = Options { gap: SAMPLE_GAP, ..options.clone() };
-    let model = run(&sample, &options, Solver::Newton, &Unheard(monitor)).model;
-    Some(Start { model, dual: None })
+    let first = guess(&sample, options, monitor);
+    let monitor = &Unheard(monitor);
+    let abs_gap = options.abs_gap;
+    let run = Run { solver: Solver::Newton, gap: SAMPLE_GAP, abs_gap, seed: options.seed, monitor, claims: false };
+    Some(Start { model: run.outcome(&sample, first.as_ref()).model, dual: None })
 }
 
 /// A monitor that is asked whether to stop, but not told anything.
@@ -107,125 +107,237 @@ struct Part {
     trouble: Option<String>,
 }
 
-fn run(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monitor) -> Outcome {
-    let objective = &problem.objective;
-    let outputs = problem.outputs();
-    let penalty =
-        Penalty { lambda1: objective.lambda1, lambda2: objective.lambda2, scales: objective.scales.as_deref() };
-    let kernel = objective.kernel.map(|kernel| kernel::Rows::new(&problem.data.matrix, kernel));
-    let frame = Frame {
-        kernel: kernel.as_ref(),
-        matrix: &problem.data.matrix,
-        weights: &problem.data.weights,
-        penalty,
-        intercept: objective.intercept,
-        outputs: 1,
-        monitor,
-    };
-    let first = || options.start.as_ref().map(|start| start.part(None, solver != Solver::Newton));
-    let parts: Vec<Part> = match (&problem.data.target, objective.loss) {
-        (Target::Class { classes, .. }, Loss::Softmax) => {
-            let frame = Frame { outputs, ..frame };
-            let losses = SoftmaxLosses { classes, weights: frame.weights, outputs };
-            let solve = |tracker: &mut Tracker| {
-                match solver {
-                    Solver::WorkingSet => working_set::solve(&frame, &losses, 0.5, tracker),
-                    Solver::Newton => newton::solve(&frame, &losses, tracker),
-                    Solver::Lbfgs => lbfgs::solve(&frame, &losses, tracker),
-                    Solver::Fista => fista::solve(&frame, &losses, tracker),
-                    _ => newton_cg::solve(&frame, &losses, tracker),
-                }
-                frame.center(tracker.point.intercepts.iter_mut());
-            };
-            vec![run_part(&frame, &losses, options, options.abs_gap, Offset::default(), first(), monitor, solve)]
-        }
-        (Target::Class { classes, .. }, _) => one_vs_rest(problem, &frame, classes, outputs, options, solver, monitor),
-        (Target::Real(values), loss) => {
-            let offset = Offset::default();
-            vec![scalar(loss, &frame, values, options, options.abs_gap, offset, 0, first(), solver, monitor)]
-        }
-    };
-    assemble(problem, options, solver, monitor, parts)
-}
+/// Starts of a solver whose bounds turn out not to hold.
+const ATTEMPTS: usize = 3;
 
-/// Solves one binary problem per output, one after the other; the part of the objective that is not reached yet counts
-/// with its value at zero weights and with the bound 0.
-fn one_vs_rest(
-    problem: &Problem,
-    frame: &Frame,
-    classes: &[u32],
-    outputs: usize,
-    options: &Options,
+/// How to solve a problem.
+struct Run<'a> {
     solver: Solver,
-    monitor: &dyn Monitor,
-) -> Vec<Part> {
-    let mut parts = Vec::with_capacity(outputs);
-    let mut offset = Offset::default();
-    for output in 0..outputs {
-        let positive = if outputs == 1 { 1 } else { output as u32 };
-        let targets: Vec<f64> = classes.iter().map(|&class| if class == positive { 1.0 } else { -1.0 }).collect();
-        let abs_gap = options.abs_gap / outputs as f64;
-        let rest = outputs - output - 1;
-        let loss = problem.objective.loss;
-        let first =
-            options.start.as_ref().map(|start| start.part((outputs > 1).then_some(output), solver != Solver::Newton));
-        let part = scalar(loss, frame, &targets, options, abs_gap, offset, rest, first, solver, monitor);
-        offset.upper += part.witness.upper;
-        offset.lower += part.witness.lower;
-        offset.explored += part.explored;
-        parts.push(part);
-    }
-    parts
-}
-
-/// Solves the one-output problem of any loss but softmax; `rest` problems like it come later and count with their values at 0.
-fn scalar(
-    loss: Loss,
-    frame: &Frame,
-    targets: &[f64],
-    options: &Options,
+    gap: f64,
     abs_gap: f64,
-    offset: Offset,
-    rest: usize,
-    first: Option<First>,
-    solver: Solver,
-    monitor: &dyn Monitor,
-) -> Part {
-    let (is_margin, name) = (loss.is_margin(), loss);
-    with_scalar_loss!(loss, |loss| {
-        let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin };
-        let offset = match rest {
-            0 => offset,
-            _ => Offset { upper: offset.upper + rest as f64 * losses.value(&vec![0.0; frame.rows()]), ..offset },
+    seed: u64,
+    monitor: &'a dyn Monitor,
+    /// Whether the bounds are to hold; else only the model is wanted.
+    claims: bool,
+}
+
+impl Run<'_> {
+    fn outcome(&self, problem: &Problem, start: Option<&Start>) -> Outcome {
+        let objective = &problem.objective;
+        let outputs = problem.outputs();
+        let penalty =
+            Penalty { lambda1: objective.lambda1, lambda2: objective.lambda2, scales: objective.scales.as_deref() };
+        let kernel = objective.kernel.map(|kernel| kernel::Rows::new(&problem.data.matrix, kernel));
+        let frame = Frame {
+            kernel: kernel.as_ref(),
+            matrix: &problem.data.matrix,
+            weights: &problem.data.weights,
+            penalty,
+            intercept: objective.intercept,
+            outputs: 1,
+            monitor: self.monitor,
         };
-        match frame.kernel {
-            Some(kernel) => kernel_part(frame, kernel, &losses, options, abs_gap, offset),
-            None => run_part(frame, &losses, options, abs_gap, offset, first, monitor, |tracker| {
-                solve_scalar(frame, &losses, name, options, solver, tracker)
-            }),
-        }
-    })
-}
+        let first = || start.map(|start| start.part(None, self.solver != Solver::Newton));
+        let parts: Vec<Part> = match (&problem.data.target, objective.loss) {
+            (Target::Class { classes, .. }, Loss::Softmax) => {
+                let frame = Frame { outputs, ..frame };
+                let losses = SoftmaxLosses { classes, weights: frame.weights, outputs };
+                let solve = |tracker: &mut Tracker| {
+                    match self.solver {
+                        Solver::WorkingSet => working_set::solve(&frame, &losses, 0.5, tracker),
+                        Solver::Newton => newton::solve(&frame, &losses, tracker),
+                        Solver::Lbfgs => lbfgs::solve(&frame, &losses, tracker),
+                        Solver::Fista => fista::solve(&frame, &losses, tracker),
+                        _ => newton_cg::solve(&frame, &losses, tracker),
+                    }
+                    frame.center(tracker.point.intercepts.iter_mut());
+                };
+                vec![self.part(&frame, &losses, self.abs_gap, Offset::default(), first(), solve)]
+            }
+            (Target::Class { classes, .. }, _) => self.one_vs_rest(problem, &frame, classes, start),
+            (Target::Real(values), loss) => {
+                vec![self.scalar(loss, &frame, values, self.abs_gap, Offset::default(), 0, first())]
+            }
+        };
+        self.assemble(problem, parts)
+    }
 
-/// Solves the one-output problem of a kernel; its points are coefficients of the rows.
-fn kernel_part<L: ScalarLoss>(
-    frame: &Frame,
-    kernel: &kernel::Rows,
-    losses: &ScalarLosses<L>,
-    options: &Options,
-    abs_gap: f64,
-    offset: Offset,
-) -> Part {
-    let n = frame.rows();
-    let zero = Point { weights: Vec::new(), intercepts: vec![0.0] };
-    let at_zero = losses.value(&vec![0.0; n]);
-    let mut tracker = Tracker::new(frame.monitor, options.gap, abs_gap, offset, zero, at_zero, n);
-    tracker.report("start");
-    let claim = kernel::solve(kernel, losses, frame.penalty.lambda2, frame.intercept, frame.monitor, &mut tracker);
-    tracker.report("end");
-    let upper = if claim.upper.is_finite() { claim.upper } else { f64::MAX };
-    let witness = Witness { upper, lower: claim.lower, alpha: claim.alpha };
-    Part { point: claim.point, witness, explored: tracker.explored, separated: false, trouble: tracker.trouble }
+    /// Solves one binary problem per output, one after the other; the part of the objective that is not reached yet counts
+    /// with its value at zero weights and with the bound 0.
+    fn one_vs_rest(&self, problem: &Problem, frame: &Frame, classes: &[u32], start: Option<&Start>) -> Vec<Part> {
+        let outputs = problem.outputs();
+        let mut parts = Vec::with_capacity(outputs);
+        let mut offset = Offset::default();
+        for output in 0..outputs {
+            let positive = if outputs == 1 { 1 } else { output as u32 };
+            let targets: Vec<f64> = classes.iter().map(|&class| if class == positive { 1.0 } else { -1.0 }).collect();
+            let abs_gap = self.abs_gap / outputs as f64;
+            let rest = outputs - output - 1;
+            let loss = problem.objective.loss;
+            let first = start.map(|start| start.part((outputs > 1).then_some(output), self.solver != Solver::Newton));
+            let part = self.scalar(loss, frame, &targets, abs_gap, offset, rest, first);
+            offset.upper += part.witness.upper;
+            offset.lower += part.witness.lower;
+            offset.explored += part.explored;
+            parts.push(part);
+        }
+        parts
+    }
+
+    /// Solves the one-output problem of any loss but softmax; `rest` problems like it come later and count with their values at 0.
+    fn scalar(
+        &self,
+        loss: Loss,
+        frame: &Frame,
+        targets: &[f64],
+        abs_gap: f64,
+        offset: Offset,
+        rest: usize,
+        first: Option<First>,
+    ) -> Part {
+        let (is_margin, name) = (loss.is_margin(), loss);
+        with_scalar_loss!(loss, |loss| {
+            let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin };
+            let offset = match rest {
+                0 => offset,
+                _ => Offset { upper: offset.upper + rest as f64 * losses.value(&vec![0.0; frame.rows()]), ..offset },
+            };
+            match frame.kernel {
+                Some(kernel) => self.kernel_part(frame, kernel, &losses, abs_gap, offset),
+                None => self.part(frame, &losses, abs_gap, offset, first, |tracker| {
+                    solve_scalar(frame, &losses, name, self.solver, self.seed, tracker)
+                }),
+            }
+        })
+    }
+
+    /// Solves the one-output problem of a kernel; its points are coefficients of the rows.
+    fn kernel_part<L: ScalarLoss>(
+        &self,
+        frame: &Frame,
+        kernel: &kernel::Rows,
+        losses: &ScalarLosses<L>,
+        abs_gap: f64,
+        offset: Offset,
+    ) -> Part {
+        let n = frame.rows();
+        let zero = Point { weights: Vec::new(), intercepts: vec![0.0] };
+        let at_zero = losses.value(&vec![0.0; n]);
+        let mut tracker = Tracker::new(frame.monitor, self.gap, abs_gap, offset, zero, at_zero, n);
+        tracker.report("start");
+        let claim = kernel::solve(kernel, losses, frame.penalty.lambda2, frame.intercept, frame.monitor, &mut tracker);
+        tracker.report("end");
+        let upper = if claim.upper.is_finite() { claim.upper } else { f64::MAX };
+        let witness = Witness { upper, lower: claim.lower, alpha: claim.alpha };
+        Part { point: claim.point, witness, explored: tracker.explored, separated: false, trouble: tracker.trouble }
+    }
+
+    /// Solves one (sub)problem from `first`, or from zero, and makes its claim.
+    fn part<S: Losses>(
+        &self,
+        frame: &Frame,
+        losses: &S,
+        abs_gap: f64,
+        offset: Offset,
+        first: Option<First>,
+        solve: impl Fn(&mut Tracker),
+    ) -> Part {
+        let start = Point::zeros(frame);
+        let length = frame.rows() * frame.outputs;
+        let mut tracker = Tracker::new(self.monitor, self.gap, abs_gap, offset, start, f64::INFINITY, length);
+        if let Some(first) = first {
+            offer(frame, losses, first, &mut tracker);
+        }
+        if tracker.upper == f64::INFINITY {
+            tracker.upper = losses.value(&vec![0.0; length]);
+        }
+        tracker.report("start");
+        let mut attempts = ATTEMPTS;
+        let mut witness = loop {
+            if !tracker.done() {
+                solve(&mut tracker);
+            }
+            let witness = match self.claims {
+                true => witness(frame, losses, &tracker.point, &tracker.alpha, tracker.room()),
+                false => Witness { upper: tracker.upper, lower: 0.0, alpha: vec![0.0; length] },
+            };
+            attempts -= 1;
+            // Outputs that a solver adds up step by step can look better than they are: it goes on from what holds.
+            let holds = !self.claims || gap_reached(witness.upper, witness.lower, self.gap, abs_gap);
+            if attempts == 0 || !tracker.reached() || holds {
+                break witness;
+            }
+            (tracker.upper, tracker.lower) = (witness.upper, witness.lower);
+        };
+        tracker.report("end");
+        let mut separated = false;
+        if frame.penalty.lambda1 == 0.0 && frame.penalty.lambda2 == 0.0 {
+            let mut z = vec![0.0; length];
+            frame.upper(losses, &tracker.point, &mut z);
+            separated = losses.separation(&z).is_some();
+        }
+        if !witness.upper.is_finite() {
+            witness.upper = f64::MAX;
+        }
+        Part { point: tracker.point, witness, explored: tracker.explored, separated, trouble: tracker.trouble }
+    }
+
+    /// One outcome of all parts.
+    fn assemble(&self, problem: &Problem, parts: Vec<Part>) -> Outcome {
+        let (columns, outputs, rows) = (problem.model_columns(), problem.outputs(), problem.data.rows());
+        // Each addition rounds once; one more unit per addition keeps the claim on the safe side.
+        let slack = 1.0 + 4.0 * f64::EPSILON * parts.len() as f64;
+        let several = parts.len() > 1;
+        let sum = |value: fn(&Part) -> f64| parts.iter().map(value).sum::<f64>();
+        let upper = sum(|part| part.witness.upper) * if several { slack } else { 1.0 };
+        let lower = sum(|part| part.witness.lower) / if several { slack } else { 1.0 };
+        let reached = gap_reached(upper, lower, self.gap, self.abs_gap);
+        let unpenalised = problem.objective.lambda1 == 0.0 && problem.objective.lambda2 == 0.0;
+        let separates = matches!(problem.objective.loss, Loss::Logistic | Loss::Softmax);
+        let all_zero = matches!(&problem.data.target, Target::Real(values) if values.iter().all(|&y| y == 0.0));
+        let unattained = match problem.objective.loss {
+            Loss::Poisson => (all_zero && problem.objective.intercept == Intercept::Free).then_some(ALL_ZERO),
+            _ if separates && unpenalised && parts.iter().all(|part| part.separated) => Some(SEPARABLE),
+            _ => None,
+        };
+        let trouble = parts.iter().find_map(|part| part.trouble.clone());
+        let (ending, message) = match self.monitor.stop() {
+            _ if unattained.is_some() => (Ending::NotAttained, unattained.unwrap_or_default().to_string()),
+            _ if reached => (Ending::Optimal, String::new()),
+            Some(Stop::TimeLimit) => (Ending::TimeLimit, "the time limit came first".into()),
+            Some(Stop::Interrupted) => (Ending::Interrupted, "interrupted".into()),
+            None if !upper.is_finite() || upper == f64::MAX => {
+                (Ending::NumericalTrouble, trouble.unwrap_or_else(|| "the objective overflowed".into()))
+            }
+            None if unpenalised => (
+                Ending::Stalled,
+                if separates { "without any penalty this version proves no bound above 0 unless the data is separable; give --l2 or --C" }
+                else { "without any penalty this version proves no bound above 0; give --l2 or --C" }.into(),
+            ),
+            None => {
+                let why = trouble.unwrap_or_else(|| "neither bound can be improved in double precision".into());
+                let gap = relative_gap(upper, lower);
+                (Ending::Stalled, if gap > NOTABLE { format!("{why}{}", scale_advice(problem)) } else { why })
+            }
+        };
+        let explored = parts.iter().map(|part| part.explored).sum();
+        let mut model = Model::zeros(outputs, columns);
+        let mut dual = vec![0.0; rows * outputs];
+        if several {
+            for (k, part) in parts.iter().enumerate() {
+                model.weights[k * columns..(k + 1) * columns].copy_from_slice(&part.point.weights);
+                model.intercepts[k] = part.point.intercepts[0];
+                for (i, &a) in part.witness.alpha.iter().enumerate() {
+                    dual[i * outputs + k] = a;
+                }
+            }
+        } else if let Some(part) = parts.into_iter().next() {
+            model.weights = part.point.weights;
+            model.intercepts = part.point.intercepts;
+            dual = part.witness.alpha;
+        }
+        Outcome { model, dual, upper, lower, ending, solver: self.solver.name(), explored, message }
+    }
 }
 
 /// Runs a solver for a one-output loss.
@@ -233,8 +345,8 @@ fn solve_scalar<L: ScalarLoss>(
     frame: &Frame,
     losses: &ScalarLosses<L>,
     name: Loss,
-    options: &Options,
     solver: Solver,
+    seed: u64,
     tracker: &mut Tracker,
 ) {
     if start_at_constant(frame, losses, tracker) {
@@ -242,21 +354,21 @@ fn solve_scalar<L: ScalarLoss>(
     }
     match solver {
         Solver::NewtonCg => newton_cg::solve(frame, losses, tracker),
-        Solver::DualCd => dual_cd::solve(frame, losses, options.seed, tracker),
+        Solver::DualCd => dual_cd::solve(frame, losses, seed, tracker),
         Solver::WorkingSet => working_set::solve(frame, losses, losses.loss.max_curvature(), tracker),
-        Solver::InteriorPoint => interior_point::solve(frame, losses, options.seed, tracker),
+        Solver::InteriorPoint => interior_point::solve(frame, losses, seed, tracker),
         Solver::Newton => newton::solve(frame, losses, tracker),
         Solver::Lbfgs => lbfgs::solve(frame, losses, tracker),
         Solver::Fista => fista::solve(frame, losses, tracker),
-        Solver::Saga => saga::solve(frame, losses, options.seed, tracker),
-        Solver::AveragedSgd => averaged_sgd::solve(frame, losses, options.seed, tracker),
+        Solver::Saga => saga::solve(frame, losses, seed, tracker),
+        Solver::AveragedSgd => averaged_sgd::solve(frame, losses, seed, tracker),
         // Kernel problems go their own way, `kernel_part`.
         Solver::Smo => {}
         Solver::Clarabel => cone_program::solve(frame, losses, name, losses.targets, tracker),
     }
 }
 
-/// Offers the constant output that suits the mean target, for losses to which 0 may be far away. Whether that is all there is to
+/// Offers the constant output that suits the mean target, for losses to which 0 may be far away and where there is no other start. Whether that is all there is to
 /// do: for `poisson` with nothing but zeros any constant is beaten by a smaller one.
 fn start_at_constant<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, tracker: &mut Tracker) -> bool {
     if !frame.has_intercept() {
@@ -267,61 +379,14 @@ fn start_at_constant<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, tra
     let constant = losses.loss.constant(mean);
     let unattained = frame.intercept == Intercept::Free && constant == f64::NEG_INFINITY;
     let constant = if unattained { NEGLIGIBLE } else { constant };
-    if constant != 0.0 && constant.is_finite() {
+    let at_zero = tracker.point.weights.iter().all(|&w| w == 0.0);
+    if at_zero && constant != 0.0 && constant.is_finite() {
         let mut point = Point::zeros(frame);
         point.intercepts[0] = constant;
         let upper = frame.upper(losses, &point, &mut vec![0.0; frame.rows()]);
         tracker.offer_point(upper, &point);
     }
     unattained
-}
-
-/// Starts of a solver whose bounds turn out not to hold.
-const ATTEMPTS: usize = 3;
-
-/// Solves one (sub)problem from `first`, or from zero, and makes its claim.
-fn run_part<S: Losses>(
-    frame: &Frame,
-    losses: &S,
-    options: &Options,
-    abs_gap: f64,
-    offset: Offset,
-    first: Option<First>,
-    monitor: &dyn Monitor,
-    solve: impl Fn(&mut Tracker),
-) -> Part {
-    let start = Point::zeros(frame);
-    let length = frame.rows() * frame.outputs;
-    let upper = losses.value(&vec![0.0; length]);
-    let mut tracker = Tracker::new(monitor, options.gap, abs_gap, offset, start, upper, length);
-    if let Some(first) = first {
-        offer(frame, losses, first, &mut tracker);
-    }
-    tracker.report("start");
-    let mut attempts = ATTEMPTS;
-    let mut witness = loop {
-        if !tracker.done() {
-            solve(&mut tracker);
-        }
-        let witness = witness(frame, losses, &tracker.point, &tracker.alpha, tracker.room());
-        attempts -= 1;
-        // Outputs that a solver adds up step by step can look better than they are: it goes on from what holds.
-        if attempts == 0 || !tracker.reached() || gap_reached(witness.upper, witness.lower, options.gap, abs_gap) {
-            break witness;
-        }
-        (tracker.upper, tracker.lower) = (witness.upper, witness.lower);
-    };
-    tracker.report("end");
-    let mut separated = false;
-    if frame.penalty.lambda1 == 0.0 && frame.penalty.lambda2 == 0.0 {
-        let mut z = vec![0.0; length];
-        frame.upper(losses, &tracker.point, &mut z);
-        separated = losses.separation(&z).is_some();
-    }
-    if !witness.upper.is_finite() {
-        witness.upper = f64::MAX;
-    }
-    Part { point: tracker.point, witness, explored: tracker.explored, separated, trouble: tracker.trouble }
 }
 
 /// What to do about columns of very different sizes, a clause; empty where that is not the trouble.
@@ -335,62 +400,6 @@ fn scale_advice(problem: &Problem) -> &'static str {
     } else {
         ""
     }
-}
-
-fn assemble(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monitor, parts: Vec<Part>) -> Outcome {
-    let (columns, outputs, rows) = (problem.model_columns(), problem.outputs(), problem.data.rows());
-    // Each addition rounds once; one more unit per addition keeps the claim on the safe side.
-    let slack = 1.0 + 4.0 * f64::EPSILON * parts.len() as f64;
-    let several = parts.len() > 1;
-    let sum = |value: fn(&Part) -> f64| parts.iter().map(value).sum::<f64>();
-    let upper = sum(|part| part.witness.upper) * if several { slack } else { 1.0 };
-    let lower = sum(|part| part.witness.lower) / if several { slack } else { 1.0 };
-    let reached = gap_reached(upper, lower, options.gap, options.abs_gap);
-    let unpenalised = problem.objective.lambda1 == 0.0 && problem.objective.lambda2 == 0.0;
-    let separates = matches!(problem.objective.loss, Loss::Logistic | Loss::Softmax);
-    let all_zero = matches!(&problem.data.target, Target::Real(values) if values.iter().all(|&y| y == 0.0));
-    let unattained = match problem.objective.loss {
-        Loss::Poisson => (all_zero && problem.objective.intercept == Intercept::Free).then_some(ALL_ZERO),
-        _ if separates && unpenalised && parts.iter().all(|part| part.separated) => Some(SEPARABLE),
-        _ => None,
-    };
-    let trouble = parts.iter().find_map(|part| part.trouble.clone());
-    let (ending, message) = match monitor.stop() {
-        _ if unattained.is_some() => (Ending::NotAttained, unattained.unwrap_or_default().to_string()),
-        _ if reached => (Ending::Optimal, String::new()),
-        Some(Stop::TimeLimit) => (Ending::TimeLimit, "the time limit came first".into()),
-        Some(Stop::Interrupted) => (Ending::Interrupted, "interrupted".into()),
-        None if !upper.is_finite() || upper == f64::MAX => {
-            (Ending::NumericalTrouble, trouble.unwrap_or_else(|| "the objective overflowed".into()))
-        }
-        None if unpenalised => (
-            Ending::Stalled,
-            if separates { "without any penalty this version proves no bound above 0 unless the data is separable; give --l2 or --C" }
-            else { "without any penalty this version proves no bound above 0; give --l2 or --C" }.into(),
-        ),
-        None => {
-            let why = trouble.unwrap_or_else(|| "neither bound can be improved in double precision".into());
-            let gap = relative_gap(upper, lower);
-            (Ending::Stalled, if gap > NOTABLE { format!("{why}{}", scale_advice(problem)) } else { why })
-        }
-    };
-    let explored = parts.iter().map(|part| part.explored).sum();
-    let mut model = Model::zeros(outputs, columns);
-    let mut dual = vec![0.0; rows * outputs];
-    if several {
-        for (k, part) in parts.iter().enumerate() {
-            model.weights[k * columns..(k + 1) * columns].copy_from_slice(&part.point.weights);
-            model.intercepts[k] = part.point.intercepts[0];
-            for (i, &a) in part.witness.alpha.iter().enumerate() {
-                dual[i * outputs + k] = a;
-            }
-        }
-    } else if let Some(part) = parts.into_iter().next() {
-        model.weights = part.point.weights;
-        model.intercepts = part.point.intercepts;
-        dual = part.witness.alpha;
-    }
-    Outcome { model, dual, upper, lower, ending, solver: solver.name(), explored, message }
 }
 
 #[cfg(test)]
@@ -418,9 +427,9 @@ mod tests {
             monitor: &Silent,
         };
         let losses = ScalarLosses { loss: Squared, targets: &targets, weights: &weights, is_margin: false };
-        let options = Options { gap: 1e-9, abs_gap: 0.0, solver: None, threads: 1, seed: 1, start: None };
+        let run = Run { solver: Solver::Newton, gap: 1e-9, abs_gap: 0.0, seed: 1, monitor: &Silent, claims: true };
         let starts = Cell::new(0);
-        let part = run_part(&frame, &losses, &options, 0.0, Offset::default(), None, &Silent, |tracker| {
+        let part = run.part(&frame, &losses, 0.0, Offset::default(), None, |tracker| {
             starts.set(starts.get() + 1);
             match starts.get() {
                 1 => assert!(tracker.offer_point(0.0, &Point::zeros(&frame))),
@@ -431,6 +440,6 @@ mod tests {
         // min over w of ½(1 − w)² + ½(2 + 2w)² + ½(4 + w/2)² + ½w²: w = −5/6.25.
         let optimum = 10.5 - 0.5 * 25.0 / 6.25;
         assert!((part.witness.upper - optimum).abs() < 1e-9, "{}", part.witness.upper);
-        assert!(gap_reached(part.witness.upper, part.witness.lower, options.gap, 0.0));
+        assert!(gap_reached(part.witness.upper, part.witness.lower, run.gap, 0.0));
     }
 }

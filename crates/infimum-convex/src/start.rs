@@ -1,6 +1,6 @@
 //! Starting from a given point instead of zero.
 //!
-//! What is given is only offered: the tracker takes the model if its value, evaluated here, is below that of zero, and a dual
+//! What is given is only offered: the tracker takes the model if its value, evaluated here, is finite, and a dual
 //! point after clipping, balancing and scaling into the domain ([`Frame::lower`]), so that incumbent and bound mean what they
 //! always mean. Two dual points are offered, the given one and, for solvers whose first step makes no better one, `−c·loss′(z)` at
 //! the given model.
@@ -68,10 +68,11 @@ pub(crate) fn offer(frame: &Frame, losses: &impl Losses, mut first: First, track
     }
     let mut z = vec![0.0; size];
     let upper = frame.upper(losses, &first.point, &mut z);
-    if tracker.offer_point(upper, &first.point) && first.natural && tracker.stop().is_none() {
+    if upper < tracker.upper && first.natural && tracker.stop().is_none() {
         let mut alpha = vec![0.0; size];
         losses.natural_dual(&z, &mut alpha);
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
         tracker.offer_dual(lower, &alpha);
     }
+    tracker.offer_point_with(upper, &first.point, z);
 }

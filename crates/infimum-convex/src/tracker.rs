@@ -2,7 +2,8 @@
 
 use infimum_problem::{Event, Monitor, Stop, relative_gap};
 
-use crate::frame::Point;
+use crate::design;
+use crate::frame::{Frame, Point};
 
 /// Offsets that turn the values of one of several independent problems (one-vs-rest) into those of their sum.
 #[derive(Debug, Clone, Copy, Default)]
@@ -22,6 +23,8 @@ pub(crate) struct Tracker<'m> {
     pub(crate) upper: f64,
     /// Incumbent.
     pub(crate) point: Point,
+    /// Its outputs, where they are at hand.
+    outputs: Option<Vec<f64>>,
     /// Value of `alpha`.
     pub(crate) lower: f64,
     /// Best dual point, feasible up to rounding.
@@ -53,6 +56,7 @@ impl<'m> Tracker<'m> {
             offset,
             upper,
             point,
+            outputs: None,
             lower: 0.0,
             alpha,
             explored: 0,
@@ -67,8 +71,25 @@ impl<'m> Tracker<'m> {
         if better {
             self.upper = upper;
             self.point.clone_from(point);
+            self.outputs = None;
         }
         better
+    }
+
+    /// Takes the point, of which these are the outputs, as incumbent if it is better.
+    pub(crate) fn offer_point_with(&mut self, upper: f64, point: &Point, outputs: Vec<f64>) -> bool {
+        let better = self.offer_point(upper, point);
+        self.outputs = if better { Some(outputs) } else { self.outputs.take() };
+        better
+    }
+
+    /// The outputs of the incumbent.
+    pub(crate) fn outputs(&mut self, frame: &Frame) -> Vec<f64> {
+        self.outputs.take().unwrap_or_else(|| {
+            let mut z = vec![0.0; frame.rows() * frame.outputs];
+            design::multiply(frame.matrix, &self.point.weights, &self.point.intercepts, &mut z);
+            z
+        })
     }
 
     /// Takes the dual point (feasible up to rounding) if it is better.

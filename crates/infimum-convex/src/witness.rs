@@ -48,15 +48,14 @@ pub(crate) fn witness(frame: &Frame, losses: &impl Losses, point: &Point, alpha:
 /// Where that hides more than `room` they are enclosed as the checker does it, unless the run was told to stop: then there is no time.
 fn claimed_upper(frame: &Frame, losses: &impl Losses, point: &Point, room: f64) -> f64 {
     let size = frame.rows() * frame.outputs;
-    let mut z = vec![0.0; size];
-    let plain = frame.upper(losses, point, &mut z);
-    let mut errors = vec![0.0; size];
-    design::multiply_magnitudes(frame.matrix, &point.weights, &point.intercepts, &mut errors);
+    let (mut z, mut errors) = (vec![0.0; size], vec![0.0; size]);
+    design::multiply_with_sizes(frame.matrix, &point.weights, &point.intercepts, &mut z, &mut errors);
     let gamma = (design::longest_row(frame.matrix) + 4) as f64 * f64::EPSILON;
     errors.iter_mut().for_each(|size| *size *= gamma);
-    let hidden = losses.rounding(&z, &errors);
+    let penalty = frame.penalty_value(point);
+    let (value, hidden) = losses.value_and_rounding(&z, &errors);
     if hidden <= room || frame.monitor.stop().is_some() {
-        return plain + hidden;
+        return value + penalty + hidden;
     }
     z.clear();
     design::for_each_block(frame.matrix, 0..frame.rows(), |block| {
@@ -68,7 +67,8 @@ fn claimed_upper(frame: &Frame, losses: &impl Losses, point: &Point, room: f64) 
     });
     z.resize(size, 0.0);
     errors.fill(0.0);
-    losses.value(&z) + frame.penalty_value(point) + losses.rounding(&z, &errors)
+    let (value, hidden) = losses.value_and_rounding(&z, &errors);
+    value + penalty + hidden
 }
 
 /// Rows as the rigorous kernels take them; `values` are those of the storage.

@@ -38,8 +38,7 @@ const PATIENCE: u32 = 10;
 pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, curvature: f64, tracker: &mut Tracker) {
     let (n, d, outputs) = (frame.rows(), frame.columns(), frame.outputs);
     let mut point = tracker.point.clone();
-    let mut z = vec![0.0; n * outputs];
-    frame.upper(losses, &point, &mut z);
+    let mut z = tracker.outputs(frame);
     let mut modelled = vec![0.0; n * outputs];
     let mut v = vec![0.0; d * outputs];
     // Damping is a remedy, no proof: where the curvature has no bound its value at 0 will do.

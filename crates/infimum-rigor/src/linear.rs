@@ -227,22 +227,17 @@ pub fn transpose_product_by<E: Send>(
 #[inline(always)]
 fn transpose_piece<T: Copy + Into<f64>>(rows: Rows<T>, range: Range<usize>, alpha: &[f64], v: &mut ColumnSums) {
     let (d, outputs) = (rows.columns(), v.outputs);
-    for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
-        for k in 0..outputs {
-            let a = alpha[k];
-            if a == 0.0 {
-                continue;
-            }
-            let (high, low, absolute) =
-                (&mut v.high[k * d..][..d], &mut v.low[k * d..][..d], &mut v.absolute[k * d..][..d]);
-            match rows {
-                Rows::Dense { values, .. } => {
-                    let row = &values[i * d..][..d];
-                    for j in 0..d {
-                        add_product(a, row[j].into(), &mut high[j], &mut low[j], &mut absolute[j]);
+    match rows {
+        Rows::Dense { values, .. } => dense_columns(&values[range.start * d..range.end * d], alpha, v),
+        Rows::Sparse { starts, indices, values, .. } => {
+            for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
+                for k in 0..outputs {
+                    let a = alpha[k];
+                    if a == 0.0 {
+                        continue;
                     }
-                }
-                Rows::Sparse { starts, indices, values, .. } => {
+                    let (high, low, absolute) =
+                        (&mut v.high[k * d..][..d], &mut v.low[k * d..][..d], &mut v.absolute[k * d..][..d]);
                     for entry in starts[i]..starts[i + 1] {
                         let j = indices[entry] as usize;
                         add_product(a, values[entry].into(), &mut high[j], &mut low[j], &mut absolute[j]);
@@ -250,6 +245,84 @@ fn transpose_piece<T: Copy + Into<f64>>(rows: Rows<T>, range: Range<usize>, alph
                 }
             }
         }
+    }
+}
+
+/// Values of a block of dense rows: it stays in the L1 cache while its columns are added up one strip after the other.
+const CACHED: usize = 4_096;
+
+/// Adds dense rows, strip by strip of [`LANES`] columns whose sums stay in the registers. What the columns have beyond their last whole
+/// strip is the end of a strip that ends with the row, of which the other lanes are dropped. Every column adds its rows in order.
+#[inline(always)]
+fn dense_columns<T: Copy + Into<f64>>(values: &[T], alpha: &[f64], v: &mut ColumnSums) {
+    let outputs = v.outputs;
+    let d = v.high.len() / outputs;
+    if d == 0 {
+        return;
+    }
+    let count = (CACHED / d).max(LANES);
+    for (values, alpha) in values.chunks(count * d).zip(alpha.chunks(count * outputs)) {
+        for k in 0..outputs {
+            let mut first = 0;
+            while first + 2 * LANES <= d {
+                add_strips(values, alpha, k, [first, first + LANES], 0, v);
+                first += 2 * LANES;
+            }
+            if first + LANES <= d {
+                add_strips(values, alpha, k, [first], 0, v);
+                first += LANES;
+            }
+            if first < d && d >= LANES {
+                add_strips(values, alpha, k, [d - LANES], LANES - (d - first), v);
+                first = d;
+            }
+            for j in first..d {
+                let place = k * d + j;
+                for (row, alpha) in values.chunks_exact(d).zip(alpha.chunks_exact(outputs)) {
+                    if alpha[k] != 0.0 {
+                        let (high, low, absolute) = (&mut v.high[place], &mut v.low[place], &mut v.absolute[place]);
+                        add_product(alpha[k], row[j].into(), high, low, absolute);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds the columns of `N` strips, from lane `from` on, to the sums of output `k`.
+#[inline(always)]
+fn add_strips<T: Copy + Into<f64>, const N: usize>(
+    values: &[T],
+    alpha: &[f64],
+    k: usize,
+    strips: [usize; N],
+    from: usize,
+    v: &mut ColumnSums,
+) {
+    let outputs = v.outputs;
+    let d = v.high.len() / outputs;
+    let strip = |sums: &[f64], first: usize| sums[k * d + first..].as_chunks::<LANES>().0[0];
+    let mut high = strips.map(|first| strip(&v.high, first));
+    let mut low = strips.map(|first| strip(&v.low, first));
+    let mut absolute = strips.map(|first| strip(&v.absolute, first));
+    for i in 0..values.len() / d {
+        let a = alpha[i * outputs + k];
+        if a == 0.0 {
+            continue;
+        }
+        for n in 0..N {
+            let x = &values[i * d + strips[n]..].as_chunks::<LANES>().0[0];
+            for lane in 0..LANES {
+                let (high, low, absolute) = (&mut high[n][lane], &mut low[n][lane], &mut absolute[n][lane]);
+                add_product(a, x[lane].into(), high, low, absolute);
+            }
+        }
+    }
+    for n in 0..N {
+        let place = k * d + strips[n];
+        v.high[place + from..place + LANES].copy_from_slice(&high[n][from..]);
+        v.low[place + from..place + LANES].copy_from_slice(&low[n][from..]);
+        v.absolute[place + from..place + LANES].copy_from_slice(&absolute[n][from..]);
     }
 }
 

@@ -111,6 +111,17 @@ pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
         4.0 * f64::EPSILON * (1.0 + y.abs() + z.abs())
     }
 
+    /// Bound on |slope| at outputs that differ from z by no more than `error`; may be infinite for errors that no rounding makes.
+    #[inline(always)]
+    fn steepest(self, y: f64, z: f64, error: f64) -> f64 {
+        if self.max_curvature().is_finite() {
+            self.slope(y, z).abs() + self.max_curvature() * error
+        } else {
+            // Convex: the steeper of the slopes at the ends.
+            self.slope(y, z - error).abs().max(self.slope(y, z + error).abs())
+        }
+    }
+
     /// The best constant output for targets of the given mean, where it is a better start than 0; else 0. −∞ where no constant is
     /// the best.
     #[inline(always)]

@@ -46,6 +46,13 @@ impl ScalarLoss for Poisson {
         exp(z)
     }
 
+    /// `|exp(z ± e) − y| ≤ |exp(z) − y| + exp(z) (exp(e) − 1)`.
+    #[inline(always)]
+    fn steepest(self, y: f64, z: f64, error: f64) -> f64 {
+        let mass = exp(z);
+        if error <= 1.0 { (mass - y).abs() + 2.0 * error * mass } else { f64::INFINITY }
+    }
+
     #[inline(always)]
     fn rounding(self, y: f64, z: f64) -> f64 {
         let scale = if y > 0.0 { ln(y).abs() } else { 0.0 };
