@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use infimum_problem::Stored;
-use infimum_rigor::vectorized;
+use infimum_rigor::{lanes, vectorized};
 
 /// Numbers of a vector.
 const LANES: usize = 8;
@@ -13,6 +13,10 @@ const LANES: usize = 8;
 const PRODUCTS: usize = 4;
 /// Rows whose multiples are added together.
 const ROWS: usize = 8;
+/// Outputs from which on products are made of tiles.
+const OUTPUTS: usize = 4;
+/// Rows of a block of such products.
+const BLOCK: usize = 64;
 
 /// Dot product of two lists with eight independent sums; call it inside [`vectorized`].
 #[inline(always)]
@@ -46,6 +50,9 @@ pub(crate) fn multiply<T: Stored, const MAGNITUDES: bool>(
     z: &mut [f64],
 ) {
     let outputs = intercepts.len();
+    if outputs >= OUTPUTS {
+        return multiply_outputs::<T, MAGNITUDES>(values, weights, intercepts, z);
+    }
     let columns = weights.len() / outputs;
     let rest = columns % LANES;
     // Of each output the weights of the vector that ends with the row.
@@ -72,21 +79,99 @@ pub(crate) fn multiply<T: Stored, const MAGNITUDES: bool>(
             }
             for i in i..n {
                 let z = &mut z[i * outputs..(i + 1) * outputs];
-                let mut k = 0;
-                while k + PRODUCTS <= outputs {
-                    let of_outputs = std::array::from_fn(|place| of_output(k + place));
-                    let products = dots::<T, PRODUCTS, MAGNITUDES>([row(i); PRODUCTS], of_outputs);
-                    for place in 0..PRODUCTS {
-                        z[k + place] = intercepts[k + place] + products[place];
-                    }
-                    k += PRODUCTS;
-                }
-                for k in k..outputs {
+                for k in 0..outputs {
                     z[k] = intercepts[k] + dots::<T, 1, MAGNITUDES>([row(i)], [of_output(k)])[0];
                 }
             }
         },
     );
+}
+
+/// The same for several outputs, as products of tiles: [`LANES`] rows laid side by side times the weights of as many outputs. No sums of
+/// lanes are left to be added up at the end of a row.
+fn multiply_outputs<T: Stored, const MAGNITUDES: bool>(
+    values: &[T],
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [f64],
+) {
+    let outputs = intercepts.len();
+    let columns = weights.len() / outputs;
+    let mut panels = vec![Line::ZERO; outputs.div_ceil(LANES) * columns];
+    for k in 0..outputs {
+        let panel = &mut panels[k / LANES * columns..][..columns];
+        panel.iter_mut().zip(&weights[k * columns..]).for_each(|(line, &w)| line.0[k % LANES] = w);
+    }
+    let mut side_by_side = vec![Line::ZERO; columns];
+    for (values, z) in values.chunks(LANES * columns.max(1)).zip(z.chunks_mut(LANES * outputs)) {
+        let count = z.len() / outputs;
+        let side_by_side = &mut side_by_side[..columns];
+        vectorized(
+            #[inline(always)]
+            || {
+                for place in 0..count {
+                    let row = &values[place * columns..(place + 1) * columns];
+                    for j in 0..columns {
+                        side_by_side[j].0[place] = number::<T, MAGNITUDES>(row[j]);
+                    }
+                }
+            },
+        );
+        for first in (0..outputs).step_by(LANES) {
+            let products = tile(side_by_side, &panels[first / LANES * columns..][..columns]);
+            let width = LANES.min(outputs - first);
+            for place in 0..count {
+                let z = &mut z[place * outputs + first..][..width];
+                for k in 0..width {
+                    z[k] = intercepts[first + k] + products[place][k];
+                }
+            }
+        }
+    }
+}
+
+/// [`LANES`] numbers on a cache line of their own: stores across two are several times slower.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+pub(crate) struct Line(pub(crate) [f64; LANES]);
+
+impl Line {
+    pub(crate) const ZERO: Line = Line([0.0; LANES]);
+}
+
+/// `tile[k][l] = Σ_p left[p][k]·right[p][l]`, with the sums in the registers: eight vectors hide the latency of AVX-512's additions, and
+/// eight are half of AVX2's.
+pub(crate) fn tile(left: &[Line], right: &[Line]) -> [[f64; LANES]; LANES] {
+    const HALF: usize = LANES / 2;
+    let mut whole = [[0.0; LANES]; LANES];
+    vectorized(
+        #[inline(always)]
+        || {
+            if lanes() == LANES {
+                whole = columns_of_tile::<LANES>(left, right, 0);
+            } else {
+                for first in [0, HALF] {
+                    whole[first..first + HALF].copy_from_slice(&columns_of_tile::<HALF>(left, right, first));
+                }
+            }
+        },
+    );
+    whole
+}
+
+/// Columns `first … first + COLUMNS` of a tile.
+#[inline(always)]
+fn columns_of_tile<const COLUMNS: usize>(left: &[Line], right: &[Line], first: usize) -> [[f64; LANES]; COLUMNS] {
+    let mut tile = [[0.0f64; LANES]; COLUMNS];
+    for place in 0..left.len().min(right.len()) {
+        let (Line(left), Line(right)) = (&left[place], &right[place]);
+        for k in 0..COLUMNS {
+            for lane in 0..LANES {
+                tile[k][lane] = left[first + k].mul_add(right[lane], tile[k][lane]);
+            }
+        }
+    }
+    tile
 }
 
 /// A number of a row, or its magnitude.
@@ -139,8 +224,11 @@ fn dots<T: Stored, const N: usize, const MAGNITUDES: bool>(
     products
 }
 
-/// `v[k·d + j] += Σ_i alpha[i·K + k] x_ij` for the rows in `values`, one behind the other.
-pub(crate) fn accumulate<T: Stored>(values: &[T], alpha: &[f64], outputs: usize, v: &mut [f64]) {
+/// `v[k·d + j] += Σ_i alpha[i·K + k] x_ij` for the rows in `values`, one behind the other; with `SQUARES` of x_ij².
+pub(crate) fn accumulate<T: Stored, const SQUARES: bool>(values: &[T], alpha: &[f64], outputs: usize, v: &mut [f64]) {
+    if SQUARES || outputs >= OUTPUTS {
+        return accumulate_outputs::<T, SQUARES>(values, alpha, outputs, v);
+    }
     let columns = v.len() / outputs;
     let n = alpha.len() / outputs;
     let row = |i: usize| &values[i * columns..(i + 1) * columns];
@@ -170,6 +258,53 @@ pub(crate) fn accumulate<T: Stored>(values: &[T], alpha: &[f64], outputs: usize,
     );
 }
 
+/// The same as products of tiles, [`BLOCK`] rows at a time: the coefficients of eight outputs times eight columns.
+fn accumulate_outputs<T: Stored, const SQUARES: bool>(values: &[T], alpha: &[f64], outputs: usize, v: &mut [f64]) {
+    let columns = v.len() / outputs;
+    let mut coefficients = vec![Line::ZERO; outputs.div_ceil(LANES) * BLOCK];
+    let mut strip = vec![Line::ZERO; BLOCK];
+    for (values, alpha) in values.chunks(BLOCK * columns.max(1)).zip(alpha.chunks(BLOCK * outputs)) {
+        let count = alpha.len() / outputs;
+        for k in 0..outputs {
+            let panel = &mut coefficients[k / LANES * BLOCK..][..count];
+            panel.iter_mut().zip(alpha.chunks_exact(outputs)).for_each(|(line, alpha)| line.0[k % LANES] = alpha[k]);
+        }
+        for first in (0..columns).step_by(LANES) {
+            let width = LANES.min(columns - first);
+            let strip = &mut strip[..count];
+            vectorized(
+                #[inline(always)]
+                || {
+                    for place in 0..count {
+                        let given = &values[place * columns + first..][..width];
+                        let mut x = [0.0; LANES];
+                        if let Some(whole) = given.as_chunks::<LANES>().0.first() {
+                            for lane in 0..LANES {
+                                x[lane] = whole[lane].into();
+                            }
+                        } else {
+                            for lane in 0..width {
+                                x[lane] = given[lane].into();
+                            }
+                        }
+                        for lane in 0..LANES {
+                            x[lane] = if SQUARES { x[lane] * x[lane] } else { x[lane] };
+                        }
+                        strip[place] = Line(x);
+                    }
+                },
+            );
+            for output in (0..outputs).step_by(LANES) {
+                let sums = tile(&coefficients[output / LANES * BLOCK..][..count], strip);
+                for k in output..outputs.min(output + LANES) {
+                    let v = &mut v[k * columns + first..][..width];
+                    v.iter_mut().zip(&sums[k - output]).for_each(|(v, sum)| *v += sum);
+                }
+            }
+        }
+    }
+}
+
 /// `v += Σ_r a_r x_r`.
 #[inline(always)]
 fn add_multiples<T: Stored, const N: usize>(rows: [&[T]; N], a: [f64; N], v: &mut [f64]) {
@@ -179,7 +314,7 @@ fn add_multiples<T: Stored, const N: usize>(rows: [&[T]; N], a: [f64; N], v: &mu
         for place in 0..N {
             let x = &rows[place][first..].as_chunks::<LANES>().0[0];
             for lane in 0..LANES {
-                sum[lane] += a[place] * x[lane].into();
+                sum[lane] = a[place].mul_add(x[lane].into(), sum[lane]);
             }
         }
         sum
@@ -235,9 +370,11 @@ mod tests {
             prop_assert_eq!(&z, &z_of_singles);
             let start = numbers(outputs * columns, seed ^ 3);
             let (mut v, mut v_of_singles) = (start.clone(), start.clone());
-            accumulate(&x, &alpha, outputs, &mut v);
-            accumulate(&singles, &alpha, outputs, &mut v_of_singles);
+            accumulate::<_, false>(&x, &alpha, outputs, &mut v);
+            accumulate::<_, false>(&singles, &alpha, outputs, &mut v_of_singles);
             prop_assert_eq!(&v, &v_of_singles);
+            let mut of_squares = start.clone();
+            accumulate::<_, true>(&x, &alpha, outputs, &mut of_squares);
             for k in 0..outputs {
                 for i in 0..n {
                     let expected: f64 = (0..columns).map(|j| x[i * columns + j] * w[k * columns + j]).sum();
@@ -248,6 +385,8 @@ mod tests {
                 for j in 0..columns {
                     let expected: f64 = (0..n).map(|i| alpha[i * outputs + k] * x[i * columns + j]).sum();
                     prop_assert!((v[k * columns + j] - start[k * columns + j] - expected).abs() < 1e-13);
+                    let expected: f64 = (0..n).map(|i| alpha[i * outputs + k] * x[i * columns + j].powi(2)).sum();
+                    prop_assert!((of_squares[k * columns + j] - start[k * columns + j] - expected).abs() < 1e-13);
                 }
             }
         }

@@ -174,17 +174,26 @@ fn sparse_product<T: Stored, const MAGNITUDES: bool>(indices: &[u32], values: &[
 
 /// `v[k·d + j] = Σ_i alpha[i·K + k] x_ij` and the sums `Σ_i alpha[i·K + k]`.
 pub(crate) fn transpose_multiply(matrix: &Matrix, alpha: &[f64], v: &mut [f64], sums: &mut [f64]) {
+    transpose_product::<false>(matrix, alpha, v, sums);
+}
+
+/// The same of the squares of x_ij.
+pub(crate) fn transpose_multiply_squares(matrix: &Matrix, alpha: &[f64], v: &mut [f64], sums: &mut [f64]) {
+    transpose_product::<true>(matrix, alpha, v, sums);
+}
+
+fn transpose_product<const SQUARES: bool>(matrix: &Matrix, alpha: &[f64], v: &mut [f64], sums: &mut [f64]) {
     let outputs = sums.len();
     let ranges = row_ranges(matrix, parts(matrix));
     if ranges.len() == 1 {
         v.fill(0.0);
-        accumulate_rows(matrix, 0..matrix.rows(), alpha, outputs, v);
+        accumulate_rows::<SQUARES>(matrix, 0..matrix.rows(), alpha, outputs, v);
     } else {
         let partial: Vec<Vec<f64>> = ranges
             .into_par_iter()
             .map(|range| {
                 let mut part = vec![0.0; v.len()];
-                accumulate_rows(matrix, range, alpha, outputs, &mut part);
+                accumulate_rows::<SQUARES>(matrix, range, alpha, outputs, &mut part);
                 part
             })
             .collect();
@@ -204,23 +213,35 @@ pub(crate) fn transpose_multiply(matrix: &Matrix, alpha: &[f64], v: &mut [f64], 
 }
 
 /// Adds rows `range` of the matrix to `v`.
-fn accumulate_rows(matrix: &Matrix, range: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+fn accumulate_rows<const SQUARES: bool>(
+    matrix: &Matrix,
+    range: Range<usize>,
+    alpha: &[f64],
+    outputs: usize,
+    v: &mut [f64],
+) {
     for_each_block(matrix, range, |block| {
         let alpha = &alpha[block.first * outputs..][..block.rows.len() * outputs];
-        accumulate(block.storage, block.rows, alpha, outputs, v);
+        accumulate::<SQUARES>(block.storage, block.rows, alpha, outputs, v);
     });
 }
 
-/// `v[k·d + j] += Σ_i alpha[i·K + k] x_ij` for some rows of a block; `alpha` is theirs.
-pub(crate) fn accumulate(storage: Storage, rows: Range<usize>, alpha: &[f64], outputs: usize, v: &mut [f64]) {
+/// `v[k·d + j] += Σ_i alpha[i·K + k] x_ij` for some rows of a block, or with `SQUARES` of x_ij²; `alpha` is theirs.
+pub(crate) fn accumulate<const SQUARES: bool>(
+    storage: Storage,
+    rows: Range<usize>,
+    alpha: &[f64],
+    outputs: usize,
+    v: &mut [f64],
+) {
     with_values!(storage.values(), |values| match storage {
-        Storage::Dense(matrix) => dense::accumulate(&values[matrix.rows_at(rows)], alpha, outputs, v),
-        Storage::Sparse(sparse) => accumulate_sparse(sparse, values, rows, alpha, outputs, v),
+        Storage::Dense(matrix) => dense::accumulate::<_, SQUARES>(&values[matrix.rows_at(rows)], alpha, outputs, v),
+        Storage::Sparse(sparse) => accumulate_sparse::<_, SQUARES>(sparse, values, rows, alpha, outputs, v),
     });
 }
 
 /// Adds sparse rows `range`; `alpha` begins with the first of them.
-fn accumulate_sparse<T: Stored>(
+fn accumulate_sparse<T: Stored, const SQUARES: bool>(
     sparse: &SparseMatrix,
     values: &[T],
     range: Range<usize>,
@@ -235,7 +256,10 @@ fn accumulate_sparse<T: Stored>(
             let a = alpha[k];
             if a != 0.0 {
                 let v = &mut v[k * sparse.columns..(k + 1) * sparse.columns];
-                indices.iter().zip(values).for_each(|(&j, &x)| v[j as usize] += a * x.into());
+                for (&j, &x) in indices.iter().zip(values) {
+                    let x: f64 = x.into();
+                    v[j as usize] += a * if SQUARES { x * x } else { x };
+                }
             }
         }
     }

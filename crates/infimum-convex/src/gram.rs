@@ -12,9 +12,10 @@ use std::ops::Range;
 
 use faer::Mat;
 use infimum_problem::{DenseMatrix, SparseMatrix, Storage, Stored, with_values};
-use infimum_rigor::{lanes, vectorized};
+use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
+use crate::dense::{Line, tile};
 use crate::design;
 use crate::frame::Frame;
 
@@ -22,11 +23,6 @@ use crate::frame::Frame;
 const TILE: usize = 8;
 /// Rows per dense block: two panels of a block stay in the L1 cache.
 const BLOCK: usize = 128;
-
-/// [`TILE`] numbers of a row, on a cache line of their own: stores across two are several times slower.
-#[derive(Clone, Copy)]
-#[repr(align(64))]
-struct Line([f64; TILE]);
 
 /// Computes the lower triangle of H; `h[i] ≥ 0`. The order is d, plus one if `constant`.
 pub(crate) fn weighted_gram(frame: &Frame, h: &[f64], constant: bool) -> Mat<f64> {
@@ -54,7 +50,7 @@ pub(crate) fn weighted_gram_and_pull(
                 let first = block.first + (start - block.rows.start);
                 if let Some(alpha) = alpha {
                     let alpha = &alpha[first..first + rows.len()];
-                    design::accumulate(block.storage, rows.clone(), alpha, 1, &mut pull);
+                    design::accumulate::<false>(block.storage, rows.clone(), alpha, 1, &mut pull);
                 }
                 with_values!(block.storage.values(), |values| match block.storage {
                     Storage::Dense(dense) => pass.dense(dense, values, first, rows),
@@ -154,26 +150,15 @@ impl<'a> Pass<'a> {
         if filled == 0 {
             return;
         }
-        // Sums in the registers: eight vectors hide the latency of AVX-512's additions, and eight are half of AVX2's.
-        let whole = lanes() == TILE;
-        vectorized(
-            #[inline(always)]
-            || {
-                for left in 0..self.gram.nrows() / TILE {
-                    for right in left..self.gram.nrows() / TILE {
-                        let place = (right * TILE, left * TILE);
-                        let (left, right) = (&self.panels[left * BLOCK..], &self.panels[right * BLOCK..]);
-                        let (left, right) = (&left[..filled], &right[..filled]);
-                        if whole {
-                            add_tile::<TILE>(&mut self.gram, place, left, right, 0);
-                        } else {
-                            add_tile::<HALF>(&mut self.gram, place, left, right, 0);
-                            add_tile::<HALF>(&mut self.gram, place, left, right, HALF);
-                        }
-                    }
+        for left in 0..self.gram.nrows() / TILE {
+            for right in left..self.gram.nrows() / TILE {
+                let sums = tile(&self.panels[left * BLOCK..][..filled], &self.panels[right * BLOCK..][..filled]);
+                for (k, sums) in sums.iter().enumerate() {
+                    let entries = &mut self.gram.col_as_slice_mut(left * TILE + k)[right * TILE..][..TILE];
+                    entries.iter_mut().zip(sums).for_each(|(entry, sum)| *entry += sum);
                 }
-            },
-        );
+            }
+        }
     }
 
     /// Adds sparse rows `rows`, of which the first is row `first` of the matrix.
@@ -199,34 +184,6 @@ impl<'a> Pass<'a> {
             if self.constant {
                 self.gram[(last, last)] += h;
             }
-        }
-    }
-}
-
-const HALF: usize = TILE / 2;
-
-/// Adds `Σ right leftᵀ` to the entries from `place` on, of columns `first … first + COLUMNS` of the tile.
-#[inline(always)]
-fn add_tile<const COLUMNS: usize>(
-    gram: &mut Mat<f64>,
-    (row, column): (usize, usize),
-    left: &[Line],
-    right: &[Line],
-    first: usize,
-) {
-    let mut tile = [[0.0f64; TILE]; COLUMNS];
-    for place in 0..left.len().min(right.len()) {
-        let (Line(left), Line(right)) = (&left[place], &right[place]);
-        for k in 0..COLUMNS {
-            for lane in 0..TILE {
-                tile[k][lane] = left[first + k].mul_add(right[lane], tile[k][lane]);
-            }
-        }
-    }
-    for k in 0..COLUMNS {
-        let entries = &mut gram.col_as_slice_mut(column + first + k)[row..row + TILE];
-        for lane in 0..TILE {
-            entries[lane] += tile[k][lane];
         }
     }
 }

@@ -7,30 +7,28 @@
 use faer::Mat;
 
 use crate::design;
+use crate::direction::Direction;
 use crate::first_order::random;
 use crate::frame::Frame;
 use crate::gram::{weighted_gram, weighted_gram_and_pull};
 use crate::smooth::{SmoothLosses, Term};
 use crate::sums::sum;
 
-/// Rows by which a threshold is found.
-const SAMPLED: usize = 4_096;
+/// Weights by which a threshold is found.
+const SAMPLED: usize = 8_192;
 
 /// The diagonal.
 pub(crate) fn diagonal(frame: &Frame, losses: &impl SmoothLosses, curvature: &[f64]) -> Vec<f64> {
     let (d, outputs) = (frame.columns(), frame.outputs);
     let block = d + usize::from(frame.has_intercept());
-    let mut diagonal: Vec<f64> = (0..outputs * block).map(|entry| frame.curvature(entry % block)).collect();
-    design::for_each_row(frame.matrix, |i, row| {
-        for k in 0..outputs {
-            let h = losses.diagonal(curvature, i, k);
-            if h > 0.0 {
-                let part = &mut diagonal[k * block..(k + 1) * block];
-                row.for_each(|j, x| part[j] += h * x * x);
-                part[d..].iter_mut().for_each(|constant| *constant += h);
-            }
-        }
-    });
+    let weights: Vec<f64> = (0..frame.rows())
+        .flat_map(|i| (0..outputs).map(move |k| (i, k)))
+        .map(|(i, k)| losses.diagonal(curvature, i, k))
+        .collect();
+    let (mut squares, mut sums) = (vec![0.0; outputs * d], vec![0.0; outputs]);
+    design::transpose_multiply_squares(frame.matrix, &weights, &mut squares, &mut sums);
+    let mut diagonal = Direction { weights: squares, intercepts: sums }.flatten(frame.has_intercept());
+    diagonal.iter_mut().enumerate().for_each(|(entry, value)| *value += frame.curvature(entry % block));
     diagonal
 }
 
@@ -124,14 +122,14 @@ fn assembled(
     sum
 }
 
-/// The least τ for which `Σ min(1, w/τ)` is at most `entries` for each term, by a sample of the rows; 0 if there are no more rows than that.
+/// The least τ for which `Σ min(1, w/τ)` is at most `entries` for each term, by a sample of the rows (64 of them at least); 0 if there are no more rows than that.
 ///
 /// From `τ = Σ w/entries`, which is too large, `τ ← Σ_{w<τ} w / (entries − #{w ≥ τ})` falls to it.
 fn threshold(n: usize, terms: &[Term], entries: usize, weight: impl Fn(usize, Term) -> f64) -> f64 {
     if n <= entries {
         return 0.0;
     }
-    let stride = (n / SAMPLED).max(1);
+    let stride = (n * terms.len() / SAMPLED).clamp(1, n.div_ceil(64));
     let rows = (0..n).step_by(stride);
     let weights: Vec<f64> =
         rows.flat_map(|i| terms.iter().map(move |&term| (i, term))).map(|(i, term)| weight(i, term)).collect();
@@ -154,7 +152,6 @@ mod tests {
     use infimum_problem::{DenseMatrix, Intercept, Matrix, Silent};
 
     use super::*;
-    use crate::direction::Direction;
     use crate::penalty::Penalty;
     use crate::softmax::SoftmaxLosses;
 

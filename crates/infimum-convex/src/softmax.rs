@@ -3,8 +3,10 @@
 //! A dual row α_i ∈ R^K adds up to 0 and has q_k = c·[k = y] − α_k ≥ 0: off the class α_k = −q_k ≤ 0, on the class
 //! α_y = Σ_{k≠y} q_k ≤ c. Everything below works on the off-class masses q and derives α_y from them.
 
+use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
+use crate::elementary::exp_m1;
 use crate::frame::Losses;
 use crate::losses::Softmax;
 use crate::smooth::{SmoothLosses, Term};
@@ -26,6 +28,7 @@ pub(crate) struct SoftmaxLosses<'a> {
 
 impl SoftmaxLosses<'_> {
     /// `Σ_i term(i)` over all rows.
+    #[inline(always)]
     fn sum(&self, term: impl Fn(usize) -> f64 + Sync) -> f64 {
         sum(self.classes.len(), 0.0, term)
     }
@@ -93,20 +96,28 @@ impl SoftmaxLosses<'_> {
 
 impl Losses for SoftmaxLosses<'_> {
     fn value(&self, z: &[f64]) -> f64 {
-        self.sum(|i| self.weights[i] * Softmax::value(self.class(i), self.row(z, i)))
+        self.sum(
+            #[inline(always)]
+            |i| self.weights[i] * Softmax::value(self.class(i), self.row(z, i)),
+        )
     }
 
     fn value_and_rounding(&self, z: &[f64], errors: &[f64]) -> (f64, f64) {
-        let sums = sum(self.classes.len(), Pair(0.0, 0.0), |i| {
-            let row = self.row(z, i);
-            let value = Softmax::value(self.class(i), row);
-            // The probability of the wrong classes is 1 − exp(−loss).
-            let wrong = -(-value).exp_m1();
-            let largest = |row: &[f64]| row.iter().fold(0.0f64, |top, x| top.max(x.abs()));
-            let error = 8.0 * f64::EPSILON * (1.0 + largest(row)) + 2.0 * largest(self.row(errors, i));
-            let c = self.weights[i];
-            Pair(c * value, c * error * (wrong + error))
-        });
+        let sums = sum(
+            self.classes.len(),
+            Pair(0.0, 0.0),
+            #[inline(always)]
+            |i| {
+                let row = self.row(z, i);
+                let value = Softmax::value(self.class(i), row);
+                // The probability of the wrong classes is 1 − exp(−loss).
+                let wrong = -exp_m1(-value);
+                let largest = |row: &[f64]| row.iter().fold(0.0f64, |top, x| top.max(x.abs()));
+                let error = 8.0 * f64::EPSILON * (1.0 + largest(row)) + 2.0 * largest(self.row(errors, i));
+                let c = self.weights[i];
+                Pair(c * value, c * error * (wrong + error))
+            },
+        );
         (sums.0, sums.1)
     }
 
@@ -168,7 +179,10 @@ impl Losses for SoftmaxLosses<'_> {
     }
 
     fn gain(&self, alpha: &[f64]) -> f64 {
-        self.sum(|i| Softmax::gain(self.class(i), self.weights[i], self.row(alpha, i)))
+        self.sum(
+            #[inline(always)]
+            |i| Softmax::gain(self.class(i), self.weights[i], self.row(alpha, i)),
+        )
     }
 
     /// All terms are ≥ 0.
@@ -223,14 +237,24 @@ impl SmoothLosses for SoftmaxLosses<'_> {
     /// The curvature is the K probabilities of each row: `H_i = c_i (diag p − p pᵀ)`.
     fn derivatives(&self, z: &[f64], _floor: f64, alpha: &mut [f64], curvature: &mut [f64]) {
         let outputs = self.outputs;
-        (alpha.par_chunks_mut(outputs).with_min_len(PIECE))
-            .zip(curvature.par_chunks_mut(outputs))
-            .enumerate()
-            .for_each(|(i, (alpha, p))| {
-                Softmax::probabilities(self.row(z, i), p);
-                alpha.iter_mut().zip(&*p).for_each(|(a, p)| *a = -self.weights[i] * p);
-                self.complete(i, alpha);
-            });
+        let pieces = alpha.par_chunks_mut(outputs * PIECE).zip(curvature.par_chunks_mut(outputs * PIECE));
+        pieces.enumerate().for_each(|(piece, (alpha, curvature))| {
+            vectorized(
+                #[inline(always)]
+                || {
+                    for place in 0..alpha.len() / outputs {
+                        let (i, own) = (piece * PIECE + place, place * outputs..(place + 1) * outputs);
+                        let p = &mut curvature[own.clone()];
+                        Softmax::probabilities(self.row(z, i), p);
+                        let alpha = &mut alpha[own];
+                        for k in 0..outputs {
+                            alpha[k] = -self.weights[i] * p[k];
+                        }
+                        self.complete(i, alpha);
+                    }
+                },
+            );
+        });
     }
 
     fn curve(&self, curvature: &[f64], dz: &[f64], out: &mut [f64]) {
@@ -261,10 +285,15 @@ impl SmoothLosses for SoftmaxLosses<'_> {
     }
 
     fn along(&self, z: &[f64], dz: &[f64], t: f64) -> (f64, f64) {
-        let sums = sum(self.classes.len(), Pair(0.0, 0.0), |i| {
-            let (first, second) = Softmax::along(self.class(i), self.row(z, i), self.row(dz, i), t);
-            Pair(self.weights[i] * first, self.weights[i] * second)
-        });
+        let sums = sum(
+            self.classes.len(),
+            Pair(0.0, 0.0),
+            #[inline(always)]
+            |i| {
+                let (first, second) = Softmax::along(self.class(i), self.row(z, i), self.row(dz, i), t);
+                Pair(self.weights[i] * first, self.weights[i] * second)
+            },
+        );
         (sums.0, sums.1)
     }
 }

@@ -27,15 +27,16 @@ impl Add for Pair {
     }
 }
 
-/// `Σ_{i<n} term(i)`; `zero` is the empty sum.
+/// `Σ_{i<n} term(i)`; `zero` is the empty sum. A term that is inlined is compiled for vector units.
+#[inline(always)]
 pub(crate) fn sum<T: Copy + Send + Sync + Add<Output = T>>(n: usize, zero: T, term: impl Fn(usize) -> T + Sync) -> T {
     sum_filled(
         n,
         zero,
         #[inline(always)]
         |range, terms| {
-            for (slot, i) in terms.iter_mut().zip(range) {
-                *slot = term(i);
+            for place in 0..terms.len() {
+                terms[place] = term(range.start + place);
             }
         },
     )
