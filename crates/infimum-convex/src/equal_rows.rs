@@ -1,18 +1,19 @@
-//! Equal rows with equal targets, taken together: one row with the sum of their weights.
+//! Rows taken together as one with the sum of their weights: equal rows with equal targets, or rows on the same linear piece of their
+//! loss ([`crate::pieces`]).
 //!
-//! The objective is the same function of the weights and intercepts. A dual point of the merged problem is one of the whole
+//! Of equal rows the objective is the same function of the weights and intercepts. A dual point of the merged problem is one of the whole
 //! problem when each row gets its share of the weight, `α_i = α c_i/Σc`: the conjugate of c·loss at α is c times that of the loss at α/c, so
 //! gains and `Xᵀα` stay what they are.
 
 use infimum_problem::{Matrix, Stored, with_values};
 
+use crate::design;
 use crate::frame::Frame;
 
 /// Rows that are looked at first: where next to none of them are equal, the others are not looked at.
 const FIRST: usize = 4_096;
-/// One of so many rows must be equal to another: of the first ones, which meet fewer of their kind, and of all.
-const FIRST_SHARE: usize = 200;
-const SHARE: usize = 16;
+/// Of so many rows one must be equal to another.
+const REPEATED: Repeated = Repeated { first: 1.0 / 200.0, all: 1.0 / 16.0 };
 /// Stored values up to which rows are copied.
 const LARGEST: usize = 1 << 24;
 
@@ -29,23 +30,26 @@ pub(crate) struct Merged {
 
 impl Merged {
     /// `None` where merging does not pay.
-    pub(crate) fn new(frame: &Frame, targets: &[f64]) -> Option<Merged> {
+    ///
+    /// `counts` is how many rows each row stands for already, 1 if not given.
+    pub(crate) fn equal(frame: &Frame, targets: &[f64], already: Option<&[f64]>) -> Option<Merged> {
         if frame.matrix.stored() > LARGEST || u32::try_from(frame.rows()).is_err() {
             return None;
         }
+        let (n, tag) = (targets.len(), |i: usize| targets[i].to_bits());
         let (groups, firsts) = match frame.matrix {
             Matrix::Dense(dense) => with_values!(dense.values.as_slice(), |values| {
-                groups(targets, |i| (&[][..], &values[i * dense.columns..(i + 1) * dense.columns]))
+                groups(n, tag, |i| (&[][..], &values[i * dense.columns..(i + 1) * dense.columns]), REPEATED)
             }),
             Matrix::Sparse(sparse) => with_values!(sparse.values.as_slice(), |values| {
-                groups(targets, |i| (&sparse.column_indices[sparse.range(i)], &values[sparse.range(i)]))
+                groups(n, tag, |i| (&sparse.column_indices[sparse.range(i)], &values[sparse.range(i)]), REPEATED)
             }),
             Matrix::Spilled(_) => None,
         }?;
         let (mut weights, mut counts) = (vec![0.0; firsts.len()], vec![0.0; firsts.len()]);
-        for (&group, c) in groups.iter().zip(frame.weights) {
+        for (i, (&group, c)) in groups.iter().zip(frame.weights).enumerate() {
             weights[group as usize] += c;
-            counts[group as usize] += 1.0;
+            counts[group as usize] += already.map_or(1.0, |counts| counts[i]);
         }
         Some(Merged {
             matrix: frame.matrix.take(&firsts),
@@ -56,6 +60,49 @@ impl Merged {
         })
     }
 
+    /// The rows `free`, in order, as they are, and behind them one row for each piece that other rows are on: their mean.
+    pub(crate) fn pieces(frame: &Frame, targets: &[f64], pieces: &[u8], free: &[usize]) -> Merged {
+        let mut matrix = frame.matrix.take(free);
+        let mut kept: Vec<f64> = free.iter().map(|&i| targets[i]).collect();
+        let mut weights: Vec<f64> = free.iter().map(|&i| frame.weights[i]).collect();
+        let mut counts = vec![1.0; free.len()];
+        const FREE: u8 = u8::MAX;
+        let mut pieces = pieces.to_vec();
+        let mut groups = vec![0; targets.len()];
+        for (place, &i) in free.iter().enumerate() {
+            (pieces[i], groups[i]) = (FREE, place as u32);
+        }
+        // Of each piece: sums of the weights and of weighted rows and targets, and the number of rows.
+        let d = frame.columns();
+        let size = pieces.iter().copied().filter(|&piece| piece != FREE).max().map_or(0, |last| last as usize + 1);
+        let (mut weight, mut target, mut count) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
+        let mut means = vec![0.0; size * d];
+        design::for_each_row(frame.matrix, |i, row| {
+            if pieces[i] != FREE {
+                let (piece, c) = (pieces[i] as usize, frame.weights[i]);
+                weight[piece] += c;
+                target[piece] += c * targets[i];
+                count[piece] += 1.0;
+                let mean = &mut means[piece * d..(piece + 1) * d];
+                row.for_each(|j, x| mean[j] += c * x);
+            }
+        });
+        let mut places = vec![0; size];
+        for piece in (0..size).filter(|&piece| count[piece] > 0.0) {
+            let mean = &mut means[piece * d..(piece + 1) * d];
+            mean.iter_mut().for_each(|x| *x /= weight[piece]);
+            append(&mut matrix, mean);
+            places[piece] = weights.len() as u32;
+            kept.push(target[piece] / weight[piece]);
+            weights.push(weight[piece]);
+            counts.push(count[piece]);
+        }
+        for (group, &piece) in groups.iter_mut().zip(&pieces).filter(|row| *row.1 != FREE) {
+            *group = places[piece as usize];
+        }
+        Merged { matrix, targets: kept, weights, counts, groups }
+    }
+
     /// The dual point of all rows, with weights `weights`, that `merged` stands for.
     pub(crate) fn expanded(&self, weights: &[f64], merged: &[f64]) -> Vec<f64> {
         let share = |(&group, c): (&u32, &f64)| merged[group as usize] * (c / self.weights[group as usize]);
@@ -63,20 +110,47 @@ impl Merged {
     }
 }
 
-/// The group of each row and the first row of each group; `None` if there are too many groups.
-fn groups<'a, T: Stored + 'a>(
-    targets: &[f64],
+/// Appends a row to a matrix in memory.
+fn append(matrix: &mut Matrix, row: &[f64]) {
+    match matrix {
+        Matrix::Dense(dense) => {
+            dense.rows += 1;
+            row.iter().for_each(|&x| dense.values.push(x));
+        }
+        Matrix::Sparse(sparse) => {
+            sparse.rows += 1;
+            for (j, &x) in row.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+                sparse.column_indices.push(j as u32);
+                sparse.values.push(x);
+            }
+            sparse.row_starts.push(sparse.values.len());
+        }
+        Matrix::Spilled(_) => unreachable!("rows are taken from matrices in memory"),
+    }
+}
+
+/// Share of the rows that must be repetitions: of the first ones, which meet fewer of their kind, and of all.
+#[derive(Clone, Copy)]
+pub(crate) struct Repeated {
+    pub(crate) first: f64,
+    pub(crate) all: f64,
+}
+
+/// The group of each row, rows being equal that have the same tag and the same entries, and the first row of each group; `None` if there are too many groups.
+pub(crate) fn groups<'a, T: Stored + 'a>(
+    n: usize,
+    tag: impl Fn(usize) -> u64,
     row: impl Fn(usize) -> (&'a [u32], &'a [T]),
+    wanted: Repeated,
 ) -> Option<(Vec<u32>, Vec<usize>)> {
-    let n = targets.len();
-    let equal = |i: usize, j: usize| targets[i].to_bits() == targets[j].to_bits() && row(i) == row(j);
+    let equal = |i: usize, j: usize| tag(i) == tag(j) && row(i) == row(j);
     let mask = (2 * n).next_power_of_two() - 1;
     // Open addressing: a place holds one more than a group.
     let mut table = vec![0u32; mask + 1];
     let (mut groups, mut firsts) = (Vec::with_capacity(n), Vec::<usize>::new());
-    for (i, target) in targets.iter().enumerate() {
+    for i in 0..n {
         let (indices, values) = row(i);
-        let mut hash = target.to_bits();
+        let mut hash = tag(i);
         let mut mix = |bits: u64| hash = (hash.rotate_left(5) ^ bits).wrapping_mul(0x517C_C1B7_2722_0A95);
         indices.iter().for_each(|&j| mix(u64::from(j)));
         values.iter().for_each(|&x| mix(x.into().to_bits()));
@@ -93,8 +167,8 @@ fn groups<'a, T: Stored + 'a>(
             }
         };
         groups.push(group as u32);
-        let few = |seen: usize, share: usize| (seen - firsts.len()) * share < seen;
-        if (i + 1 == FIRST && few(FIRST, FIRST_SHARE)) || (i + 1 == n && few(n, SHARE)) {
+        let few = |share: f64| ((i + 1 - firsts.len()) as f64) < share * (i + 1) as f64;
+        if (i + 1 == FIRST && few(wanted.first)) || (i + 1 == n && few(wanted.all)) {
             return None;
         }
     }
@@ -124,6 +198,7 @@ mod tests {
     fn merged(matrix: &Matrix, targets: &[f64], weights: &[f64]) -> Option<Merged> {
         let frame = Frame {
             kernel: None,
+            dictionary: None,
             matrix,
             weights,
             penalty: Penalty { lambda1: 0.0, lambda2: 1.0, scales: None },
@@ -131,7 +206,7 @@ mod tests {
             outputs: 1,
             monitor: &Silent,
         };
-        Merged::new(&frame, targets)
+        Merged::equal(&frame, targets, None)
     }
 
     #[test]

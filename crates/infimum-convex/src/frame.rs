@@ -3,6 +3,7 @@
 use infimum_problem::{Intercept, Matrix, Monitor};
 
 use crate::design;
+use crate::dictionary::Dictionary;
 use crate::kernel::Rows;
 use crate::penalty::Penalty;
 use crate::sums::sum;
@@ -13,6 +14,8 @@ pub(crate) struct Frame<'a> {
     /// The kernel matrix of a kernel problem, for which only [`crate::kernel::solve`] is made.
     pub(crate) kernel: Option<&'a Rows<'a>>,
     pub(crate) matrix: &'a Matrix,
+    /// The same rows as words, where a solver that passes over them many times has made them.
+    pub(crate) dictionary: Option<&'a Dictionary>,
     /// c_i > 0.
     pub(crate) weights: &'a [f64],
     pub(crate) penalty: Penalty<'a>,
@@ -98,16 +101,30 @@ impl<'a> Frame<'a> {
 
     /// `X̃ w` of one output: weights, and the constant last where the model has an intercept.
     pub(crate) fn outputs_of(&self, weights: &[f64]) -> Vec<f64> {
-        let d = self.columns();
-        let mut z = vec![0.0; self.rows()];
-        design::multiply(self.matrix, &weights[..d], &[weights.get(d).copied().unwrap_or(0.0)], &mut z);
+        let (d, mut z) = (self.columns(), vec![0.0; self.rows()]);
+        let intercept = weights.get(d).copied().unwrap_or(0.0);
+        match self.dictionary {
+            Some(dictionary) => dictionary.multiply(&weights[..d], intercept, &mut z),
+            None => design::multiply(self.matrix, &weights[..d], &[intercept], &mut z),
+        }
         z
+    }
+
+    /// `v = Aᵀ X` and the sums of the columns of A = alpha.
+    fn transpose_multiply(&self, alpha: &[f64], v: &mut [f64], sums: &mut [f64]) {
+        match (self.dictionary, sums) {
+            (Some(dictionary), [only]) => {
+                dictionary.transpose_multiply(alpha, v);
+                *only = sum(alpha.len(), 0.0, |i| alpha[i]);
+            }
+            (_, sums) => design::transpose_multiply(self.matrix, alpha, v, sums),
+        }
     }
 
     /// `X̃ᵀ alpha` of one output, in the same order.
     pub(crate) fn pull(&self, alpha: &[f64]) -> Vec<f64> {
         let (mut pull, mut sums) = (vec![0.0; self.columns()], [0.0]);
-        design::transpose_multiply(self.matrix, alpha, &mut pull, &mut sums);
+        self.transpose_multiply(alpha, &mut pull, &mut sums);
         pull.extend(self.has_intercept().then_some(sums[0]));
         pull
     }
@@ -170,7 +187,7 @@ impl<'a> Frame<'a> {
             losses.balance(alpha);
         }
         let mut sums = vec![0.0; self.outputs];
-        design::transpose_multiply(self.matrix, alpha, v, &mut sums);
+        self.transpose_multiply(alpha, v, &mut sums);
         let factor = self.shrink(v, &sums);
         if factor < 1.0 {
             for values in [&mut *alpha, &mut *v, &mut sums] {

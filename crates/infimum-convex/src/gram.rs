@@ -214,6 +214,7 @@ mod tests {
             let weights = vec![1.0; rows];
             let frame = Frame {
                 kernel: None,
+            dictionary: None,
                 matrix: &matrix,
                 weights: &weights,
                 penalty: Penalty { lambda1: 0.0, lambda2: 1.0, scales: None },

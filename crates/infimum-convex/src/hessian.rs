@@ -172,6 +172,7 @@ mod tests {
         let weights: Vec<f64> = (0..ROWS).map(|_| 1.5 + uniform(&mut state)).collect();
         let frame = Frame {
             kernel: None,
+            dictionary: None,
             matrix: &matrix,
             weights: &weights,
             penalty: Penalty { lambda1: 0.0, lambda2: 0.5, scales: None },

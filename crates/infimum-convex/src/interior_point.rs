@@ -18,6 +18,7 @@
 use infimum_problem::Intercept;
 
 use crate::cholesky::Cholesky;
+use crate::dictionary::Dictionary;
 use crate::dual_cd;
 use crate::equal_rows::Merged;
 use crate::frame::{Frame, Losses, Point};
@@ -107,9 +108,15 @@ struct Solver<'a> {
 }
 
 /// Minimises a problem whose losses are hinges. The path starts in the middle of the boxes wherever the tracker's point is: near
-/// the boundary an interior point method is slow. Equal rows are one.
-pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tracker: &mut Tracker) {
-    let merged = Merged::new(frame, losses.targets);
+/// the boundary an interior point method is slow. Equal rows are one; `counts` is how many rows each row stands for already.
+pub(crate) fn solve<L: ScalarLoss>(
+    frame: &Frame,
+    losses: &ScalarLosses<L>,
+    counts: Option<&[f64]>,
+    seed: u64,
+    tracker: &mut Tracker,
+) {
+    let merged = Merged::equal(frame, losses.targets, counts);
     let (all, all_losses) = (frame, losses);
     let (frame, losses) = match &merged {
         Some(Merged { matrix, targets, weights, .. }) => {
@@ -117,12 +124,15 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
         }
         None => (*all, *all_losses),
     };
+    let dictionary = Dictionary::new(frame.matrix);
+    let frame = Frame { dictionary: dictionary.as_ref(), ..frame };
     let offer_dual = |tracker: &mut Tracker, lower: f64, alpha: &[f64]| match &merged {
         Some(merged) if lower > tracker.lower => tracker.offer_dual(lower, &merged.expanded(all.weights, alpha)),
         Some(_) => false,
         None => tracker.offer_dual(lower, alpha),
     };
-    let counts = merged.as_ref().map_or_else(|| vec![1.0; all.rows()], |merged| merged.counts.clone());
+    let single = || counts.map_or_else(|| vec![1.0; all.rows()], <[f64]>::to_vec);
+    let counts = merged.as_ref().map_or_else(single, |merged| merged.counts.clone());
     let mut solver = Solver::start(&frame, Terms::new(&losses, &counts));
     let mut v = vec![0.0; frame.columns()];
     let mut idle = 0;
@@ -353,7 +363,11 @@ impl<'a> Solver<'a> {
         let Duals { a, u, t, xi } = &self.duals;
         let theta = map([a, u, t, xi], |[a, u, t, xi]| 1.0 / (xi / u + t / a));
         let curvature = self.to_rows(theta.clone());
-        let mut system = weighted_gram(self.frame, &curvature, self.frame.has_intercept());
+        let constant = self.frame.has_intercept();
+        let mut system = match self.frame.dictionary {
+            Some(dictionary) => dictionary.weighted_gram(&curvature, constant),
+            None => weighted_gram(self.frame, &curvature, constant),
+        };
         for j in 0..self.l2.len() {
             system[(j, j)] += self.l2[j];
             if self.l1[j] > 0.0 {

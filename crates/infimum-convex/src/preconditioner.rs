@@ -13,7 +13,7 @@ use crate::smooth::SmoothLosses;
 /// Largest order that is factorised.
 const LARGEST: usize = 4_000;
 /// Products x̃ x̃ᵀ that each term of an estimate is made of, for each column of x̃.
-const ENTRIES_PER_COLUMN: usize = 12;
+const ENTRIES_PER_COLUMN: usize = 6;
 /// How many times as fast multiplications are in products of matrices as in passes over the rows.
 const FASTER: f64 = 3.0;
 /// Least share of its diagonal that is added to an estimate.

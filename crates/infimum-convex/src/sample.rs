@@ -11,10 +11,10 @@ use infimum_problem::{Dataset, Loss, Problem, Target};
 const STRIDE: usize = 8;
 /// Least stride that is worth the trouble.
 const LEAST_STRIDE: usize = 4;
-/// Neighbouring rows that are sampled together.
-const RUN: usize = 4;
 /// Sampled rows per weight, at least.
 const ROWS_PER_WEIGHT: usize = 150;
+/// Neighbouring rows that are sampled together.
+const RUN: usize = 4;
 
 /// The problem over a sample of the rows, their weights scaled up to the same total; `None` where no sample pays: too few
 /// rows, rows in a file, a loss that Newton solves in one step, a class without a sampled row.

@@ -16,8 +16,8 @@ use crate::start::{First, offer};
 use crate::tracker::{Offset, Tracker};
 use crate::witness::{Witness, witness};
 use crate::{
-    Error, Options, Solver, Start, averaged_sgd, cone_program, design, dual_cd, fista, interior_point, kernel, lbfgs,
-    newton, newton_cg, saga, working_set,
+    Error, Options, Solver, Start, averaged_sgd, cone_program, design, dual_cd, fista, kernel, lbfgs, newton,
+    newton_cg, pieces, saga, working_set,
 };
 
 /// Minimises the problem's objective until the gap asked for is reached, or the monitor says stop, or nothing can be
@@ -37,7 +37,8 @@ pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Res
         .map_err(|error| Error::Unsupported(format!("{} threads cannot be started: {error}", options.threads)))?;
     let monitor = &Watched { monitor, matrix: &problem.data.matrix };
     let outcome = pool.install(|| {
-        let first = (options.start.is_none() && solver == Solver::Newton).then(|| guess(problem, options, monitor));
+        let from_sample = options.start.is_none() && matches!(solver, Solver::Newton | Solver::InteriorPoint);
+        let first = from_sample.then(|| guess(problem, options, solver, monitor));
         let run = Run { solver, gap: options.gap, abs_gap: options.abs_gap, seed: options.seed, monitor, claims: true };
         run.outcome(problem, options.start.as_ref().or(first.flatten().as_ref()))
     });
@@ -65,12 +66,12 @@ impl Monitor for Watched<'_> {
 const SAMPLE_GAP: f64 = 1e-4;
 
 /// The solution over a sample of the rows, where that is worth it, itself from such a start.
-fn guess(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Option<Start> {
+fn guess(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Monitor) -> Option<Start> {
     let sample = sample(problem)?;
-    let first = guess(&sample, options, monitor);
+    let first = guess(&sample, options, solver, monitor);
     let monitor = &Unheard(monitor);
     let abs_gap = options.abs_gap;
-    let run = Run { solver: Solver::Newton, gap: SAMPLE_GAP, abs_gap, seed: options.seed, monitor, claims: false };
+    let run = Run { solver, gap: SAMPLE_GAP, abs_gap, seed: options.seed, monitor, claims: false };
     Some(Start { model: run.outcome(&sample, first.as_ref()).model, dual: None })
 }
 
@@ -122,6 +123,11 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    /// Whether the dual point that belongs to a start is worth a pass: the first step of these solvers makes a better one.
+    fn offers_natural_dual(&self) -> bool {
+        !matches!(self.solver, Solver::Newton | Solver::InteriorPoint)
+    }
+
     fn outcome(&self, problem: &Problem, start: Option<&Start>) -> Outcome {
         let objective = &problem.objective;
         let outputs = problem.outputs();
@@ -130,6 +136,7 @@ impl Run<'_> {
         let kernel = objective.kernel.map(|kernel| kernel::Rows::new(&problem.data.matrix, kernel));
         let frame = Frame {
             kernel: kernel.as_ref(),
+            dictionary: None,
             matrix: &problem.data.matrix,
             weights: &problem.data.weights,
             penalty,
@@ -137,7 +144,7 @@ impl Run<'_> {
             outputs: 1,
             monitor: self.monitor,
         };
-        let first = || start.map(|start| start.part(None, self.solver != Solver::Newton));
+        let first = || start.map(|start| start.part(None, self.offers_natural_dual()));
         let parts: Vec<Part> = match (&problem.data.target, objective.loss) {
             (Target::Class { classes, .. }, Loss::Softmax) => {
                 let frame = Frame { outputs, ..frame };
@@ -174,7 +181,7 @@ impl Run<'_> {
             let abs_gap = self.abs_gap / outputs as f64;
             let rest = outputs - output - 1;
             let loss = problem.objective.loss;
-            let first = start.map(|start| start.part((outputs > 1).then_some(output), self.solver != Solver::Newton));
+            let first = start.map(|start| start.part((outputs > 1).then_some(output), self.offers_natural_dual()));
             let part = self.scalar(loss, frame, &targets, abs_gap, offset, rest, first);
             offset.upper += part.witness.upper;
             offset.lower += part.witness.lower;
@@ -356,7 +363,7 @@ fn solve_scalar<L: ScalarLoss>(
         Solver::NewtonCg => newton_cg::solve(frame, losses, tracker),
         Solver::DualCd => dual_cd::solve(frame, losses, seed, tracker),
         Solver::WorkingSet => working_set::solve(frame, losses, losses.loss.max_curvature(), tracker),
-        Solver::InteriorPoint => interior_point::solve(frame, losses, seed, tracker),
+        Solver::InteriorPoint => pieces::solve(frame, losses, seed, tracker),
         Solver::Newton => newton::solve(frame, losses, tracker),
         Solver::Lbfgs => lbfgs::solve(frame, losses, tracker),
         Solver::Fista => fista::solve(frame, losses, tracker),
@@ -419,6 +426,7 @@ mod tests {
         let matrix = Matrix::Dense(DenseMatrix { rows: 3, columns: 1, values: vec![1.0, 2.0, -0.5].into() });
         let frame = Frame {
             kernel: None,
+            dictionary: None,
             matrix: &matrix,
             weights: &weights,
             penalty: Penalty { lambda1: 0.0, lambda2: 1.0, scales: None },

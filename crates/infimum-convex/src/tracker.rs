@@ -122,6 +122,16 @@ impl<'m> Tracker<'m> {
         });
     }
 
+    /// Tells the monitor where things stand in the middle of a part of the work that has come to its own bound of the whole problem.
+    pub(crate) fn report_of_part(&self, source: &'static str, lower: f64, explored: u64) {
+        self.monitor.report(Event::Progress {
+            source,
+            upper: self.upper + self.offset.upper,
+            lower: self.lower.max(lower) + self.offset.lower,
+            explored: self.explored + explored + self.offset.explored,
+        });
+    }
+
     /// Relative gap between the best points.
     pub(crate) fn relative_gap(&self) -> f64 {
         relative_gap(self.upper, self.lower)

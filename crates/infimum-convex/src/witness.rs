@@ -162,6 +162,7 @@ mod tests {
         let matrix = Matrix::Dense(DenseMatrix { rows: n, columns: 2, values: values.into() });
         let frame = Frame {
             kernel: None,
+            dictionary: None,
             matrix: &matrix,
             weights: &weights,
             penalty: Penalty { lambda1: 0.0, lambda2: 1.0, scales: None },
