@@ -157,3 +157,103 @@ impl Monitor for Relay<'_, '_> {
         self.tracker.stop()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::{DenseMatrix, Intercept, Matrix, Silent};
+
+    use super::*;
+    use crate::first_order::random;
+    use crate::losses::{Epsilon, Hinge, Quantile};
+    use crate::penalty::Penalty;
+
+    const ROWS: usize = 3_000;
+    const COLUMNS: usize = 3;
+
+    fn uniform(state: &mut u64) -> f64 {
+        (random(state) >> 11) as f64 / (1u64 << 52) as f64 - 1.0
+    }
+
+    /// Does something with a problem of a planted model and noise; targets are signs if `signs`.
+    fn with_problem(intercept: Intercept, signs: bool, test: impl Fn(&Frame, &[f64])) {
+        let mut state = 5;
+        let values: Vec<f64> = (0..ROWS * COLUMNS).map(|_| uniform(&mut state)).collect();
+        let score = |row: &[f64]| 2.0 * row[0] - row[1] + 0.3;
+        let noisy: Vec<f64> = values.chunks(COLUMNS).map(|row| score(row) + uniform(&mut state)).collect();
+        let targets: Vec<f64> = noisy.iter().map(|y| if signs { y.signum() } else { *y }).collect();
+        let weights: Vec<f64> = (0..ROWS).map(|_| 1.5 + uniform(&mut state)).collect();
+        let matrix = Matrix::Dense(DenseMatrix { rows: ROWS, columns: COLUMNS, values: values.into() });
+        let frame = Frame {
+            kernel: None,
+            dictionary: None,
+            matrix: &matrix,
+            weights: &weights,
+            penalty: Penalty { lambda1: 0.1, lambda2: 1.0, scales: None },
+            intercept,
+            outputs: 1,
+            monitor: &Silent,
+        };
+        test(&frame, &targets);
+    }
+
+    /// Values are at most those of the whole problem, equal where no row leaves its piece; shared-out dual points have the same value.
+    fn lower_bound<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>) {
+        let mut state = 9;
+        let mut point = |scale: f64| Point {
+            weights: (0..COLUMNS).map(|_| scale * uniform(&mut state)).collect(),
+            intercepts: vec![if frame.has_intercept() { scale * uniform(&mut state) } else { 0.0 }],
+        };
+        let (mut z, base) = (vec![0.0; ROWS], point(1.0));
+        let value = frame.upper(losses, &base, &mut z);
+        let kinks = Kinks::new(losses, &z);
+        let reduced = Merged::pieces(frame, losses.targets, &kinks.pieces, &kinks.nearest(ROWS / 5));
+        let some = Frame { matrix: &reduced.matrix, weights: &reduced.weights, ..*frame };
+        let some_losses = ScalarLosses { targets: &reduced.targets, weights: &reduced.weights, ..*losses };
+        assert!(some.rows() <= ROWS / 5 + 8 && reduced.counts.iter().sum::<f64>() == ROWS as f64);
+        let reduced_value = |point: &Point| some.upper(&some_losses, point, &mut vec![0.0; some.rows()]);
+        assert!((reduced_value(&base) - value).abs() < 1e-9 * value);
+        for scale in [0.01, 0.5, 3.0] {
+            let other = point(scale);
+            assert!(reduced_value(&other) <= frame.upper(losses, &other, &mut z) * (1.0 + 1e-12));
+        }
+        let mut alpha: Vec<f64> = (0..some.rows()).map(|_| 3.0 * uniform(&mut state)).collect();
+        let (lower, _) = some.lower(&some_losses, &mut alpha, &mut [0.0; COLUMNS]);
+        let mut alpha = reduced.expanded(frame.weights, &alpha);
+        let before = alpha.clone();
+        let (whole, _) = frame.lower(losses, &mut alpha, &mut [0.0; COLUMNS]);
+        assert!((whole - lower).abs() < 1e-9 * (1.0 + lower.abs()), "{whole} {lower}");
+        assert!(alpha.iter().zip(&before).all(|(a, b)| (a - b).abs() < 1e-9));
+    }
+
+    /// Rounds alone reach the gap from a model that is near.
+    fn reaches<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>) {
+        let zero = Point::zeros(frame);
+        let upper = losses.value(&[0.0; ROWS]);
+        let mut rough = Tracker::new(&Silent, 1e-2, 0.0, Offset::default(), zero, upper, ROWS);
+        interior_point::solve(frame, losses, None, 1, &mut rough);
+        let mut tracker = Tracker::new(&Silent, 1e-9, 0.0, Offset::default(), rough.point, rough.upper, ROWS);
+        rounds(frame, losses, 1, &mut tracker);
+        assert!(tracker.reached(), "{} {}", tracker.upper, tracker.lower);
+        let claim = crate::witness::witness(frame, losses, &tracker.point, &tracker.alpha, tracker.room());
+        assert!(claim.upper - claim.lower <= 1e-9 * claim.upper);
+    }
+
+    #[test]
+    fn few_rows_are_a_lower_bound_and_suffice() {
+        for intercept in [Intercept::None, Intercept::Penalized, Intercept::Free] {
+            with_problem(intercept, true, |frame, targets| {
+                let losses = ScalarLosses { loss: Hinge, targets, weights: frame.weights, is_margin: true };
+                lower_bound(frame, &losses);
+                reaches(frame, &losses);
+            });
+            with_problem(intercept, false, |frame, targets| {
+                let losses = ScalarLosses { loss: Epsilon(0.2), targets, weights: frame.weights, is_margin: false };
+                lower_bound(frame, &losses);
+                reaches(frame, &losses);
+                let losses = ScalarLosses { loss: Quantile(0.8), targets, weights: frame.weights, is_margin: false };
+                lower_bound(frame, &losses);
+                reaches(frame, &losses);
+            });
+        }
+    }
+}

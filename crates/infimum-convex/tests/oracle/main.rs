@@ -4,6 +4,7 @@
 mod clarabel;
 mod cone_program;
 mod kernel;
+mod many_rows;
 mod poisson;
 mod storage;
 
