@@ -33,8 +33,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let constant = frame.has_intercept();
     let mut point = tracker.point.clone();
     let mut z = tracker.outputs(frame);
-    let (mut alpha, mut curvature, mut dz, mut curved) =
-        (vec![0.0; size], vec![0.0; size], vec![0.0; size], vec![0.0; size]);
+    let (mut alpha, mut curvature, mut dz) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
     let mut damping = 0.0f64;
     let mut floor = tracker.relative_gap().min(1.0);
@@ -64,8 +63,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
             || decrement <= FAR.max(tracker.wanted()) * tracker.upper.abs()
             || (tracker.explored + 1).is_multiple_of(FAR_EVERY)
         {
-            losses.curve(&curvature, &dz, &mut curved);
-            alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
+            losses.subtract_curved(&curvature, &dz, outputs, &mut alpha);
             let mut minimiser = point.clone();
             step.apply(1.0, &mut minimiser);
             let known = if factor.is_exact() { frame.lower_of_model(losses, &mut alpha, &minimiser) } else { None };

@@ -24,7 +24,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
     let size = frame.rows() * outputs;
     let mut point: Point = tracker.point.clone();
     let mut z = tracker.outputs(frame);
-    let (mut alpha, mut curvature, mut curved) = (vec![0.0; size], vec![0.0; size], vec![0.0; size]);
+    let (mut alpha, mut curvature) = (vec![0.0; size], vec![0.0; size]);
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
     let mut preconditioner = Preconditioner::new(frame, losses);
     let (mut first_norm, mut steps) = (None, 0);
@@ -44,8 +44,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
             return;
         };
         steps = count;
-        losses.curve(&curvature, &dz, &mut curved);
-        alpha.iter_mut().zip(&curved).for_each(|(a, hdz)| *a -= hdz);
+        losses.subtract_curved(&curvature, &dz, outputs, &mut alpha);
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
         tracker.offer_dual(lower, &alpha);
 

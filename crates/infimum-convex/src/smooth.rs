@@ -1,5 +1,7 @@
 //! What Newton methods need beyond [`Losses`]: curvature, its products, and derivatives along a line.
 
+use infimum_rigor::vectorized;
+
 use crate::frame::Losses;
 use crate::tracker::Tracker;
 
@@ -19,6 +21,19 @@ pub(crate) trait SmoothLosses: Losses {
     }
     /// `out_i −= step·H_i e_k`: row i of n × outputs.
     fn pull(&self, curvature: &[f64], i: usize, k: usize, step: f64, out: &mut [f64]);
+    /// `out_i −= H_i dz_i`.
+    fn subtract_curved(&self, curvature: &[f64], dz: &[f64], outputs: usize, out: &mut [f64]) {
+        vectorized(
+            #[inline(always)]
+            || {
+                for i in 0..dz.len() / outputs {
+                    for k in 0..outputs {
+                        self.pull(curvature, i, k, dz[i * outputs + k], out);
+                    }
+                }
+            },
+        );
+    }
     /// The terms that each row's Hessian is a sum of.
     fn terms(&self) -> Vec<Term>;
     /// The weight w ≥ 0 of a term in row i; of (k, none) the diagonal of `H_i`.

@@ -112,13 +112,14 @@ fn settled_value(frame: &Frame, losses: &impl Losses, alpha: &mut [f64]) -> Opti
         losses.settle(alpha, balanced);
         let v = transpose_product(frame, alpha);
         let v: Vec<f64> = v.iter().map(|v| v.magnitude()).collect();
-        let sums: Vec<f64> = (0..outputs)
-            .map(|k| {
-                let mut sum = Sum::new();
-                alpha.iter().skip(k).step_by(outputs).for_each(|&a| sum.add(a));
-                sum.enclose().magnitude()
-            })
-            .collect();
+        // Other intercepts' sums are 0 by now, or nobody's.
+        let counted = if frame.intercept == Intercept::Penalized { outputs } else { 0 };
+        let mut sums = vec![0.0; outputs];
+        for (k, magnitude) in sums.iter_mut().enumerate().take(counted) {
+            let mut sum = Sum::new();
+            alpha.iter().skip(k).step_by(outputs).for_each(|&a| sum.add(a));
+            *magnitude = sum.enclose().magnitude();
+        }
         let (gain, magnitude) = losses.gain_and_magnitude(alpha);
         if frame.penalty.lambda2 > 0.0 {
             let conjugate = frame.conjugate(&v, &sums);

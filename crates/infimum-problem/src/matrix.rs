@@ -172,8 +172,15 @@ impl Matrix {
     /// If the matrix is spilled, or a row is not there.
     pub fn take(&self, rows: &[usize]) -> Matrix {
         let columns = self.columns();
-        let mut values = Values::default();
-        let (mut column_indices, mut row_starts) = (Vec::new(), vec![0]);
+        let (mut values, stored) = match self {
+            Matrix::Dense(matrix) => (matrix.values.none_of(rows.len() * columns), 0),
+            Matrix::Sparse(matrix) => {
+                let stored = rows.iter().map(|&i| matrix.range(i).len()).sum();
+                (matrix.values.none_of(stored), stored)
+            }
+            Matrix::Spilled(_) => (Values::default(), 0),
+        };
+        let (mut column_indices, mut row_starts) = (Vec::with_capacity(stored), vec![0]);
         for &i in rows {
             match self.row(i) {
                 Row::Dense(row) => values.extend(row),

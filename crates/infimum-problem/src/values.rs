@@ -122,6 +122,14 @@ impl Values {
         }
     }
 
+    /// None, of the same kind, with room for so many: growing step by step would take half as much memory again.
+    pub(crate) fn none_of(&self, count: usize) -> Values {
+        match self {
+            Values::Singles(_) => Values::Singles(Vec::with_capacity(count)),
+            Values::Doubles(_) => Values::Doubles(Vec::with_capacity(count)),
+        }
+    }
+
     /// Makes room for so many more.
     pub fn reserve(&mut self, count: usize) {
         match self {
