@@ -35,6 +35,9 @@ pub struct Metrics {
     pub mean_poisson_deviance: Option<f64>,
 }
 
+/// Rows whose probabilities are made together: those of all rows may be as large as the data.
+const CHUNK: usize = 4_096;
+
 fn is_zero(count: &usize) -> bool {
     *count == 0
 }
@@ -46,19 +49,23 @@ pub fn metrics(loss: Loss, predictor: &Predictor, matrix: &Matrix, target: &Know
     let of = |known: usize| Metrics { rows, unknown: rows - known, ..Metrics::default() };
     match target {
         KnownTarget::Classes(classes) => {
-            let known: Vec<(usize, usize)> =
-                (classes.iter().enumerate()).filter_map(|(row, class)| Some((row, (*class)? as usize))).collect();
-            if known.is_empty() {
+            let (mut known, mut right, mut log_loss) = (0, 0, Some(0.0));
+            for (decision, classes) in decision.chunks(CHUNK * model.outputs).zip(classes.chunks(CHUNK)) {
+                let predicted = labels(model.outputs, decision);
+                let p = probabilities(loss, model.outputs, decision);
+                let width = p.as_ref().map_or(0, |p| p.len() / classes.len());
+                for (row, class) in classes.iter().enumerate() {
+                    let Some(class) = class.map(|class| class as usize) else { continue };
+                    known += 1;
+                    right += usize::from(predicted[row] == class);
+                    log_loss = log_loss.zip(p.as_ref()).map(|(sum, p)| sum - p[row * width + class].ln());
+                }
+            }
+            if known == 0 {
                 return of(0);
             }
-            let mean = |sum: f64| sum / known.len() as f64;
-            let predicted = labels(model.outputs, &decision);
-            let right = known.iter().filter(|&&(row, class)| predicted[row] == class).count();
-            let log_loss = probabilities(loss, model.outputs, &decision).map(|p| {
-                let width = p.len() / rows;
-                mean(known.iter().map(|&(row, class)| -p[row * width + class].ln()).sum())
-            });
-            Metrics { accuracy: Some(mean(right as f64)), log_loss, ..of(known.len()) }
+            let mean = |sum: f64| sum / known as f64;
+            Metrics { accuracy: Some(mean(right as f64)), log_loss: log_loss.map(mean), ..of(known) }
         }
         KnownTarget::Real(values) => {
             // A target that the loss cannot have is as good as none.
