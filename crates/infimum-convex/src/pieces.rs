@@ -20,8 +20,9 @@ use crate::losses::{HingeTerm, ScalarLoss};
 use crate::scalar::ScalarLosses;
 use crate::tracker::{Offset, Tracker};
 
-/// Rows from which on it is worth a round.
+/// Rows, and rows for each weight, from which on it is worth a round: with fewer the model of a sample is too far off, and so may any start be.
 const LEAST_ROWS: usize = 2_000;
+const LEAST_PER_WEIGHT: f64 = 600.0;
 /// Largest and smallest share of the rows that are left as they are.
 const MOST: f64 = 0.3;
 const LEAST: f64 = 0.05;
@@ -34,16 +35,18 @@ const SAFETY: f64 = 4.0;
 const AHEAD: f64 = 1e-3;
 /// … and of the gap asked for, beyond which it need not go.
 const ENOUGH: f64 = 0.3;
-/// Most rounds; a round must leave less than this share of the gap.
+/// Most rounds; a round must leave less than this share of the gap, and no more than this share of the value.
 const ROUNDS: usize = 8;
 const PROGRESS: f64 = 0.5;
+const NEAR: f64 = 0.01;
 
 /// Minimises a problem whose losses are sums of hinges from the tracker's point, by the interior point method: over few of the rows as long
 /// as that leads on, then over all.
 pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tracker: &mut Tracker) {
     let penalised = frame.penalty.lambda1 > 0.0 || frame.penalty.lambda2 > 0.0;
     let started = tracker.point.weights.iter().any(|&w| w != 0.0);
-    if frame.rows() >= LEAST_ROWS && !frame.matrix.is_spilled() && penalised && started {
+    let many = frame.rows() >= LEAST_ROWS && per_weight(frame) >= LEAST_PER_WEIGHT;
+    if many && !frame.matrix.is_spilled() && penalised && started {
         rounds(frame, losses, seed, tracker);
     }
     if !tracker.done() {
@@ -51,14 +54,18 @@ pub(crate) fn solve<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed
     }
 }
 
+/// Rows for each weight.
+fn per_weight(frame: &Frame) -> f64 {
+    frame.rows() as f64 / (frame.columns() + 1) as f64
+}
+
 /// Rounds over few rows until the gap is reached or a round does not lead on.
 fn rounds<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tracker: &mut Tracker) {
     let n = frame.rows();
     let mut z = tracker.outputs(frame);
     let mut kinks = Kinks::new(losses, &z);
-    let per_weight = n as f64 / (frame.columns() + 1) as f64;
     let share = |share: f64| (share.clamp(LEAST, MOST) * n as f64) as usize;
-    let mut count = share(MOST * (FEW / per_weight).sqrt());
+    let mut count = share(MOST * (FEW / per_weight(frame)).sqrt());
     for _ in 0..ROUNDS {
         let gap = tracker.upper - tracker.lower;
         let wanted = (ENOUGH * tracker.allowance()).max(AHEAD * gap);
@@ -66,8 +73,7 @@ fn rounds<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tra
             return;
         }
         let reduced = Merged::pieces(frame, losses.targets, &kinks.pieces, &kinks.nearest(count));
-        let lowest = tracker.lower;
-        let inner = {
+        let (point, lower, alpha, explored) = {
             let (matrix, weights) = (&reduced.matrix, &reduced.weights);
             let relay = Relay { tracker };
             let some = Frame { matrix, weights, monitor: &relay, ..*frame };
@@ -79,15 +85,14 @@ fn rounds<L: ScalarLoss>(frame: &Frame, losses: &ScalarLosses<L>, seed: u64, tra
             interior_point::solve(&some, &some_losses, Some(&reduced.counts), seed, &mut inner);
             (inner.point, inner.lower, inner.alpha, inner.explored)
         };
-        let (point, lower, alpha, explored) = inner;
         tracker.explored += explored;
-        if lower > lowest {
+        if lower > tracker.lower {
             tracker.offer_dual(lower, &reduced.expanded(frame.weights, &alpha));
         }
         let upper = frame.upper(losses, &point, &mut z);
         tracker.offer_point(upper, &point);
         tracker.report("interior-point");
-        if !(tracker.upper - tracker.lower < PROGRESS * gap) {
+        if !(tracker.upper - tracker.lower < (PROGRESS * gap).min(NEAR * tracker.upper.abs())) {
             return;
         }
         let next = Kinks::new(losses, &z);
