@@ -20,6 +20,9 @@ const REPEATED: Repeated = Repeated { first: 0.3, all: 0.6 };
 /// Rows from which on it is worth looking.
 const LEAST_ROWS: usize = 2_000;
 
+/// Most sums of two parts: words of one times columns of the other.
+const LARGEST: usize = 1 << 22;
+
 /// The rows of a sparse matrix as words.
 pub(crate) struct Dictionary {
     parts: Vec<Part>,
@@ -47,7 +50,10 @@ impl Dictionary {
         let parts = with_values!(sparse.values.as_slice(), |values| {
             ranges(sparse).into_iter().map(|range| Part::new(sparse, values, range)).collect::<Option<Vec<_>>>()
         })?;
-        Some(Dictionary { parts, columns: sparse.columns })
+        let block = |left: &Part, right: &Part| left.len() * right.columns.len() <= LARGEST;
+        let small =
+            (parts.iter().enumerate()).all(|(place, left)| parts[place + 1..].iter().all(|right| block(left, right)));
+        small.then_some(Dictionary { parts, columns: sparse.columns })
     }
 
     /// `z_i = x_i·weights + intercept`.
@@ -243,10 +249,14 @@ mod tests {
         }
     }
 
-    /// Rows with as many words as there are rows.
+    /// Rows with as many words as there are rows; too few rows; words times columns beyond memory.
     #[test]
-    fn different_rows_have_no_dictionary() {
+    fn other_rows_have_no_dictionary() {
         assert!(Dictionary::new(&categories(4_000, 4_000, 1, true)).is_none());
         assert!(Dictionary::new(&categories(LEAST_ROWS - 1, 2, 1, true)).is_none());
+        let Matrix::Sparse(mut sparse) = categories(30_000, 12, 1, true) else { unreachable!() };
+        assert!(Dictionary::new(&Matrix::Sparse(sparse.clone())).is_some());
+        sparse.columns = LARGEST;
+        assert!(Dictionary::new(&Matrix::Sparse(sparse)).is_none());
     }
 }
