@@ -39,7 +39,15 @@ pub fn solve(problem: &Problem, options: &Options, monitor: &dyn Monitor) -> Res
     let outcome = pool.install(|| {
         let from_sample = options.start.is_none() && matches!(solver, Solver::Newton | Solver::InteriorPoint);
         let first = from_sample.then(|| guess(problem, options, solver, monitor));
-        let run = Run { solver, gap: options.gap, abs_gap: options.abs_gap, seed: options.seed, monitor, claims: true };
+        let run = Run {
+            solver,
+            gap: options.gap,
+            abs_gap: options.abs_gap,
+            seed: options.seed,
+            monitor,
+            claims: true,
+            sampled: from_sample,
+        };
         run.outcome(problem, options.start.as_ref().or(first.flatten().as_ref()))
     });
     // What was computed from rows that were not all there means nothing.
@@ -71,7 +79,7 @@ fn guess(problem: &Problem, options: &Options, solver: Solver, monitor: &dyn Mon
     let first = guess(&sample, options, solver, monitor);
     let monitor = &Unheard(monitor);
     let abs_gap = options.abs_gap;
-    let run = Run { solver, gap: SAMPLE_GAP, abs_gap, seed: options.seed, monitor, claims: false };
+    let run = Run { solver, gap: SAMPLE_GAP, abs_gap, seed: options.seed, monitor, claims: false, sampled: true };
     Some(Start { model: run.outcome(&sample, first.as_ref()).model, dual: None })
 }
 
@@ -120,6 +128,8 @@ struct Run<'a> {
     monitor: &'a dyn Monitor,
     /// Whether the bounds are to hold; else only the model is wanted.
     claims: bool,
+    /// Whether a start is the solution over a sample, which is sure to be better than zero.
+    sampled: bool,
 }
 
 impl Run<'_> {
@@ -251,12 +261,14 @@ impl Run<'_> {
     ) -> Part {
         let start = Point::zeros(frame);
         let length = frame.rows() * frame.outputs;
-        let mut tracker = Tracker::new(self.monitor, self.gap, abs_gap, offset, start, f64::INFINITY, length);
+        let at_zero = || losses.value(&vec![0.0; length]);
+        let upper = if self.sampled && first.is_some() { f64::INFINITY } else { at_zero() };
+        let mut tracker = Tracker::new(self.monitor, self.gap, abs_gap, offset, start, upper, length);
         if let Some(first) = first {
             offer(frame, losses, first, &mut tracker);
         }
         if tracker.upper == f64::INFINITY {
-            tracker.upper = losses.value(&vec![0.0; length]);
+            tracker.upper = at_zero();
         }
         tracker.report("start");
         let mut attempts = ATTEMPTS;
@@ -435,7 +447,15 @@ mod tests {
             monitor: &Silent,
         };
         let losses = ScalarLosses { loss: Squared, targets: &targets, weights: &weights, is_margin: false };
-        let run = Run { solver: Solver::Newton, gap: 1e-9, abs_gap: 0.0, seed: 1, monitor: &Silent, claims: true };
+        let run = Run {
+            solver: Solver::Newton,
+            gap: 1e-9,
+            abs_gap: 0.0,
+            seed: 1,
+            monitor: &Silent,
+            claims: true,
+            sampled: false,
+        };
         let starts = Cell::new(0);
         let part = run.part(&frame, &losses, 0.0, Offset::default(), None, |tracker| {
             starts.set(starts.get() + 1);

@@ -1,6 +1,6 @@
 //! Starting from a given point instead of zero.
 //!
-//! What is given is only offered: the tracker takes the model if its value, evaluated here, is finite, and a dual
+//! What is given is only offered: the tracker takes the model if its value, evaluated here, is below that of zero, and a dual
 //! point after clipping, balancing and scaling into the domain ([`Frame::lower`]), so that incumbent and bound mean what they
 //! always mean. Two dual points are offered, the given one and, for solvers whose first step makes no better one, `−c·loss′(z)` at
 //! the given model.
