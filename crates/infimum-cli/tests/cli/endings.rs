@@ -71,17 +71,17 @@ solver     newton-cg (15 weights in all)
 
     time  source                 incumbent             bound       gap explored
 TIME start             1.0986122887e0    0.0000000000e0    1.00e0        0
-TIME end              1.9257671991e-1   1.9257416247e-1   1.33e-5        4
+TIME end              1.9257589051e-1   1.9256990701e-1   3.11e-5        4
 
 ending     Optimal
-objective  1.925767199058e-1  (mean over the training weight)
-bound      1.925741624724e-1  (proven: the certificate was checked)
-gap        1.33e-5
-metric     training    accuracy 0.973333, log loss 0.119869 (150 rows)
+objective  1.925758905146e-1  (mean over the training weight)
+bound      1.925699070104e-1  (proven: the certificate was checked)
+gap        3.11e-5
+metric     training    accuracy 0.973333, log loss 0.119799 (150 rows)
 seconds
 written    run
 
-No softmax regression with this penalty can have a training objective more than 0.002 % lower. Training longer can gain at \
+No softmax regression with this penalty can have a training objective more than 0.004 % lower. Training longer can gain at \
 most that; ask for a smaller --gap to gain it or to prove that there is less.",
         env!("CARGO_PKG_VERSION")
     );
