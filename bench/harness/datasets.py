@@ -54,6 +54,8 @@ def load(name, binary):
         return from_svmlight(name, generated(name, "svm", binary))
     if name == "text-like-regression":
         return from_svmlight(name, text_like_regression(binary))
+    if name == "topics":
+        return from_svmlight(name, topics())
     if name == "wide":
         return from_npy(name, wide())
     if name in ("regression", "small-regression", "counts"):
@@ -127,6 +129,23 @@ def wide(rows=71, columns=4_000):
         score = matrix[:, random.choice(columns, 20, replace=False)] @ random.standard_normal(20)
         target = score / score.std() + 0.3 * random.standard_normal(rows)
         save(path, lambda file: np.save(file, np.column_stack([matrix, target])))
+    return path
+
+
+def topics(rows=20_000, columns=2_000, classes=10, words=60):
+    """Counts of words, sparse: each class has its own frequencies of words, and each row seven tenths of its words from what is common to all."""
+    path = CACHE / "topics.svm"
+    if not path.exists():
+        random = np.random.default_rng(1)
+        common = 1.0 / np.arange(1, columns + 1)
+        own = np.array([random.permutation(common) for _ in range(classes)])
+        frequencies = [(0.7 * common + 0.3 * of_class) / common.sum() for of_class in own]
+        target = random.integers(classes, size=rows)
+        drawn = np.stack([random.choice(columns, words, p=frequencies[label]) for label in target])
+        ones = np.ones(rows * words)
+        matrix = sparse.csr_matrix((ones, drawn.ravel(), np.arange(rows + 1) * words), shape=(rows, columns))
+        matrix.sum_duplicates()
+        save(path, lambda file: sklearn_datasets.dump_svmlight_file(matrix, target, file, zero_based=False))
     return path
 
 

@@ -67,10 +67,11 @@ def specifications():
         found += [Specification(data, loss, "none", strength) for loss in margins for strength in strengths]
         found += [Specification(data, "logistic", "free", strength) for strength in strengths]
     softmax = [Specification("digits", "softmax", intercept, 1.0) for intercept in ("none", "free")]
+    topics = [Specification("topics", "softmax", "none", 1.0)]
     lasso = [Specification(data, "squared", intercept, fraction)
              for data, intercept in (("wide", "free"), ("text-like-regression", "none")) for fraction in (0.1, 0.01)]
     others = [Specification("regression", loss, "none", 1.0) for loss in ("ridge", "epsilon:0.1", "squared-epsilon:0.1")]
     others += [Specification("regression", "ridge", "free", 1.0)]
     others += [Specification("counts", "poisson", intercept, 1.0) for intercept in ("none", "free")]
     others += [Specification("small-regression", "quantile:0.3", "free", 1e-3)]
-    return softmax + lasso[:2] + found[:12] + lasso[2:] + found[12:] + others
+    return softmax + lasso[:2] + found[:12] + topics + lasso[2:] + found[12:] + others
