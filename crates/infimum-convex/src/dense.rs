@@ -8,13 +8,13 @@ use infimum_problem::Stored;
 use infimum_rigor::{lanes, vectorized};
 
 /// Numbers of a vector.
-const LANES: usize = 8;
+pub(crate) const LANES: usize = 8;
 /// Dot products that go through the registers together.
 const PRODUCTS: usize = 4;
 /// Rows whose multiples are added together.
 const ROWS: usize = 8;
 /// Outputs from which on products are made of tiles.
-const OUTPUTS: usize = 4;
+pub(crate) const OUTPUTS: usize = 4;
 /// Rows of a block of such products.
 const BLOCK: usize = 64;
 

@@ -7,9 +7,10 @@
 use std::ops::Range;
 
 use infimum_problem::{Block, Matrix, Row, SparseMatrix, Storage, Stored, with_values};
+use infimum_rigor::vectorized;
 use rayon::prelude::*;
 
-use crate::dense;
+use crate::dense::{self, LANES, Line, OUTPUTS};
 use crate::sums::sum;
 
 /// Stored values above which a product is split over threads.
@@ -140,6 +141,9 @@ fn multiply_sparse<T: Stored, const MAGNITUDES: bool>(
     z: &mut [f64],
 ) {
     let (outputs, columns) = (intercepts.len(), sparse.columns);
+    if outputs >= OUTPUTS {
+        return multiply_sparse_outputs::<T, MAGNITUDES>(sparse, values, range, weights, intercepts, z);
+    }
     for (i, z) in range.zip(z.chunks_exact_mut(outputs)) {
         let entries = sparse.range(i);
         let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
@@ -148,6 +152,51 @@ fn multiply_sparse<T: Stored, const MAGNITUDES: bool>(
             z[k] = intercepts[k] + sparse_product::<T, MAGNITUDES>(indices, values, weights);
         }
     }
+}
+
+/// The same for several outputs, eight in a vector: the weights of one column lie side by side.
+fn multiply_sparse_outputs<T: Stored, const MAGNITUDES: bool>(
+    sparse: &SparseMatrix,
+    values: &[T],
+    range: Range<usize>,
+    weights: &[f64],
+    intercepts: &[f64],
+    z: &mut [f64],
+) {
+    let (outputs, columns) = (intercepts.len(), sparse.columns);
+    let panels = outputs.div_ceil(LANES);
+    let mut lines = vec![Line::ZERO; columns * panels];
+    for k in 0..outputs {
+        for j in 0..columns {
+            lines[j * panels + k / LANES].0[k % LANES] = weights[k * columns + j];
+        }
+    }
+    vectorized(
+        #[inline(always)]
+        || {
+            for (place, i) in range.clone().enumerate() {
+                let entries = sparse.range(i);
+                let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
+                let z = &mut z[place * outputs..(place + 1) * outputs];
+                for panel in 0..panels {
+                    // Two sums, so that additions need not wait for each other.
+                    let mut sums = [[0.0; LANES]; 2];
+                    for entry in 0..indices.len() {
+                        let x = dense::number::<T, MAGNITUDES>(values[entry]);
+                        let line = lines[indices[entry] as usize * panels + panel].0;
+                        let sum = &mut sums[entry % 2];
+                        for lane in 0..LANES {
+                            sum[lane] = x.mul_add(line[lane], sum[lane]);
+                        }
+                    }
+                    let first = panel * LANES;
+                    for k in first..outputs.min(first + LANES) {
+                        z[k] = intercepts[k] + (sums[0][k - first] + sums[1][k - first]);
+                    }
+                }
+            }
+        },
+    );
 }
 
 /// Sparse dot product with four independent sums.
@@ -249,6 +298,9 @@ fn accumulate_sparse<T: Stored, const SQUARES: bool>(
     outputs: usize,
     v: &mut [f64],
 ) {
+    if outputs >= OUTPUTS {
+        return accumulate_sparse_outputs::<T, SQUARES>(sparse, values, range, alpha, outputs, v);
+    }
     for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
         let entries = sparse.range(i);
         let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
@@ -261,6 +313,88 @@ fn accumulate_sparse<T: Stored, const SQUARES: bool>(
                     v[j as usize] += a * if SQUARES { x * x } else { x };
                 }
             }
+        }
+    }
+}
+
+/// The same for several outputs, eight in a vector.
+fn accumulate_sparse_outputs<T: Stored, const SQUARES: bool>(
+    sparse: &SparseMatrix,
+    values: &[T],
+    range: Range<usize>,
+    alpha: &[f64],
+    outputs: usize,
+    v: &mut [f64],
+) {
+    let (columns, panels) = (sparse.columns, outputs.div_ceil(LANES));
+    let mut lines = vec![Line::ZERO; columns * panels];
+    vectorized(
+        #[inline(always)]
+        || {
+            for (place, i) in range.clone().enumerate() {
+                let entries = sparse.range(i);
+                let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
+                for panel in 0..panels {
+                    let first = place * outputs + panel * LANES;
+                    let width = LANES.min(outputs - panel * LANES);
+                    let mut a = [0.0; LANES];
+                    a[..width].copy_from_slice(&alpha[first..first + width]);
+                    for entry in 0..indices.len() {
+                        let x: f64 = values[entry].into();
+                        let x = if SQUARES { x * x } else { x };
+                        let line = &mut lines[indices[entry] as usize * panels + panel].0;
+                        for lane in 0..LANES {
+                            line[lane] = x.mul_add(a[lane], line[lane]);
+                        }
+                    }
+                }
+            }
+        },
+    );
+    for k in 0..outputs {
+        for j in 0..columns {
+            v[k * columns + j] += lines[j * panels + k / LANES].0[k % LANES];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::{DenseMatrix, Matrix, SparseMatrix, Values};
+
+    use super::*;
+    use crate::first_order::random;
+
+    /// Sparse rows have the products that the same rows have as dense ones, however many outputs there are.
+    #[test]
+    fn storage_changes_no_product() {
+        let (rows, columns, mut state) = (41, 13, 5);
+        let mut uniform = || (random(&mut state) >> 11) as f64 / (1u64 << 52) as f64 - 1.0;
+        let values: Vec<f64> = (0..rows * columns).map(|_| uniform()).map(|x| if x > 0.2 { x } else { 0.0 }).collect();
+        let (mut row_starts, mut column_indices, mut stored) = (vec![0], vec![], Values::default());
+        for row in values.chunks(columns) {
+            for (j, &x) in row.iter().enumerate().filter(|entry| *entry.1 != 0.0) {
+                column_indices.push(j as u32);
+                stored.push(x);
+            }
+            row_starts.push(stored.len());
+        }
+        let sparse = Matrix::Sparse(SparseMatrix { rows, columns, row_starts, column_indices, values: stored });
+        let dense = Matrix::Dense(DenseMatrix { rows, columns, values: values.into() });
+        for outputs in 1..19 {
+            let mut numbers = |count: usize| -> Vec<f64> { (0..count).map(|_| uniform()).collect() };
+            let (weights, intercepts, alpha) = (numbers(outputs * columns), numbers(outputs), numbers(outputs * rows));
+            let all = |matrix: &Matrix| {
+                let (mut z, mut sizes) = (vec![0.0; rows * outputs], vec![0.0; rows * outputs]);
+                multiply_with_sizes(matrix, &weights, &intercepts, &mut z, &mut sizes);
+                let (mut v, mut squares, mut sums) =
+                    (vec![1.0; weights.len()], vec![1.0; weights.len()], vec![0.0; outputs]);
+                transpose_multiply(matrix, &alpha, &mut v, &mut sums);
+                transpose_multiply_squares(matrix, &alpha, &mut squares, &mut sums);
+                [z, sizes, v, squares, sums].concat()
+            };
+            let (of_sparse, of_dense) = (all(&sparse), all(&dense));
+            assert!(of_sparse.iter().zip(&of_dense).all(|(a, b)| (a - b).abs() < 1e-12), "{outputs}");
         }
     }
 }
