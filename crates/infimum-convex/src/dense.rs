@@ -346,7 +346,7 @@ fn add_multiples<T: Stored, const N: usize>(rows: [&[T]; N], a: [f64; N], v: &mu
 mod tests {
     use proptest::prelude::*;
 
-    use super::{accumulate, multiply};
+    use super::{LANES, Line, accumulate, columns_of_tile, multiply, tile};
 
     fn numbers(n: usize, seed: u64) -> Vec<f64> {
         let mut state = seed;
@@ -355,6 +355,22 @@ mod tests {
             (state >> 40) as f64 * 2f64.powi(-23) - 1.0
         };
         (0..n).map(|_| next()).collect()
+    }
+
+    /// What processors with shorter vectors do is the same.
+    #[test]
+    fn halves_of_a_tile_are_the_tile() {
+        let lines = |seed: u64| -> Vec<Line> {
+            (0..20).map(|place| Line(numbers(LANES, seed + place).try_into().expect("eight"))).collect()
+        };
+        let (left, right) = (lines(1), lines(100));
+        let halves = [columns_of_tile::<4>(&left, &right, 0), columns_of_tile::<4>(&left, &right, 4)].concat();
+        for (k, row) in tile(&left, &right).iter().enumerate() {
+            for lane in 0..LANES {
+                let expected: f64 = left.iter().zip(&right).map(|(Line(a), Line(b))| a[k] * b[lane]).sum();
+                assert!((row[lane] - expected).abs() < 1e-13 && row[lane] == halves[k][lane], "{k} {lane}");
+            }
+        }
     }
 
     proptest! {
