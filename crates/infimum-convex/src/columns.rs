@@ -7,6 +7,7 @@ use infimum_problem::{Intercept, Matrix, Row, Stored, with_values};
 
 use crate::design;
 use crate::frame::Frame;
+use crate::sparse;
 
 /// One column.
 #[derive(Clone, Copy)]
@@ -247,7 +248,7 @@ impl<'a> Columns<'a> {
         for piece in pieces {
             for (i, dz) in dz.iter_mut().skip(k).step_by(outputs).enumerate() {
                 let (positions, values) = piece.row(i);
-                *dz += design::sparse_dot(positions, values, change);
+                *dz += sparse::dot(positions, values, change);
             }
         }
     }

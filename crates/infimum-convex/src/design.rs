@@ -6,11 +6,11 @@
 
 use std::ops::Range;
 
-use infimum_problem::{Block, Matrix, Row, SparseMatrix, Storage, Stored, with_values};
-use infimum_rigor::vectorized;
+use infimum_problem::{Block, Matrix, Row, Storage, with_values};
 use rayon::prelude::*;
 
-use crate::dense::{self, LANES, Line, OUTPUTS};
+use crate::dense::{self, OUTPUTS};
+use crate::sparse;
 use crate::sums::sum;
 
 /// Stored values above which a product is split over threads.
@@ -77,8 +77,10 @@ pub(crate) fn multiply_with_sizes(
     let magnitudes = |x: &[f64]| x.iter().map(|x| x.abs()).collect::<Vec<_>>();
     let (weight_sizes, intercept_sizes) = (magnitudes(weights), magnitudes(intercepts));
     let outputs = intercepts.len();
-    // Rows that stay in the cache between the two products.
-    let count = (CACHED * matrix.rows() / matrix.stored().max(1)).max(1);
+    // Rows that stay in the cache between the two products. Products of several outputs do not wait for the rows, and each call lays the
+    // weights out anew.
+    let cached = (CACHED * matrix.rows() / matrix.stored().max(1)).max(1);
+    let count = if outputs < OUTPUTS { cached } else { matrix.rows().max(1) };
     by_parts(matrix, outputs, [z, sizes], |storage, rows, [z, sizes]| {
         for first in rows.clone().step_by(count) {
             let some = first..(first + count).min(rows.end);
@@ -128,97 +130,8 @@ fn multiply_rows<const MAGNITUDES: bool>(
         Storage::Dense(matrix) => {
             dense::multiply::<_, MAGNITUDES>(&values[matrix.rows_at(rows)], weights, intercepts, z);
         }
-        Storage::Sparse(sparse) => multiply_sparse::<_, MAGNITUDES>(sparse, values, rows, weights, intercepts, z),
+        Storage::Sparse(matrix) => sparse::multiply::<_, MAGNITUDES>(matrix, values, rows, weights, intercepts, z),
     });
-}
-
-fn multiply_sparse<T: Stored, const MAGNITUDES: bool>(
-    sparse: &SparseMatrix,
-    values: &[T],
-    range: Range<usize>,
-    weights: &[f64],
-    intercepts: &[f64],
-    z: &mut [f64],
-) {
-    let (outputs, columns) = (intercepts.len(), sparse.columns);
-    if outputs >= OUTPUTS {
-        return multiply_sparse_outputs::<T, MAGNITUDES>(sparse, values, range, weights, intercepts, z);
-    }
-    for (i, z) in range.zip(z.chunks_exact_mut(outputs)) {
-        let entries = sparse.range(i);
-        let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
-        for k in 0..outputs {
-            let weights = &weights[k * columns..(k + 1) * columns];
-            z[k] = intercepts[k] + sparse_product::<T, MAGNITUDES>(indices, values, weights);
-        }
-    }
-}
-
-/// The same for several outputs, eight in a vector: the weights of one column lie side by side.
-fn multiply_sparse_outputs<T: Stored, const MAGNITUDES: bool>(
-    sparse: &SparseMatrix,
-    values: &[T],
-    range: Range<usize>,
-    weights: &[f64],
-    intercepts: &[f64],
-    z: &mut [f64],
-) {
-    let (outputs, columns) = (intercepts.len(), sparse.columns);
-    let panels = outputs.div_ceil(LANES);
-    let mut lines = vec![Line::ZERO; columns * panels];
-    for k in 0..outputs {
-        for j in 0..columns {
-            lines[j * panels + k / LANES].0[k % LANES] = weights[k * columns + j];
-        }
-    }
-    vectorized(
-        #[inline(always)]
-        || {
-            for (place, i) in range.clone().enumerate() {
-                let entries = sparse.range(i);
-                let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
-                let z = &mut z[place * outputs..(place + 1) * outputs];
-                for panel in 0..panels {
-                    // Two sums, so that additions need not wait for each other.
-                    let mut sums = [[0.0; LANES]; 2];
-                    for entry in 0..indices.len() {
-                        let x = dense::number::<T, MAGNITUDES>(values[entry]);
-                        let line = lines[indices[entry] as usize * panels + panel].0;
-                        let sum = &mut sums[entry % 2];
-                        for lane in 0..LANES {
-                            sum[lane] = x.mul_add(line[lane], sum[lane]);
-                        }
-                    }
-                    let first = panel * LANES;
-                    for k in first..outputs.min(first + LANES) {
-                        z[k] = intercepts[k] + (sums[0][k - first] + sums[1][k - first]);
-                    }
-                }
-            }
-        },
-    );
-}
-
-/// Sparse dot product with four independent sums.
-#[inline(always)]
-pub(crate) fn sparse_dot<T: Stored>(indices: &[u32], values: &[T], weights: &[f64]) -> f64 {
-    sparse_product::<T, false>(indices, values, weights)
-}
-
-/// The same, with `MAGNITUDES` of the magnitudes of the values.
-#[inline(always)]
-fn sparse_product<T: Stored, const MAGNITUDES: bool>(indices: &[u32], values: &[T], weights: &[f64]) -> f64 {
-    let (chunks_i, rest_i) = indices.as_chunks::<4>();
-    let (chunks_x, rest_x) = values.as_chunks::<4>();
-    let mut sums = [0.0f64; 4];
-    for (j, x) in chunks_i.iter().zip(chunks_x) {
-        for lane in 0..4 {
-            sums[lane] += dense::number::<T, MAGNITUDES>(x[lane]) * weights[j[lane] as usize];
-        }
-    }
-    let rest: f64 =
-        rest_i.iter().zip(rest_x).map(|(&j, &x)| dense::number::<T, MAGNITUDES>(x) * weights[j as usize]).sum();
-    (sums[0] + sums[2]) + (sums[1] + sums[3]) + rest
 }
 
 /// `v[k·d + j] = Σ_i alpha[i·K + k] x_ij` and the sums `Σ_i alpha[i·K + k]`.
@@ -285,77 +198,8 @@ pub(crate) fn accumulate<const SQUARES: bool>(
 ) {
     with_values!(storage.values(), |values| match storage {
         Storage::Dense(matrix) => dense::accumulate::<_, SQUARES>(&values[matrix.rows_at(rows)], alpha, outputs, v),
-        Storage::Sparse(sparse) => accumulate_sparse::<_, SQUARES>(sparse, values, rows, alpha, outputs, v),
+        Storage::Sparse(matrix) => sparse::accumulate::<_, SQUARES>(matrix, values, rows, alpha, outputs, v),
     });
-}
-
-/// Adds sparse rows `range`; `alpha` begins with the first of them.
-fn accumulate_sparse<T: Stored, const SQUARES: bool>(
-    sparse: &SparseMatrix,
-    values: &[T],
-    range: Range<usize>,
-    alpha: &[f64],
-    outputs: usize,
-    v: &mut [f64],
-) {
-    if outputs >= OUTPUTS {
-        return accumulate_sparse_outputs::<T, SQUARES>(sparse, values, range, alpha, outputs, v);
-    }
-    for (i, alpha) in range.zip(alpha.chunks_exact(outputs)) {
-        let entries = sparse.range(i);
-        let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
-        for k in 0..outputs {
-            let a = alpha[k];
-            if a != 0.0 {
-                let v = &mut v[k * sparse.columns..(k + 1) * sparse.columns];
-                for (&j, &x) in indices.iter().zip(values) {
-                    let x: f64 = x.into();
-                    v[j as usize] += a * if SQUARES { x * x } else { x };
-                }
-            }
-        }
-    }
-}
-
-/// The same for several outputs, eight in a vector.
-fn accumulate_sparse_outputs<T: Stored, const SQUARES: bool>(
-    sparse: &SparseMatrix,
-    values: &[T],
-    range: Range<usize>,
-    alpha: &[f64],
-    outputs: usize,
-    v: &mut [f64],
-) {
-    let (columns, panels) = (sparse.columns, outputs.div_ceil(LANES));
-    let mut lines = vec![Line::ZERO; columns * panels];
-    vectorized(
-        #[inline(always)]
-        || {
-            for (place, i) in range.clone().enumerate() {
-                let entries = sparse.range(i);
-                let (indices, values) = (&sparse.column_indices[entries.clone()], &values[entries]);
-                for panel in 0..panels {
-                    let first = place * outputs + panel * LANES;
-                    let width = LANES.min(outputs - panel * LANES);
-                    let mut a = [0.0; LANES];
-                    a[..width].copy_from_slice(&alpha[first..first + width]);
-                    for entry in 0..indices.len() {
-                        let x: f64 = values[entry].into();
-                        let x = if SQUARES { x * x } else { x };
-                        let line = &mut lines[indices[entry] as usize * panels + panel].0;
-                        for lane in 0..LANES {
-                            line[lane] = x.mul_add(a[lane], line[lane]);
-                        }
-                    }
-                }
-            }
-        },
-    );
-    for k in 0..outputs {
-        for j in 0..columns {
-            v[k * columns + j] += lines[j * panels + k / LANES].0[k % LANES];
-        }
-    }
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ use crate::newton_cg;
 use crate::penalty::Penalty;
 use crate::plane::{Dual, Plane};
 use crate::scalar::ScalarLosses;
+use crate::sparse;
 use crate::tracker::Tracker;
 
 /// Epochs after which a smooth problem without l1 goes to Newton.
@@ -264,7 +265,7 @@ impl<'a, L: ScalarLoss> State<'a, L> {
         let product = match self.frame.matrix.row(i) {
             Row::Dense(values) => with_values!(values, |values| dense::dot(values, &self.at.weights)),
             Row::Sparse(indices, values) => {
-                with_values!(values, |values| design::sparse_dot(indices, values, &self.at.weights))
+                with_values!(values, |values| sparse::dot(indices, values, &self.at.weights))
             }
         };
         product + self.intercept()

@@ -29,9 +29,7 @@ pub(crate) struct Merged {
 }
 
 impl Merged {
-    /// `None` where merging does not pay.
-    ///
-    /// `counts` is how many rows each row stands for already, 1 if not given.
+    /// Equal rows with equal targets; `None` where merging does not pay. `already` is how many rows each row stands for, 1 if not given.
     pub(crate) fn equal(frame: &Frame, targets: &[f64], already: Option<&[f64]>) -> Option<Merged> {
         if frame.matrix.stored() > LARGEST || u32::try_from(frame.rows()).is_err() {
             return None;

@@ -198,3 +198,75 @@ impl<'a> Frame<'a> {
         (losses.gain(alpha) - conjugate, factor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::{DenseMatrix, Silent};
+
+    use super::*;
+    use crate::cholesky::Cholesky;
+    use crate::direction::Direction;
+    use crate::first_order::random;
+    use crate::hessian::hessian_and_pull;
+    use crate::losses::{Logistic, Poisson};
+    use crate::scalar::ScalarLosses;
+    use crate::smooth::SmoothLosses;
+
+    const ROWS: usize = 200;
+    const COLUMNS: usize = 3;
+
+    /// After an exact Newton step the bound without a product is the bound with it, to the last places.
+    fn same_bounds(intercept: Intercept, losses: &impl SmoothLosses, weights: &[f64]) {
+        let mut state = 3;
+        let mut uniform = || (random(&mut state) >> 11) as f64 / (1u64 << 52) as f64 - 1.0;
+        let values: Vec<f64> = (0..ROWS * COLUMNS).map(|_| uniform()).collect();
+        let matrix = Matrix::Dense(DenseMatrix { rows: ROWS, columns: COLUMNS, values: values.into() });
+        let scales = [0.5, 1.0, 3.0];
+        let penalty = Penalty { lambda1: 0.0, lambda2: 2.0, scales: Some(&scales) };
+        let frame = Frame {
+            kernel: None,
+            dictionary: None,
+            matrix: &matrix,
+            weights,
+            penalty,
+            intercept,
+            outputs: 1,
+            monitor: &Silent,
+        };
+        let constant = frame.has_intercept();
+        let point = Point { weights: vec![0.1, -0.2, 0.05], intercepts: vec![if constant { 0.1 } else { 0.0 }] };
+        let (mut z, mut alpha, mut curvature) = (vec![0.0; ROWS], vec![0.0; ROWS], vec![0.0; ROWS]);
+        frame.upper(losses, &point, &mut z);
+        losses.derivatives(&z, 0.0, &mut alpha, &mut curvature);
+        let (mut v, mut sums) = (vec![0.0; COLUMNS], vec![0.0]);
+        let hessian = hessian_and_pull(&frame, losses, &curvature, &alpha, &mut v, &mut sums);
+        let mut flat = Direction::negative_gradient(&frame, &point, &v, &sums).flatten(constant);
+        Cholesky::new(hessian, 0.0).expect("finite").solve(&mut flat);
+        let step = Direction::from_flat(&flat, COLUMNS, 1, constant);
+        let mut dz = vec![0.0; ROWS];
+        design::multiply(&matrix, &step.weights, &step.intercepts, &mut dz);
+        losses.subtract_curved(&curvature, &dz, 1, &mut alpha);
+        let mut minimiser = point.clone();
+        step.apply(1.0, &mut minimiser);
+        let known = frame.lower_of_model(losses, &mut alpha.clone(), &minimiser).expect("no row leaves its domain");
+        let (made, _) = frame.lower(losses, &mut alpha, &mut v);
+        assert!(known > 0.0 && (known - made).abs() <= 1e-12 * made, "{intercept:?}: {known} {made}");
+        let unpenalised = Frame { penalty: Penalty { lambda2: 0.0, ..frame.penalty }, ..frame };
+        assert!(unpenalised.lower_of_model(losses, &mut alpha.clone(), &minimiser).is_none());
+        alpha[0] = 1e3;
+        assert!(frame.lower_of_model(losses, &mut alpha, &minimiser).is_none());
+    }
+
+    #[test]
+    fn bounds_of_exact_steps_need_no_product() {
+        let weights: Vec<f64> = (0..ROWS).map(|i| 1.0 + (i % 3) as f64).collect();
+        let signs: Vec<f64> = (0..ROWS).map(|i| if i % 7 < 3 { 1.0 } else { -1.0 }).collect();
+        let counts: Vec<f64> = (0..ROWS).map(|i| (i % 5) as f64).collect();
+        for intercept in [Intercept::None, Intercept::Penalized, Intercept::Free] {
+            let losses = ScalarLosses { loss: Logistic, targets: &signs, weights: &weights, is_margin: true };
+            same_bounds(intercept, &losses, &weights);
+            let losses = ScalarLosses { loss: Poisson, targets: &counts, weights: &weights, is_margin: false };
+            same_bounds(intercept, &losses, &weights);
+        }
+    }
+}

@@ -52,6 +52,7 @@ mod scalar;
 mod smooth;
 mod softmax;
 mod solve;
+mod sparse;
 mod start;
 mod strengths;
 mod sums;

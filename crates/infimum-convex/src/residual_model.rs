@@ -12,10 +12,10 @@ use infimum_rigor::vectorized;
 
 use crate::columns::{Column, Columns};
 use crate::dense;
-use crate::design;
 use crate::frame::Frame;
 use crate::quadratic::{Curved, Terms};
 use crate::smooth::SmoothLosses;
+use crate::sparse;
 use crate::tracker::Tracker;
 
 /// Entries between two questions whether to stop.
@@ -106,7 +106,7 @@ impl<'a, S: SmoothLosses> ResidualModel<'a, S> {
                 sum
             }
             Some(Column::Dense(values)) => dense::dot(values, &self.residual),
-            Some(Column::Sparse(rows, values)) => design::sparse_dot(rows, values, &self.residual),
+            Some(Column::Sparse(rows, values)) => sparse::dot(rows, values, &self.residual),
         };
         match &self.eliminated {
             None => product,
@@ -279,7 +279,7 @@ impl<S: SmoothLosses> Curved for ResidualModel<'_, S> {
                         #[inline(always)]
                         || dense::dot(values, &scaled),
                     ),
-                    Some(Column::Sparse(rows, values)) => design::sparse_dot(rows, values, &scaled),
+                    Some(Column::Sparse(rows, values)) => sparse::dot(rows, values, &scaled),
                 };
                 system[(a, b)] = product;
                 system[(b, a)] = product;

@@ -1,4 +1,5 @@
-//! A start for Newton's method on many rows: the solution over a sample of them, which is found from a smaller sample in the same way.
+//! A start for Newton's and the interior point method on many rows: the solution over a sample of them, which is found from a smaller sample in the
+//! same way.
 //!
 //! A model of `p` weights fitted to `m` rows is worth about `p/(2m)` per row less than the best one on all rows, whatever the number
 //! of rows, and Newton's convergence is quadratic from there: a sample of an eighth of the rows needs one or two steps from the sample
@@ -24,8 +25,8 @@ pub(crate) fn sample(problem: &Problem) -> Option<Problem> {
     if stride < LEAST_STRIDE || data.matrix.is_spilled() || problem.objective.loss == Loss::Squared {
         return None;
     }
-    // Of each `stride` runs of rows in turn one, at a place that looks random: data often repeat with some period, and single rows would
-    // be read no faster than runs.
+    // Of each `stride` runs of rows in turn one, at a place that looks random: data often repeat with some period. Runs,
+    // because they are read line by line of the cache.
     let place = |k: usize| ((k as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % stride;
     let runs = data.rows() / (stride * RUN);
     let rows: Vec<usize> =

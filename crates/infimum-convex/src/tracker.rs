@@ -77,13 +77,13 @@ impl<'m> Tracker<'m> {
     }
 
     /// Takes the point, of which these are the outputs, as incumbent if it is better.
-    pub(crate) fn offer_point_with(&mut self, upper: f64, point: &Point, outputs: Vec<f64>) -> bool {
-        let better = self.offer_point(upper, point);
-        self.outputs = if better { Some(outputs) } else { self.outputs.take() };
-        better
+    pub(crate) fn offer_point_with(&mut self, upper: f64, point: &Point, outputs: Vec<f64>) {
+        if self.offer_point(upper, point) {
+            self.outputs = Some(outputs);
+        }
     }
 
-    /// The outputs of the incumbent.
+    /// The outputs of the incumbent, which a solver begins with: handed over, or made.
     pub(crate) fn outputs(&mut self, frame: &Frame) -> Vec<f64> {
         self.outputs.take().unwrap_or_else(|| {
             let mut z = vec![0.0; frame.rows() * frame.outputs];

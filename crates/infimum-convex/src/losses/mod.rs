@@ -158,3 +158,31 @@ pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
     /// has the given slope at `alpha` and the given curvature ≥ 0.
     fn dual_step(self, y: f64, c: f64, alpha: f64, slope: f64, curvature: f64) -> f64;
 }
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::Loss;
+
+    use super::{ScalarLoss, with_scalar_loss};
+
+    /// No slope within the error is steeper than is said.
+    #[test]
+    fn steepest_slopes_are_bounds() {
+        for loss in Loss::ALL.into_iter().filter(|&loss| loss != Loss::Softmax) {
+            let targets: &[f64] = if loss.is_margin() { &[-1.0, 1.0] } else { &[0.0, 0.3, 4.0] };
+            with_scalar_loss!(loss, |scalar| {
+                for &y in targets {
+                    for z in [-5.0, -1.0, -0.3, 0.0, 0.2, 0.9, 1.0, 3.0, 6.0] {
+                        for error in [0.0, 1e-12, 1e-3, 0.7, 1.0] {
+                            let steepest = scalar.steepest(y, z, error);
+                            for step in -8..=8 {
+                                let slope = scalar.slope(y, z + error * f64::from(step) / 8.0).abs();
+                                assert!(slope <= steepest * (1.0 + 1e-14) + 1e-14, "{} {y} {z} {error}", loss.name());
+                            }
+                        }
+                    }
+                }
+            });
+        }
+    }
+}

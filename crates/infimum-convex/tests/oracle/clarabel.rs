@@ -36,9 +36,8 @@ impl Cones {
         self.cones.push(ExponentialConeT());
     }
 
-    /// Whether x satisfies the inequalities and equations and x, z the condition of stationarity, to 1e-6 (of the
-    /// largest dual): "solved" is said of points
-    /// far from that where a variable has grown to 1e12.
+    /// Whether x satisfies the inequalities and equations, and x and z the condition of stationarity, to 1e-6 (of the largest dual):
+    /// "solved" is said of points far from that where a variable has grown to 1e12.
     fn hold(&self, quadratic: &[f64], linear: &[f64], x: &[f64], z: &[f64]) -> bool {
         let mut slacks = self.right.clone();
         let mut gradient: Vec<f64> = (0..x.len()).map(|j| quadratic[j] * x[j] + linear[j]).collect();
