@@ -163,7 +163,7 @@ pub(crate) trait ScalarLoss: Copy + Send + Sync + 'static {
 mod tests {
     use infimum_problem::Loss;
 
-    use super::{ScalarLoss, with_scalar_loss};
+    use super::ScalarLoss;
 
     /// No slope within the error is steeper than is said.
     #[test]
