@@ -99,7 +99,7 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
             "loading" => check_loading(&bytes, options),
             "relu" => check_relu(&bytes, options),
             "deep" => check_deep(&bytes, options),
-            _ => check_convex(&mut checker, &bytes, options),
+            _ => check_convex(&mut checker, bytes, options),
         };
         match checked {
             Ok(verdict) => {
@@ -145,7 +145,7 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
 fn check_head(checker: &mut Checker, run: &Path) -> Option<Result<Verdict, Refusal>> {
     let folder = run.join(HEAD);
     let bytes = std::fs::read(folder.join(CERTIFICATE)).ok()?;
-    let checked = checker.check(&bytes, &folder.join(FEATURES).display().to_string());
+    let checked = checker.check(bytes, &folder.join(FEATURES).display().to_string());
     Some(checked.map_err(|refusal| Refusal { reason: format!("{HEAD}: {}", refusal.reason), ..refusal }))
 }
 
@@ -164,8 +164,8 @@ enum Verified {
 }
 
 /// Checks a certificate of a convex problem against the data asked for, or else those that it names.
-fn check_convex(checker: &mut Checker, bytes: &[u8], options: &Options) -> Result<Verified, Refusal> {
-    let named = || Certificate::from_bytes(bytes).map(|certificate| certificate.claim.source.path).unwrap_or_default();
+fn check_convex(checker: &mut Checker, bytes: Vec<u8>, options: &Options) -> Result<Verified, Refusal> {
+    let named = || Certificate::from_bytes(&bytes).map(|certificate| certificate.claim.source.path).unwrap_or_default();
     let data = options.data.clone().unwrap_or_else(named);
     checker.check(bytes, &data).map(Verified::Bounds).map_err(|refusal| hinted(refusal, &data, options))
 }

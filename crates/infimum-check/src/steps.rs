@@ -127,17 +127,18 @@ impl Checker {
         Checker { last: None, memory }
     }
 
-    /// As [`check`](fn@check).
-    pub fn check(&mut self, bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
+    /// As [`check`](fn@check); bytes handed over are freed before the rows are read.
+    pub fn check(&mut self, bytes: impl AsRef<[u8]>, data: &str) -> Result<Verdict, Refusal> {
         match self.verify(bytes, data) {
             Ok(verdict) => Ok(Verdict { claim: one_line(&verdict.claim).into(), ..verdict }),
             Err(refusal) => Err(Refusal { reason: one_line(&refusal.reason).into(), ..refusal }),
         }
     }
 
-    fn verify(&mut self, bytes: &[u8], data: &str) -> Result<Verdict, Refusal> {
-        let certificate = Certificate::from_bytes(bytes)
+    fn verify(&mut self, bytes: impl AsRef<[u8]>, data: &str) -> Result<Verdict, Refusal> {
+        let certificate = Certificate::from_bytes(bytes.as_ref())
             .map_err(|error| Refusal { step: Step::Container, reason: error.to_string() })?;
+        drop(bytes);
         let loaded = self
             .problem(data, &certificate.claim.recipe)
             .map_err(|error: DataError| Refusal { step: Step::Data, reason: error.to_string() })?;

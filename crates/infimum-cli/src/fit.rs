@@ -229,7 +229,7 @@ impl<'a> Run<'a> {
         let folder = self.folder.path.join(HEAD);
         let bytes = std::fs::read(folder.join(CERTIFICATE)).ok()?;
         let features = folder.join(FEATURES).display().to_string();
-        Some(match Checker::within(self.memory.clone()).check(&bytes, &features) {
+        Some(match Checker::within(self.memory.clone()).check(bytes, &features) {
             Ok(_) => Proof::Checked,
             Err(refusal) => Proof::Refused(refusal.to_string()),
         })
@@ -279,7 +279,7 @@ impl<'a> Run<'a> {
                 let checked = match rung {
                     5 => check_deep(&bytes, &source),
                     4 => check_relu(&bytes, &source),
-                    _ => Checker::within(self.memory.clone()).check(&bytes, &source),
+                    _ => Checker::within(self.memory.clone()).check(bytes, &source),
                 };
                 match checked {
                     Err(refusal) => Proof::Refused(refusal.to_string()),

@@ -2,8 +2,8 @@
 //!
 //! Exit codes: 0 a model (or an answer) was written; of `decide` and `assignment` 10 for satisfiable and 20 for unsatisfiable; 1 internal
 //! failure, or a certificate that is not verified; 2 usage and input errors; 130 after an interrupt, everything written.
-#![forbid(unsafe_code)]
 
+mod allocator;
 mod arguments;
 mod assignment;
 mod audit;
@@ -35,6 +35,7 @@ use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    allocator::give_back_large_blocks();
     interrupt::survive_file_limits();
     let result = failure::guarded(|| match arguments.command {
         Command::Fit(options) => fit::run(&options.options()),

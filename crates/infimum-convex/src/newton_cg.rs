@@ -39,11 +39,13 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
         let norm = preconditioner.scaled(&gradient).dot(&gradient).sqrt();
         let relative: f64 = norm / *first_norm.get_or_insert(norm.max(f64::MIN_POSITIVE));
         let forcing = tighten * relative.sqrt().min(0.1);
-        let solved = conjugate_gradients(frame, losses, &curvature, &gradient, &preconditioner, forcing, tracker);
+        let solved =
+            conjugate_gradients(frame, losses, &curvature, &gradient, &preconditioner, forcing, &mut alpha, tracker);
         let Some((step, dz, count)) = solved else {
             return;
         };
         steps = count;
+        losses.derivatives(&z, floor, &mut alpha, &mut curvature);
         losses.subtract_curved(&curvature, &dz, outputs, &mut alpha);
         let (lower, _) = frame.lower(losses, &mut alpha, &mut v);
         tracker.offer_dual(lower, &alpha);
@@ -73,7 +75,7 @@ pub(crate) fn solve(frame: &Frame, losses: &impl SmoothLosses, tracker: &mut Tra
 }
 
 /// Solves `H s = gradient` to the relative residual `forcing` in the preconditioner's norm, or as well as the preconditioner's patience lets it; returns s,
-/// X s and the number of steps. `None` if told to stop.
+/// X s and the number of steps; `hdz` is a vector of the rows to calculate in. `None` if told to stop.
 fn conjugate_gradients(
     frame: &Frame,
     losses: &impl SmoothLosses,
@@ -81,6 +83,7 @@ fn conjugate_gradients(
     gradient: &Direction,
     preconditioner: &Preconditioner,
     forcing: f64,
+    hdz: &mut [f64],
     tracker: &Tracker,
 ) -> Option<(Direction, Vec<f64>, usize)> {
     let (d, outputs) = (frame.columns(), frame.outputs);
@@ -91,7 +94,7 @@ fn conjugate_gradients(
     let mut preconditioned = preconditioner.apply(frame, &residual);
     let mut direction = preconditioned.clone();
     let mut product = solution.clone();
-    let (mut dz, mut hdz) = (vec![0.0; size], vec![0.0; size]);
+    let mut dz = vec![0.0; size];
     let mut rho = residual.dot(&preconditioned);
     let target = forcing * forcing * rho;
     let mut steps = 0;
@@ -100,8 +103,8 @@ fn conjugate_gradients(
             return None;
         }
         design::multiply(frame.matrix, &direction.weights, &direction.intercepts, &mut dz);
-        losses.curve(curvature, &dz, &mut hdz);
-        design::transpose_multiply(frame.matrix, &hdz, &mut product.weights, &mut product.intercepts);
+        losses.curve(curvature, &dz, hdz);
+        design::transpose_multiply(frame.matrix, hdz, &mut product.weights, &mut product.intercepts);
         for (entry, (product, s)) in product.weights.iter_mut().zip(&direction.weights).enumerate() {
             *product += frame.curvature(entry % d) * s;
         }

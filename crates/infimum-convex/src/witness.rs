@@ -10,6 +10,9 @@ use crate::frame::{Frame, Losses, Point};
 /// margin makes claims pass, it does not make them true: only the checker does.
 const MARGIN: f64 = 2e-14;
 
+/// Rows enclosed at a time.
+const ENCLOSED: usize = 1 << 16;
+
 /// What a solve claims: `lower ≤ U(θ)` for all θ with the exactly feasible dual point, `upper ≥ U(point)`.
 #[derive(Debug, Clone)]
 pub(crate) struct Witness {
@@ -57,15 +60,18 @@ fn claimed_upper(frame: &Frame, losses: &impl Losses, point: &Point, room: f64) 
     if hidden <= room || frame.monitor.stop().is_some() {
         return value + penalty + hidden;
     }
-    z.clear();
-    design::for_each_block(frame.matrix, 0..frame.rows(), |block| {
-        let (first, count) = (block.rows.start, block.rows.len());
-        let enclosures = with_values!(block.storage.values(), |values| {
-            margins(rows(block.storage, values), first, count, &point.weights, &point.intercepts)
+    let outputs = frame.outputs;
+    for first in (0..frame.rows()).step_by(ENCLOSED) {
+        let range = first..(first + ENCLOSED).min(frame.rows());
+        design::for_each_block(frame.matrix, range, |block| {
+            let (first, count) = (block.rows.start, block.rows.len());
+            let enclosures = with_values!(block.storage.values(), |values| {
+                margins(rows(block.storage, values), first, count, &point.weights, &point.intercepts)
+            });
+            let z = &mut z[block.first * outputs..][..count * outputs];
+            z.iter_mut().zip(&enclosures).for_each(|(z, enclosure)| *z = 0.5 * (enclosure.lower + enclosure.upper));
         });
-        z.extend(enclosures.iter().map(|z| 0.5 * (z.lower + z.upper)));
-    });
-    z.resize(size, 0.0);
+    }
     errors.fill(0.0);
     let (value, hidden) = losses.value_and_rounding(&z, &errors);
     value + penalty + hidden

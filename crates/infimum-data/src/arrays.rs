@@ -204,7 +204,7 @@ fn column_of(dense: &DenseMatrix, column: usize) -> Vec<f64> {
     (0..dense.rows).map(|row| dense.values.get(row * dense.columns + column)).collect()
 }
 
-/// Removes columns (increasing, each once) in place.
+/// Removes columns (increasing, each once) in place, and gives back the memory they took.
 fn remove_columns(dense: &mut DenseMatrix, taken: &[usize]) {
     fn remove<T: Stored>(values: &mut Vec<T>, rows: usize, columns: usize, taken: &[usize]) {
         let mut target = 0;
@@ -217,6 +217,7 @@ fn remove_columns(dense: &mut DenseMatrix, taken: &[usize]) {
             }
         }
         values.truncate(target);
+        values.shrink_to_fit();
     }
     match &mut dense.values {
         Values::Singles(values) => remove(values, dense.rows, dense.columns, taken),

@@ -70,27 +70,30 @@ pub fn metrics(loss: Loss, predictor: &Predictor, matrix: &Matrix, target: &Know
         KnownTarget::Real(values) => {
             // A target that the loss cannot have is as good as none.
             let usable = |y: f64| !y.is_nan() && loss.refuses(y).is_none();
-            let rows = decision.iter().zip(values).filter(|pair| usable(*pair.1));
-            let known: Vec<(f64, f64)> = rows.map(|(&z, &y)| (loss.prediction(z), y)).collect();
-            if known.is_empty() {
+            let usable = decision.iter().zip(values).filter(|pair| usable(*pair.1));
+            let pairs = usable.map(|(&z, &y)| (loss.prediction(z), y));
+            let known = pairs.clone().count();
+            if known == 0 {
                 return of(0);
             }
-            let mean = |sum: f64| sum / known.len() as f64;
-            let error: f64 = known.iter().map(|(p, y)| (p - y) * (p - y)).sum();
-            let average = mean(known.iter().map(|(_, y)| y).sum());
-            let spread: f64 = known.iter().map(|(_, y)| (y - average) * (y - average)).sum();
-            let r2 = (spread > 0.0).then(|| 1.0 - error / spread);
-            let absolute: f64 = known.iter().map(|(p, y)| (p - y).abs()).sum();
-            let mean_absolute_error = Some(mean(absolute));
-            let mean_poisson_deviance = (loss == Loss::Poisson).then(|| mean(known.iter().map(deviance).sum()));
-            let mean_squared_error = Some(mean(error));
-            Metrics { mean_squared_error, mean_absolute_error, r2, mean_poisson_deviance, ..of(known.len()) }
+            // Over all rows once more for every metric: a list of the pairs would be as large as two columns.
+            let mean_of = |value: &dyn Fn(f64, f64) -> f64| {
+                pairs.clone().map(|(p, y)| value(p, y)).sum::<f64>() / known as f64
+            };
+            let mean_squared_error = mean_of(&|p, y| (p - y) * (p - y));
+            let average = mean_of(&|_, y| y);
+            let spread = mean_of(&|_, y| (y - average) * (y - average));
+            let r2 = (spread > 0.0).then(|| 1.0 - mean_squared_error / spread);
+            let mean_absolute_error = Some(mean_of(&|p, y| (p - y).abs()));
+            let mean_poisson_deviance = (loss == Loss::Poisson).then(|| mean_of(&deviance));
+            let mean_squared_error = Some(mean_squared_error);
+            Metrics { mean_squared_error, mean_absolute_error, r2, mean_poisson_deviance, ..of(known) }
         }
     }
 }
 
 /// `2 (p − y + y ln(y/p))` of a prediction p > 0 and a target y ≥ 0.
-fn deviance(&(p, y): &(f64, f64)) -> f64 {
+fn deviance(p: f64, y: f64) -> f64 {
     2.0 * if y > 0.0 { p - y + y * (y / p).ln() } else { p }
 }
 
