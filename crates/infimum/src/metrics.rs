@@ -77,9 +77,8 @@ pub fn metrics(loss: Loss, predictor: &Predictor, matrix: &Matrix, target: &Know
                 return of(0);
             }
             // Over all rows once more for every metric: a list of the pairs would be as large as two columns.
-            let mean_of = |value: &dyn Fn(f64, f64) -> f64| {
-                pairs.clone().map(|(p, y)| value(p, y)).sum::<f64>() / known as f64
-            };
+            let mean_of =
+                |value: &dyn Fn(f64, f64) -> f64| pairs.clone().map(|(p, y)| value(p, y)).sum::<f64>() / known as f64;
             let mean_squared_error = mean_of(&|p, y| (p - y) * (p - y));
             let average = mean_of(&|_, y| y);
             let spread = mean_of(&|_, y| (y - average) * (y - average));

@@ -1,9 +1,12 @@
 //! Rows of the kernel matrix, rounded to `T`, as many as a memory budget allows; the least recently used goes first.
 
-use super::rows::{Entry, LANES, Rows};
+use super::rows::{Entry, Rows};
 
 /// Bytes for cached rows.
 pub(crate) const BUDGET: usize = 1 << 30;
+
+/// Rows computed together.
+const TOGETHER: usize = 128;
 
 pub(super) struct Cache<T> {
     rows: Vec<Option<Vec<T>>>,
@@ -25,7 +28,7 @@ impl<T: Entry> Cache<T> {
         }
     }
 
-    /// Computes those of `wanted` that are not here, 32 at a time; false if `stop` said so in between.
+    /// Computes those of `wanted` that are not here, some at a time; false if `stop` said so in between.
     pub(super) fn load(&mut self, kernel: &Rows, wanted: &[usize], stop: impl Fn() -> bool) -> bool {
         self.clock += 1;
         wanted.iter().for_each(|&i| self.used[i] = self.clock);
@@ -40,7 +43,7 @@ impl<T: Entry> Cache<T> {
                 self.held -= 1;
             }
         }
-        for chunk in missing.chunks(LANES) {
+        for chunk in missing.chunks(TOGETHER) {
             if stop() {
                 return false;
             }

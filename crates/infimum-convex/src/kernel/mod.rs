@@ -3,7 +3,10 @@
 
 mod cache;
 mod rows;
+mod set;
 mod smo;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use cache::BUDGET;
 pub(crate) use rows::Rows;

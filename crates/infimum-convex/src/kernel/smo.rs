@@ -15,6 +15,7 @@ use infimum_rigor::vectorized;
 
 use super::cache::Cache;
 use super::rows::{Entry, Rows};
+use super::set::{QuadraticGain, Set, slopes};
 use crate::frame::{Losses, Point};
 use crate::intercept::best_intercept;
 use crate::losses::ScalarLoss;
@@ -25,6 +26,10 @@ use crate::tracker::Tracker;
 const SET: usize = 512;
 /// Steps within a working set, times its rows.
 const STEPS: usize = 40;
+/// Rows of the kernel matrix that are added to G together.
+const MOVED_TOGETHER: usize = 4;
+/// Steps between two looks at whether to stop.
+const STEPS_TOGETHER: usize = 1_024;
 /// Exact evaluations without progress after which `f64` has met its limit.
 const PATIENCE: u32 = 6;
 /// Rounds after which a gap that looks reached is looked at again, where an exact evaluation was just short of it.
@@ -39,24 +44,6 @@ pub(crate) struct Claim {
     pub(crate) point: Point,
     pub(crate) lower: f64,
     pub(crate) alpha: Vec<f64>,
-}
-
-/// `g(α) = linear·α − epsilon·|α| − curvature·α²/2` for low ≤ α ≤ high.
-#[derive(Debug, Clone, Copy)]
-struct QuadraticGain {
-    linear: f64,
-    epsilon: f64,
-    curvature: f64,
-    low: f64,
-    high: f64,
-}
-
-impl QuadraticGain {
-    fn of<L: ScalarLoss>(loss: L, y: f64, c: f64) -> Option<QuadraticGain> {
-        let (epsilon, curvature) = loss.quadratic(c)?;
-        let (low, high) = loss.domain(y, c);
-        Some(QuadraticGain { linear: y, epsilon, curvature, low, high })
-    }
 }
 
 struct State<'a, L> {
@@ -75,31 +62,6 @@ struct State<'a, L> {
     /// Σ (change of α)² since G was exact.
     drift: f64,
     b: f64,
-}
-
-/// Derivatives of D at a row upwards and downwards; −∞ and +∞ where the box forbids the move.
-#[inline(always)]
-fn slopes(gain: &QuadraticGain, alpha: f64, gradient: f64) -> (f64, f64) {
-    let middle = gain.linear - gain.curvature * alpha - gradient;
-    let up = if alpha < gain.high {
-        middle - if alpha >= 0.0 { gain.epsilon } else { -gain.epsilon }
-    } else {
-        f64::NEG_INFINITY
-    };
-    let down =
-        if alpha > gain.low { middle - if alpha > 0.0 { gain.epsilon } else { -gain.epsilon } } else { f64::INFINITY };
-    (up, down)
-}
-
-/// How far a row may go upwards or downwards with one formula of its gain.
-#[inline(always)]
-fn room(gain: &QuadraticGain, alpha: f64, upwards: bool) -> f64 {
-    match (upwards, gain.epsilon > 0.0) {
-        (true, true) if alpha < 0.0 => -alpha,
-        (true, _) => gain.high - alpha,
-        (false, true) if alpha > 0.0 => alpha,
-        (false, _) => alpha - gain.low,
-    }
 }
 
 /// Minimises the one-output problem; the tracker hears how it goes, the result is what can be claimed.
@@ -153,6 +115,7 @@ fn search<L: ScalarLoss, T: Entry>(
     state.value(tracker);
     let mut cache = Cache::<T>::new(n, SET.min(n));
     let mut set: Vec<usize> = Vec::new();
+    let mut last: Option<Set> = None;
     let (mut idle, mut valued_at) = (0, f64::INFINITY);
     let mut rounds = 0u64;
     // Whatever the tracker heard, nothing is claimed before an exact evaluation.
@@ -191,7 +154,7 @@ fn search<L: ScalarLoss, T: Entry>(
         if set.is_empty() || !cache.load(kernel, &set, || monitor.stop().is_some()) {
             continue;
         }
-        state.improve(&cache, &set, violation, monitor, tracker);
+        state.improve(&cache, &set, &mut last, violation, monitor, tracker);
     }
     claim
 }
@@ -255,59 +218,71 @@ impl<L: ScalarLoss> State<'_, L> {
         violation
     }
 
-    /// Maximises D over the set's rows with the others fixed, until its violation is a tenth of `violation`; then updates G.
+    /// Maximises D over the set's rows with the others fixed, until its violation is a tenth of `violation`; then updates G. `last` is the last
+    /// set, and then this one.
     fn improve<T: Entry>(
         &mut self,
         cache: &Cache<T>,
         set: &[usize],
+        last: &mut Option<Set>,
         violation: f64,
         monitor: &dyn Monitor,
         tracker: &mut Tracker,
     ) {
-        let q = set.len();
         let inverse = 1.0 / self.lambda2;
         let added = if self.intercept == Intercept::Penalized { inverse } else { 0.0 };
-        let mut k = vec![0.0f64; q * q];
-        for (a, &i) in set.iter().enumerate() {
-            let row = cache.row(i);
-            for (b, &j) in set.iter().enumerate() {
-                k[a * q + b] = row[j].into() * inverse + added;
-            }
-        }
         let shift = self.shift();
-        let gains: Vec<QuadraticGain> = set.iter().map(|&i| self.gains[i]).collect();
-        let mut alpha: Vec<f64> = set.iter().map(|&i| self.alpha[i]).collect();
-        let mut gradient: Vec<f64> = set.iter().map(|&i| self.gradient[i] + shift).collect();
-        let diagonal: Vec<f64> = set.iter().map(|&i| self.diagonal[i] * inverse + added).collect();
-        let target = 0.1 * violation;
-        let free = self.intercept == Intercept::Free;
-        for step in 0..STEPS * q {
-            if step % 1_024 == 1_023 && monitor.stop().is_some() {
-                break;
-            }
-            let moved = if free {
-                pair_step(&gains, &diagonal, &k, &mut alpha, &mut gradient, target)
-            } else {
-                single_step(&gains, &diagonal, &k, &mut alpha, &mut gradient, target)
-            };
-            if !moved {
-                break;
-            }
-            tracker.explored += 1;
-        }
+        // Entries are looked up in the order in which they stand.
+        let mut set = set.to_vec();
+        set.sort_unstable();
+        let mut rows = Set::new(&set, last, |i, j| cache.row(i)[j].into() * inverse + added);
         for (a, &i) in set.iter().enumerate() {
-            let change = alpha[a] - self.alpha[i];
+            rows.put(a, &self.gains[i], self.alpha[i], self.gradient[i] + shift, self.diagonal[i] * inverse + added);
+        }
+        let (target, free) = (0.1 * violation, self.intercept == Intercept::Free);
+        let mut left = STEPS * set.len();
+        while left > 0 && monitor.stop().is_none() {
+            let steps = left.min(STEPS_TOGETHER);
+            let taken = vectorized(
+                #[inline(always)]
+                || {
+                    let step = |rows: &mut Set| if free { rows.pair_step(target) } else { rows.single_step(target) };
+                    (0..steps).take_while(|_| step(&mut rows)).count()
+                },
+            );
+            tracker.explored += taken as u64;
+            left = if taken < steps { 0 } else { left - steps };
+        }
+        let mut moves: Vec<(&[T], f64)> = Vec::new();
+        for (&i, &alpha) in set.iter().zip(&rows.alpha) {
+            let change = alpha - self.alpha[i];
             if change != 0.0 {
-                self.alpha[i] = alpha[a];
+                self.alpha[i] = alpha;
                 self.sigma += change;
                 self.drift += change * change;
-                let (row, gradient, scaled) = (cache.row(i), &mut self.gradient, change * inverse);
-                vectorized(
-                    #[inline(always)]
-                    || gradient.iter_mut().zip(row).for_each(|(g, &k)| *g += scaled * k.into()),
-                );
+                moves.push((cache.row(i), change * inverse));
             }
         }
+        for some in moves.chunks(MOVED_TOGETHER) {
+            // Row after row costs a pass over G each.
+            let mut four = [(some[0].0, 0.0); MOVED_TOGETHER];
+            four[..some.len()].copy_from_slice(some);
+            let [(a, to_a), (b, to_b), (c, to_c), (d, to_d)] = four;
+            let gradient = &mut self.gradient;
+            vectorized(
+                #[inline(always)]
+                || {
+                    let n = gradient.len();
+                    let (a, b, c, d) = (&a[..n], &b[..n], &c[..n], &d[..n]);
+                    let (to_a, to_b, to_c, to_d) = (to_a, to_b, to_c, to_d);
+                    for i in 0..n {
+                        let ab = to_a * a[i].into() + to_b * b[i].into();
+                        gradient[i] += ab + (to_c * c[i].into() + to_d * d[i].into());
+                    }
+                },
+            );
+        }
+        *last = Some(rows);
     }
 
     /// Values the current point and offers it to the tracker, from G as it is.
@@ -374,109 +349,4 @@ impl<L: ScalarLoss> State<'_, L> {
         // What was seen through rounded rows no longer counts.
         (tracker.upper, tracker.lower) = (claim.upper, claim.lower);
     }
-}
-
-/// Moves the pair that gains most with the row of largest slope upwards; false if nothing violates by more than `target`.
-fn pair_step(
-    gains: &[QuadraticGain],
-    diagonal: &[f64],
-    k: &[f64],
-    alpha: &mut [f64],
-    gradient: &mut [f64],
-    target: f64,
-) -> bool {
-    let q = alpha.len();
-    let (mut i, mut highest, mut lowest) = (0, f64::NEG_INFINITY, f64::INFINITY);
-    for a in 0..q {
-        let (up, down) = slopes(&gains[a], alpha[a], gradient[a]);
-        if up > highest {
-            (i, highest) = (a, up);
-        }
-        lowest = lowest.min(down);
-    }
-    if !(highest - lowest > target) {
-        return false;
-    }
-    let row = &k[i * q..(i + 1) * q];
-    let curvature = |a: usize| {
-        let bend = diagonal[i] + diagonal[a] - 2.0 * row[a] + gains[i].curvature + gains[a].curvature;
-        bend.max(1e-12 * (diagonal[i] + diagonal[a]).max(f64::MIN_POSITIVE))
-    };
-    let (mut j, mut best, mut rise) = (i, 0.0, 0.0);
-    for a in (0..q).filter(|&a| a != i) {
-        let (_, down) = slopes(&gains[a], alpha[a], gradient[a]);
-        let difference = highest - down;
-        if difference > 0.0 {
-            let gain = difference * difference / curvature(a);
-            if gain > best {
-                (j, best, rise) = (a, gain, difference);
-            }
-        }
-    }
-    if j == i {
-        return false;
-    }
-    let (above, below) = (room(&gains[i], alpha[i], true), room(&gains[j], alpha[j], false));
-    let step = (rise / curvature(j)).min(above).min(below);
-    if !(step > 0.0) {
-        return false;
-    }
-    let (before_i, before_j) = (alpha[i], alpha[j]);
-    // At the end of its room a row arrives exactly.
-    alpha[i] = if step == above { end(&gains[i], before_i, true) } else { before_i + step };
-    alpha[j] = if step == below { end(&gains[j], before_j, false) } else { before_j - step };
-    let (change_i, change_j) = (alpha[i] - before_i, alpha[j] - before_j);
-    for (a, g) in gradient.iter_mut().enumerate() {
-        *g += change_i * k[i * q + a] + change_j * k[j * q + a];
-    }
-    change_i != 0.0 || change_j != 0.0
-}
-
-/// Where [`room`] ends.
-fn end(gain: &QuadraticGain, alpha: f64, upwards: bool) -> f64 {
-    match (upwards, gain.epsilon > 0.0) {
-        (true, true) if alpha < 0.0 => 0.0,
-        (true, _) => gain.high,
-        (false, true) if alpha > 0.0 => 0.0,
-        (false, _) => gain.low,
-    }
-}
-
-/// Moves the one row that gains most; false if none violates by more than `target`.
-fn single_step(
-    gains: &[QuadraticGain],
-    diagonal: &[f64],
-    k: &[f64],
-    alpha: &mut [f64],
-    gradient: &mut [f64],
-    target: f64,
-) -> bool {
-    let q = alpha.len();
-    let (mut i, mut best, mut slope) = (q, 0.0, 0.0);
-    for a in 0..q {
-        let (up, down) = slopes(&gains[a], alpha[a], gradient[a]);
-        let violation = if up > -down { up } else { down };
-        let violates = if up > -down { up > target } else { -down > target };
-        let gain = violation * violation / (diagonal[a] + gains[a].curvature).max(f64::MIN_POSITIVE);
-        if violates && gain > best {
-            (i, best, slope) = (a, gain, violation);
-        }
-    }
-    if i == q {
-        return false;
-    }
-    let upwards = slope > 0.0;
-    let limit = room(&gains[i], alpha[i], upwards);
-    let step = (slope.abs() / (diagonal[i] + gains[i].curvature)).min(limit);
-    let before = alpha[i];
-    alpha[i] = match step == limit {
-        true => end(&gains[i], before, upwards),
-        false if upwards => before + step,
-        false => before - step,
-    };
-    let change = alpha[i] - before;
-    for (a, g) in gradient.iter_mut().enumerate() {
-        *g += change * k[i * q + a];
-    }
-    change != 0.0
 }
