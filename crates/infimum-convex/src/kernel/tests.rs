@@ -12,7 +12,7 @@ const KERNELS: [Kernel; 2] = [Kernel::Rbf { gamma: 0.2 }, Kernel::Polynomial { g
 /// The value of a row in a column, one in `sparsity` of which is not 0, shifted where the norms are to cancel.
 fn value(i: usize, j: usize, sparsity: usize, shift: f64) -> f64 {
     let hash = (i * 7919 + j * 104_729 + 13) % 1009;
-    if hash % sparsity == 0 { shift + (hash as f64 - 500.0) / 300.0 } else { 0.0 }
+    if hash.is_multiple_of(sparsity) { shift + (hash as f64 - 500.0) / 300.0 } else { 0.0 }
 }
 
 fn dense(sparsity: usize, shift: f64) -> Matrix {
