@@ -17,6 +17,7 @@ use crate::failure::{Failure, print as print_result, say};
 use crate::fit::{CERTIFICATE, log_copy};
 use crate::folder::Folder;
 use crate::interrupt;
+use crate::threads;
 
 /// What is asked, by whichever command.
 pub(crate) struct Asked<'a> {
@@ -46,9 +47,7 @@ const SHIFTED: i32 = 15;
 pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     let start = Instant::now();
     let interrupted = interrupt::install();
-    let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = asked.threads.unwrap_or_else(cores);
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    let threads = threads::start(asked.threads);
     let architecture = match asked.net {
         Some(path) => Architecture::Described(path.to_path_buf()),
         None => Architecture::Layers(asked.hidden.unwrap_or(&[]).to_vec()),

@@ -22,6 +22,7 @@ use crate::net;
 use crate::nets::Net;
 use crate::path;
 use crate::result::Summary;
+use crate::threads;
 
 /// Name of the certificate in the run folder.
 pub(crate) const CERTIFICATE: &str = "certificate.safetensors";
@@ -103,10 +104,8 @@ impl<'a> Run<'a> {
             return Err(Failure::input(why));
         }
         let interrupted = interrupt::install();
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = arguments.threads.unwrap_or_else(cores);
         // The readers, the hash and the checker use the global pool.
-        let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+        let threads = threads::start(arguments.threads);
         let folder = Folder::take(arguments.out.as_deref(), &arguments.read.data)?;
         let out: Box<dyn Write + Send> = if arguments.quiet { Box::new(io::sink()) } else { Box::new(io::stderr()) };
         let watch = interrupt::watch_reading(start, arguments.time_limit, folder.traces());

@@ -3,7 +3,6 @@
 //! Exit codes: 0 a model (or an answer) was written; of `decide` and `assignment` 10 for satisfiable and 20 for unsatisfiable; 1 internal
 //! failure, or a certificate that is not verified; 2 usage and input errors; 130 after an interrupt, everything written.
 
-mod allocator;
 mod arguments;
 mod assignment;
 mod audit;
@@ -23,6 +22,7 @@ mod predict;
 mod result;
 mod selection;
 mod study;
+mod threads;
 mod tools;
 mod training;
 mod with_data;
@@ -35,7 +35,6 @@ use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    allocator::give_back_large_blocks();
     interrupt::survive_file_limits();
     let result = failure::guarded(|| match arguments.command {
         Command::Fit(options) => fit::run(&options.options()),

@@ -5,7 +5,7 @@
 //! left are not needed: the points do not span them, and they are 0. Invariant: what is left of every row is its exact combination of
 //! the chosen points and the weights not yet exchanged.
 
-use super::tableau::Tableau;
+use super::tableau::{Tableau, ones};
 use crate::points::Scaled;
 
 /// A pivot must be at least this part of the largest entry in its row.
@@ -38,9 +38,10 @@ impl Start {
             indices.iter().zip(values).for_each(|(&j, &x)| entries[p * n + j as usize] = x);
         }
         (0..n).for_each(|j| entries[(count + j) * n + j] = 1.0);
-        let stored = entries[..count * n].iter().filter(|&&value| value != 0.0).count();
-        let sparse = (stored as f64) < SPARSE_BELOW * (count * n) as f64;
-        let mut counts = Counts::new(&entries, count, n);
+        let mut counts = Counts::new(&entries, points, count);
+        let stored: u32 = counts.rows.iter().sum();
+        let sparse = f64::from(stored) < SPARSE_BELOW * (count * n) as f64;
+        let mut reached = Vec::new();
         let mut chosen: Vec<(usize, u32)> = Vec::new();
         while let Some((p, j)) = counts.choose(&entries, sparse) {
             let inverse = 1.0 / entries[p * n + j];
@@ -49,11 +50,10 @@ impl Start {
                 .map(|k| (k, -inverse * entries[p * n + k]))
                 .collect();
             counts.use_up(&entries, p, j);
-            for l in (0..rows).filter(|&l| l != p) {
+            reached.clear();
+            reached.extend(counts.column(j).filter(|&l| l != p));
+            for &l in &reached {
                 let factor = entries[l * n + j];
-                if factor == 0.0 {
-                    continue;
-                }
                 let row = &mut entries[l * n..(l + 1) * n];
                 row[j] = factor * inverse;
                 for &(k, step) in &pivot_row {
@@ -64,7 +64,10 @@ impl Start {
                 }
             }
             // The point's own row is itself.
-            entries[p * n..(p + 1) * n].fill(0.0);
+            for k in (0..n).filter(|&k| k != j) {
+                let before = std::mem::take(&mut entries[p * n + k]);
+                counts.changed(p, k, before, 0.0);
+            }
             entries[p * n + j] = 1.0;
             chosen.push((j, p as u32));
         }
@@ -100,7 +103,7 @@ impl Start {
     }
 }
 
-/// What is left to exchange, and how many entries that are not 0 its rows and columns have.
+/// What is left to exchange, where the entries that are not 0 are, and how many of them rows and columns have.
 struct Counts {
     n: usize,
     used: Vec<bool>,
@@ -109,25 +112,50 @@ struct Counts {
     rows: Vec<u32>,
     /// Of every column in the rows not used.
     columns: Vec<u32>,
+    /// A bit for every entry that is not 0, column by column, weights' rows included.
+    words: usize,
+    bits: Vec<u64>,
 }
 
 impl Counts {
-    fn new(entries: &[f64], count: usize, n: usize) -> Counts {
-        let mut counts =
-            Counts { n, used: vec![false; count], free: vec![true; n], rows: vec![0; count], columns: vec![0; n] };
+    /// `entries` are those of `count` points, then the unit matrix of the weights.
+    fn new(entries: &[f64], points: &Scaled, count: usize) -> Counts {
+        let n = points.coordinates;
+        let words = (count + n).div_ceil(64);
+        let (used, free) = (vec![false; count], vec![true; n]);
+        let (rows, columns) = (vec![0; count], vec![0; n]);
+        let mut counts = Counts { n, used, free, rows, columns, words, bits: vec![0; n * words] };
         for p in 0..count {
-            for j in (0..n).filter(|&j| entries[p * n + j] != 0.0) {
-                counts.rows[p] += 1;
-                counts.columns[j] += 1;
+            for &j in points.row(p).0 {
+                if entries[p * n + j as usize] != 0.0 {
+                    counts.flip(p, j as usize);
+                    counts.rows[p] += 1;
+                    counts.columns[j as usize] += 1;
+                }
             }
         }
+        (0..n).for_each(|j| counts.flip(count + j, j));
         counts
+    }
+
+    #[inline]
+    fn flip(&mut self, l: usize, k: usize) {
+        self.bits[k * self.words + l / 64] ^= 1 << (l % 64);
+    }
+
+    /// The rows in which column j is not 0.
+    fn column(&self, j: usize) -> impl Iterator<Item = usize> {
+        ones(&self.bits[j * self.words..(j + 1) * self.words])
     }
 
     /// An entry of row l in column k was changed.
     #[inline]
     fn changed(&mut self, l: usize, k: usize, before: f64, after: f64) {
-        if (before != 0.0) == (after != 0.0) || l >= self.used.len() || self.used[l] || !self.free[k] {
+        if (before != 0.0) == (after != 0.0) {
+            return;
+        }
+        self.flip(l, k);
+        if l >= self.used.len() || self.used[l] || !self.free[k] {
             return;
         }
         let by = |count: &mut u32| *count = if after != 0.0 { *count + 1 } else { *count - 1 };
@@ -147,8 +175,9 @@ impl Counts {
     fn use_up(&mut self, entries: &[f64], p: usize, j: usize) {
         self.free[j] = false;
         self.retire(entries, p);
-        for l in (0..self.used.len()).filter(|&l| !self.used[l] && entries[l * self.n + j] != 0.0) {
-            self.rows[l] -= 1;
+        let Counts { used, rows, bits, words, .. } = self;
+        for l in ones(&bits[j * *words..(j + 1) * *words]).take_while(|&l| l < used.len()) {
+            rows[l] -= u32::from(!used[l]);
         }
     }
 

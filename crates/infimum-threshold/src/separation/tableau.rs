@@ -1,8 +1,8 @@
 //! The simplex tableau over the points: the value `s_i = w·x_i + b` of every basic point as a combination of the nonbasic ones.
 //!
 //! A row is an affine dependency of the points themselves; its nonzeros with the basic point are a circuit. The weights are not in it.
-//! Rows are dense `f64`; in *sparse* tableaus a bit for every nonzero and a count for every column say where to look, and the pivots are
-//! chosen to keep them few.
+//! Rows are dense `f64`; in *sparse* tableaus a bit for every nonzero, by rows and by columns, and a count for every column say where to look, and the
+//! pivots are chosen to keep them few.
 
 use infimum_rigor::vectorized;
 
@@ -23,6 +23,9 @@ pub(crate) struct Tableau {
     entries: Vec<f64>,
     words: usize,
     mask: Vec<u64>,
+    /// The same bits column by column.
+    column_words: usize,
+    column_mask: Vec<u64>,
     /// Nonzeros of every column (sparse tableaus).
     pub(crate) counts: Vec<u32>,
     /// Nonzeros of the whole (sparse tableaus).
@@ -39,11 +42,26 @@ pub(crate) enum Place {
     Column(usize),
 }
 
+/// The places of the ones among the bits.
+#[inline]
+pub(super) fn ones(words: &[u64]) -> impl Iterator<Item = usize> {
+    words.iter().enumerate().flat_map(|(k, &word)| {
+        let mut word = word;
+        std::iter::from_fn(move || {
+            let place = k * 64 + word.trailing_zeros() as usize;
+            let found = word != 0;
+            word &= word.wrapping_sub(1);
+            found.then_some(place)
+        })
+    })
+}
+
 impl Tableau {
     /// From rows of entries.
     pub(crate) fn new(entries: Vec<f64>, basic: Vec<u32>, nonbasic: Vec<u32>, sparse: bool) -> Tableau {
         let (rows, columns) = (basic.len(), nonbasic.len());
         let words = if sparse { columns.div_ceil(64) } else { 0 };
+        let column_words = if sparse { rows.div_ceil(64) } else { 0 };
         let mut place = vec![0; rows + columns];
         basic.iter().enumerate().for_each(|(i, &p)| place[p as usize] = i as u32);
         nonbasic.iter().enumerate().for_each(|(j, &p)| place[p as usize] = j as u32 | COLUMN);
@@ -54,6 +72,8 @@ impl Tableau {
             entries,
             words,
             mask: vec![0; rows * words],
+            column_words,
+            column_mask: vec![0; columns * column_words],
             counts: vec![0; columns],
             nonzeros: 0,
             basic,
@@ -65,6 +85,7 @@ impl Tableau {
                 for j in 0..columns {
                     if tableau.entries[i * columns + j] != 0.0 {
                         tableau.mask[i * words + j / 64] |= 1 << (j % 64);
+                        tableau.column_mask[j * column_words + i / 64] |= 1 << (i % 64);
                         tableau.counts[j] += 1;
                         tableau.nonzeros += 1;
                     }
@@ -78,6 +99,7 @@ impl Tableau {
     pub(crate) fn copy_from(&mut self, other: &Tableau) {
         self.entries.copy_from_slice(&other.entries);
         self.mask.copy_from_slice(&other.mask);
+        self.column_mask.copy_from_slice(&other.column_mask);
         self.counts.copy_from_slice(&other.counts);
         self.nonzeros = other.nonzeros;
         self.basic.copy_from_slice(&other.basic);
@@ -111,17 +133,7 @@ impl Tableau {
         if !self.sparse {
             return row.iter().enumerate().all(|(j, &value)| value == 0.0 || visit(j, value));
         }
-        for (k, &word) in self.mask[i * self.words..(i + 1) * self.words].iter().enumerate() {
-            let mut word = word;
-            while word != 0 {
-                let j = k * 64 + word.trailing_zeros() as usize;
-                word &= word - 1;
-                if !visit(j, row[j]) {
-                    return false;
-                }
-            }
-        }
-        true
+        ones(&self.mask[i * self.words..(i + 1) * self.words]).all(|j| visit(j, row[j]))
     }
 
     /// `values[basic[i]] = a[i] · at` for every row.
@@ -149,6 +161,12 @@ impl Tableau {
 
     /// `values[basic[i]] += a[i][j]·step` for every row.
     pub(crate) fn add_column(&self, j: usize, step: f64, values: &mut [f64]) {
+        if self.sparse {
+            for i in ones(&self.column_mask[j * self.column_words..][..self.column_words]) {
+                values[self.basic[i] as usize] += self.entries[i * self.columns + j] * step;
+            }
+            return;
+        }
         for (i, &p) in self.basic.iter().enumerate() {
             values[p as usize] += self.entries[i * self.columns + j] * step;
         }
@@ -165,12 +183,12 @@ impl Tableau {
         if self.sparse {
             let others: Vec<u32> =
                 (0..columns as u32).filter(|&k| k as usize != j && pivot_row[k as usize] != 0.0).collect();
-            for l in (0..self.rows).filter(|&l| l != i) {
+            // Column j itself keeps its nonzeros.
+            let reached = self.column_mask[j * self.column_words..][..self.column_words].to_vec();
+            for l in ones(&reached).filter(|&l| l != i) {
                 let factor = self.entries[l * columns + j];
-                if factor != 0.0 {
-                    self.entries[l * columns + j] = factor * inverse;
-                    self.add_sparse(l, factor, &pivot_row, &others);
-                }
+                self.entries[l * columns + j] = factor * inverse;
+                self.add_sparse(l, factor, &pivot_row, &others);
             }
         } else {
             let entries = &mut self.entries;
@@ -207,6 +225,7 @@ impl Tableau {
             row[k] = value;
             if (before != 0.0) != (value != 0.0) {
                 mask[k / 64] ^= 1 << (k % 64);
+                self.column_mask[k * self.column_words + l / 64] ^= 1 << (l % 64);
                 if value != 0.0 {
                     self.counts[k] += 1;
                     self.nonzeros += 1;
@@ -256,6 +275,11 @@ mod tests {
                     let counted: usize = (0..tableau.rows).map(|i| tableau.row_count(i) as usize).sum();
                     assert_eq!(counted, tableau.nonzeros);
                     assert_eq!(counted, tableau.counts.iter().sum::<u32>() as usize);
+                    for (i, j) in (0..tableau.rows).flat_map(|i| (0..tableau.columns).map(move |j| (i, j))) {
+                        let bits = (tableau.mask[i] >> j & 1, tableau.column_mask[j] >> i & 1);
+                        let bit = u64::from(tableau.row(i)[j] != 0.0);
+                        assert_eq!(bits, (bit, bit));
+                    }
                 }
             }
         }
