@@ -304,9 +304,9 @@ fn short_rows(points: &GroupPoints, start: &Start, group: u32, eager: &mut Vec<C
         if !short || eager.len() >= most {
             continue;
         }
-        let Some(terms) = circuit::exact(&points.exact, &support, &multipliers) else { continue };
+        let Some(terms) = circuit::exact_or_certain(&points.exact, &support, &multipliers) else { continue };
         let row = |point: u32| points.row_of_point[point as usize];
-        let terms = terms.into_iter().map(|(point, value)| (row(point), Vec::new(), Side::of(value)));
+        let terms = terms.into_iter().map(|(point, side)| (row(point), Vec::new(), side));
         let circuit = circuit_of(Scope::Group(group), terms);
         if !circuit.left.is_empty() && !circuit.right.is_empty() {
             eager.push(circuit);

@@ -205,9 +205,10 @@ fn by_rounding(points: &Points, support: &[u32], approximate: &[f64]) -> Option<
     if !(least > 0.0) || !(most / least < 1e9) {
         return None;
     }
+    let mut terms = Vec::with_capacity(support.len());
     'scales: for k in 1..=SMALLEST_UP_TO {
         let scale = f64::from(k) / least;
-        let mut terms = Vec::with_capacity(support.len());
+        terms.clear();
         for (&p, &value) in support.iter().zip(approximate) {
             let (wanted, whole) = (value * scale, (value * scale).round());
             if (wanted - whole).abs() > 1e-5 * whole.abs().max(1.0) {
