@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use infimum_check::{check_deep, check_deep_problem, deep_lower, deep_upper};
 use infimum_data::{Loaded, Request, load};
 use infimum_problem::deep::{
-    Activation, Architecture, DeepCertificate, DeepClaim, DeepWitness, Evaluation, Layer, OutputWitness, Padding, Plane, Scaling,
-    buffers, parameters,
+    Activation, Architecture, DeepCertificate, DeepClaim, DeepWitness, Evaluation, Layer, OutputWitness, Padding,
+    Plane, Scaling, buffers, parameters,
 };
 use infimum_problem::{BoundProof, Ending, Intercept, Loss, Moments, Strength, Witness};
 
@@ -25,8 +25,7 @@ fn problem(intercept: Intercept) -> Loaded {
 }
 
 /// The four corners of a square, with an output bias and without.
-static PROBLEMS: LazyLock<[Loaded; 2]> =
-    LazyLock::new(|| [problem(Intercept::None), problem(Intercept::Penalized)]);
+static PROBLEMS: LazyLock<[Loaded; 2]> = LazyLock::new(|| [problem(Intercept::None), problem(Intercept::Penalized)]);
 
 /// Numbers out of bytes, 0 when they have come to an end.
 struct Numbers<'a>(&'a [u8]);
@@ -42,8 +41,22 @@ impl Numbers<'_> {
     fn double(&mut self) -> f64 {
         match self.byte() {
             special @ 0..16 => [
-                0.0, -0.0, 1.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, 5e-324, -5e-324, 1e38,
-                1e-38, 1e200, 1e-200, f64::EPSILON,
+                0.0,
+                -0.0,
+                1.0,
+                -1.0,
+                f64::NAN,
+                f64::INFINITY,
+                f64::NEG_INFINITY,
+                f64::MAX,
+                f64::MIN,
+                5e-324,
+                -5e-324,
+                1e38,
+                1e-38,
+                1e200,
+                1e-200,
+                f64::EPSILON,
             ][usize::from(special)],
             scale => f64::from(self.byte() as i8) * 2f64.powi(i32::from(scale % 16) - 10),
         }
@@ -82,7 +95,9 @@ impl Numbers<'_> {
 
     /// Networks of the theorems mostly.
     fn architecture(&mut self, bias: bool) -> Architecture {
-        let input = [vec![2], vec![1, 2], vec![2, 1], vec![1, 2, 1], vec![2, 1, 1]][usize::from(self.byte() % 8).min(4) % 5].clone();
+        let input = [vec![2], vec![1, 2], vec![2, 1], vec![1, 2, 1], vec![2, 1, 1]]
+            [usize::from(self.byte() % 8).min(4) % 5]
+            .clone();
         let mut layers = match self.byte() % 4 {
             0 => self.list(5, |numbers| numbers.layer(0)),
             depth => (0..depth)
@@ -94,8 +109,10 @@ impl Numbers<'_> {
                 .collect(),
         };
         layers.push(Layer::Dense { units: 1, bias });
-        let scaling =
-            Scaling { shift: self.list(1, |numbers| numbers.double() as f32), scale: self.list(1, |numbers| numbers.double() as f32) };
+        let scaling = Scaling {
+            shift: self.list(1, |numbers| numbers.double() as f32),
+            scale: self.list(1, |numbers| numbers.double() as f32),
+        };
         Architecture { input, scaling, layers }
     }
 
@@ -146,7 +163,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let upper = deep_upper(problem, &architecture, &own, &running);
     if let (Ok(lower), Ok((upper, kind))) = (&lower, &upper) {
         let slack = if *kind == Evaluation::Proven { 0.0 } else { 1e-9 * upper.abs() };
-        assert!(*lower <= upper + slack || upper.is_nan(), "{architecture:?} {own:?} {running:?} {witness:?}: {lower} {upper}");
+        assert!(
+            *lower <= upper + slack || upper.is_nan(),
+            "{architecture:?} {own:?} {running:?} {witness:?}: {lower} {upper}"
+        );
     }
     let claim = DeepClaim {
         version: 1,

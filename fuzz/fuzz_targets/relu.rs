@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use infimum_check::{check_relu, check_relu_problem};
 use infimum_data::{Loaded, Request, load};
 use infimum_problem::{
-    Basis, BoundProof, ConeNode, Cones, Ending, HiddenBias, Intercept, Loss, Moments, ReluCertificate, ReluClaim, ReluNet,
-    Strength, Witness,
+    Basis, BoundProof, ConeNode, Cones, Ending, HiddenBias, Intercept, Loss, Moments, ReluCertificate, ReluClaim,
+    ReluNet, Strength, Witness,
 };
 
 const XOR: &str = "builtin:xor";
@@ -38,8 +38,22 @@ impl Numbers<'_> {
     fn double(&mut self) -> f64 {
         match self.byte() {
             special @ 0..16 => [
-                0.0, -0.0, 1.0, -1.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MIN, 5e-324, -5e-324, 1e308,
-                1e-308, 1e200, 1e-200, f64::EPSILON,
+                0.0,
+                -0.0,
+                1.0,
+                -1.0,
+                f64::NAN,
+                f64::INFINITY,
+                f64::NEG_INFINITY,
+                f64::MAX,
+                f64::MIN,
+                5e-324,
+                -5e-324,
+                1e308,
+                1e-308,
+                1e200,
+                1e-200,
+                f64::EPSILON,
             ][usize::from(special)],
             scale => f64::from(self.byte() as i8) * 2f64.powi(i32::from(scale % 16) - 10),
         }

@@ -5,10 +5,13 @@ use std::path::{Path, PathBuf};
 
 use infimum_data::Memory;
 use infimum_problem::deep::DeepCertificate;
-use infimum_problem::{Certificate, LoadingCertificate, ReluCertificate, kind_of, one_line, relative_gap};
+use infimum_problem::{
+    Certificate, LoadingCertificate, OutputsCertificate, ReluCertificate, kind_of, one_line, relative_gap,
+};
 
 use crate::deep;
 use crate::loading::{LoadingVerdict, check_with_data};
+use crate::outputs;
 use crate::relu;
 use crate::steps::{Checker, Refusal, Step, Verdict};
 
@@ -89,7 +92,7 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
             }
         };
         let kind = kind_of(&bytes).unwrap_or_default();
-        if let ("loading" | "relu" | "deep", Some(_)) = (kind.as_str(), options.memory) {
+        if let ("loading" | "relu" | "deep" | "outputs", Some(_)) = (kind.as_str(), options.memory) {
             let is_loading = kind == "loading";
             let what = if is_loading { "exact points of a loading problem" } else { "rows of a network's problem" };
             say(&format!("error: --memory: the {what} are kept in memory; check it without a limit"));
@@ -99,6 +102,7 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
             "loading" => check_loading(&bytes, options),
             "relu" => check_relu(&bytes, options),
             "deep" => check_deep(&bytes, options),
+            "outputs" => check_outputs(&bytes, options),
             _ => check_convex(&mut checker, bytes, options),
         };
         match checked {
@@ -192,6 +196,14 @@ fn check_deep(bytes: &[u8], options: &Options) -> Result<Verified, Refusal> {
         DeepCertificate::from_bytes(bytes).map_err(|error| Refusal::new(Step::Container, error.to_string()))?;
     let data = options.data.as_ref().unwrap_or(&certificate.claim.source.path);
     deep::check_with_data(&certificate, data).map(Verified::Bounds).map_err(|refusal| hinted(refusal, data, options))
+}
+
+/// The same for a certificate about given outputs.
+fn check_outputs(bytes: &[u8], options: &Options) -> Result<Verified, Refusal> {
+    let certificate =
+        OutputsCertificate::from_bytes(bytes).map_err(|error| Refusal::new(Step::Container, error.to_string()))?;
+    let data = options.data.as_ref().unwrap_or(&certificate.claim.source.path);
+    outputs::check_with_data(&certificate, data).map(Verified::Bounds).map_err(|refusal| hinted(refusal, data, options))
 }
 
 /// Says how to name the data if the path in the certificate leads nowhere from here.

@@ -17,7 +17,8 @@
 //!
 //! Of a two-layer ReLU network it verifies `upper ≥ U(network)` and `lower ≤ U` of every network of any width ([`check_relu`], `docs/relu.md`);
 //! of a deep network the same, where its layers can be enclosed, and else the bound and what the recorded network's objective is in plain arithmetic
-//! ([`check_deep`], `docs/deep.md`).
+//! ([`check_deep`], `docs/deep.md`). Of outputs that are given it verifies their loss, and `lower ≤` the loss of every function of the columns
+//! ([`check_outputs`]).
 #![forbid(unsafe_code)]
 
 mod chunks;
@@ -27,6 +28,7 @@ mod kernel;
 mod loading;
 mod losses;
 mod lower;
+mod outputs;
 mod relu;
 mod steps;
 mod upper;
@@ -35,5 +37,6 @@ mod words;
 pub use command::{FEATURES, HEAD, Options, SERIES, certificates, run};
 pub use deep::{check_deep, check_deep_problem, deep_evaluation, deep_lower, deep_upper};
 pub use loading::{LoadingVerdict, check_loading, check_loading_problem};
+pub use outputs::{check_outputs, check_outputs_problem, outputs_bounds};
 pub use relu::{check_relu, check_relu_problem};
 pub use steps::{Checker, Refusal, Step, Verdict, check, check_problem};

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use infimum::{
-    DeepNetwork, ImportError, Imported, Intercept, Loaded, Request, audit, deep_intercept, import, import_safetensors,
-    read_architecture, run_network,
+    DeepNetwork, ImportError, Imported, Intercept, Loaded, Request, Scores, audit, deep_intercept, import,
+    import_safetensors, read_architecture, run_network,
 };
 
 use crate::arguments::FitArguments;
+use crate::black_box;
 use crate::deep;
 use crate::failure::Failure;
 use crate::fit::{Data, Run};
@@ -17,7 +18,13 @@ use crate::fit::{Data, Run};
 #[derive(Debug, Args)]
 pub(crate) struct AuditArguments {
     /// ONNX file, safetensors file (its layers by --net), or run folder of a deep network
-    pub(crate) model: PathBuf,
+    model: Option<PathBuf>,
+    /// Outputs of the model for the training rows (.npy, or text with a line for each row), of a model that cannot be looked into
+    #[arg(long, value_name = "FILE")]
+    predictions: Option<PathBuf>,
+    /// What the predictions are
+    #[arg(long, value_name = "KIND", default_value = "outputs")]
+    predictions_are: ScoresName,
     /// Data file, folder of MNIST's files or of images, or builtin:NAME
     #[arg(long, value_name = "DATA")]
     data: String,
@@ -25,15 +32,77 @@ pub(crate) struct AuditArguments {
     fit: FitArguments,
 }
 
+/// Kinds of predictions.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScoresName {
+    /// What the loss takes: logits, decision values, predicted values
+    Outputs,
+    /// Probabilities of the classes
+    Probabilities,
+}
+
+/// What is to be audited.
+pub(crate) struct Audited {
+    model: Option<PathBuf>,
+    predictions: Option<PathBuf>,
+    scores: Scores,
+}
+
 impl AuditArguments {
-    /// The model and the options, with their data.
-    pub(crate) fn parts(mut self) -> (PathBuf, FitArguments) {
+    /// What is to be audited, and the options with their data.
+    pub(crate) fn parts(mut self) -> (Audited, FitArguments) {
         self.fit.read.data = self.data;
-        (self.model, self.fit)
+        let scores = match self.predictions_are {
+            ScoresName::Outputs => Scores::Outputs,
+            ScoresName::Probabilities => Scores::Probabilities,
+        };
+        (Audited { model: self.model, predictions: self.predictions, scores }, self.fit)
     }
 }
 
-pub(crate) fn run(model: &Path, arguments: &FitArguments) -> Result<i32, Failure> {
+pub(crate) fn run(audited: &Audited, arguments: &FitArguments) -> Result<i32, Failure> {
+    match (&audited.model, &audited.predictions) {
+        (None, None) => Err(Failure::input(
+            "nothing to audit: give a model, or its outputs on the training rows with --predictions FILE",
+        )),
+        (None, Some(predictions)) => {
+            refuse_training(arguments)?;
+            black_box::run(predictions, audited.scores, None, arguments)
+        }
+        (Some(model), predictions) => match (unsupported(model), predictions) {
+            (Some(why), Some(predictions)) => {
+                refuse_training(arguments)?;
+                black_box::run(predictions, audited.scores, Some(why), arguments)
+            }
+            (None, Some(_)) => {
+                let name = model.display();
+                Err(Failure::input(format!("{name}: this model can be looked into; leave --predictions out")))
+            }
+            (_, None) => look_into(model, arguments),
+        },
+    }
+}
+
+/// Why an ONNX model cannot be looked into, if it is because of its operators.
+fn unsupported(model: &Path) -> Option<String> {
+    let is_onnx = model.is_file() && model.extension().is_none_or(|extension| extension != "safetensors");
+    let bytes = is_onnx.then(|| std::fs::read(model).ok()).flatten()?;
+    match import(&bytes) {
+        Err(error @ ImportError::Unsupported { .. }) => Some(format!("{}: {error}", model.display())),
+        _ => None,
+    }
+}
+
+/// Refuses what is for training, or for linear models.
+fn refuse_training(arguments: &FitArguments) -> Result<(), Failure> {
+    let idle = arguments.nets.first().or(arguments.training.first());
+    if let Some(option) = idle {
+        return Err(Failure::input(format!("{option} is for networks that can be looked into; leave it out")));
+    }
+    arguments.refuse_linear_options().map_err(Failure::input)
+}
+
+fn look_into(model: &Path, arguments: &FitArguments) -> Result<i32, Failure> {
     let nets = &arguments.nets;
     let idle = nets.first().filter(|&option| option != "--net").or(arguments.training.first());
     if let Some(option) = idle {
@@ -83,7 +152,7 @@ fn source(model: &Path, net: Option<&Path>) -> Result<File, Failure> {
             let Imported { architecture, parameters, buffers, .. } = import(&bytes).map_err(|error| {
                 let hint = match &error {
                     ImportError::Unsupported { .. } => {
-                        "; nothing can be proven of it beyond what equal rows prove of every model (`infimum fit` of any network prints that)"
+                        "; give its outputs on the training rows with --predictions FILE: their loss, and what equal rows prove of every model, is what can be proven then"
                     }
                     _ => "",
                 };

@@ -160,6 +160,14 @@ impl<'a> Run<'a> {
         self.announce(loaded, None, Some(network), promise);
     }
 
+    /// The same of outputs of a model that is not looked into.
+    pub(crate) fn begin_outputs(&self, loaded: &Loaded, predictions: &str) {
+        let promise =
+            "their loss, and what no function of the columns can avoid because rows are equal, proven; nothing else"
+                .into();
+        self.announce(loaded, None, Some(format!("unknown; its outputs are in {predictions}")), promise);
+    }
+
     fn announce(&self, loaded: &Loaded, penalty: Option<String>, network: Option<String>, promise: String) {
         let (data, objective) = (&loaded.problem.data, &loaded.problem.objective);
         self.log.set_total_weight(data.total_weight);
@@ -309,14 +317,24 @@ impl<'a> Run<'a> {
             seconds: [read, solved - read, written - solved, checked],
             folder: stored.is_ok().then(|| self.folder.path.display().to_string()),
         };
-        self.log.json("closing", serde_json::to_value(&closing).unwrap_or(Value::Null));
-        fill(&mut summary, &closing, self.seconds());
+        self.conclude(summary, &closing, stored)
+    }
+
+    /// Writes log and result, prints the closing words, and says with which code to end. `stored`: whether the certificate could be written.
+    pub(crate) fn conclude(
+        &self,
+        mut summary: Summary,
+        closing: &Closing,
+        stored: Result<(), Failure>,
+    ) -> Result<i32, Failure> {
+        self.log.json("closing", serde_json::to_value(closing).unwrap_or(Value::Null));
+        fill(&mut summary, closing, self.seconds());
         let result = summary.text();
         let stored = stored.and_then(|()| {
             self.folder.write("log.jsonl", &self.log.lines())?;
             self.folder.write("result.json", result.as_bytes())
         });
-        self.log.print(|out| print::closing(out, &closing));
+        self.log.print(|out| print::closing(out, closing));
         self.warn_of_log_copy();
         let printed = if self.arguments.json { print_result(&format!("{result}\n")) } else { Ok(()) };
         stored.and(printed)?;

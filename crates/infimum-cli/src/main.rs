@@ -6,6 +6,7 @@
 mod arguments;
 mod assignment;
 mod audit;
+mod black_box;
 mod curve;
 mod decide;
 mod deep;
@@ -42,8 +43,8 @@ fn main() -> ExitCode {
         Command::Curve(options) => curve::run(&options.options()),
         Command::Study(options) => study::run(&options.options()),
         Command::Audit(options) => {
-            let (model, options) = options.parts();
-            audit::run(&model, &options)
+            let (asked, options) = options.parts();
+            audit::run(&asked, &options)
         }
         Command::Check(options) => Ok(tools::check(&options)),
         Command::Assignment(options) => assignment::run(&options),

@@ -31,6 +31,7 @@ mod npy;
 mod npz_writer;
 mod number;
 mod numbers;
+mod outputs;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod predict;
@@ -57,6 +58,7 @@ pub use hash::problem_sha256;
 pub use memory::{Memory, parse_bytes};
 pub use network::{parse_network, read_network, write_network};
 pub use npz_writer::{ArrayValues, write_npz};
+pub use outputs::{OutputRows, read_outputs};
 pub use predict::{KnownTarget, Prediction, read_for_prediction};
 pub use subset::{smallest_share, subset_rows};
 pub use variant::Change;

@@ -107,11 +107,11 @@ pub(crate) fn digest_of<'a>(claim: &[u8], arrays: impl IntoIterator<Item = &'a [
     hasher.finalize().into()
 }
 
-fn to_bytes(values: &[f64]) -> Vec<u8> {
+pub(crate) fn to_bytes(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn from_bytes(bytes: &[u8]) -> Vec<f64> {
+pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<f64> {
     bytes.chunks_exact(8).map(|chunk| f64::from_le_bytes(std::array::from_fn(|i| chunk[i]))).collect()
 }
 

@@ -17,6 +17,7 @@ mod cross_validation;
 mod deep;
 mod fit;
 mod formula;
+mod given;
 mod loading;
 mod metrics;
 mod model_file;
@@ -37,12 +38,13 @@ pub use deep::{
 };
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use formula::assignment;
+pub use given::{GivenOutputs, Scores, given_outputs};
 pub use infimum_convex::{Solver, Start};
 pub use infimum_data::{
     Change, DataError, GenerateOptions, KnownTarget, Loaded, LoadedLoading, LoadingRequest, LoadingRows, Memory,
-    Prediction, Request, ValidationTarget, builtin_names, describe, generate, generator_names, has_output_bias,
-    is_of_layers, load, load_rows, parse_bytes, read_architecture, read_for_prediction, reductions, smallest_share,
-    subset_rows,
+    OutputRows, Prediction, Request, ValidationTarget, builtin_names, describe, generate, generator_names,
+    has_output_bias, is_of_layers, load, load_rows, parse_bytes, read_architecture, read_for_prediction, read_outputs,
+    reductions, smallest_share, subset_rows,
 };
 pub use infimum_deep::onnx::{ImportError, Imported, TensorsError, import, import_safetensors};
 pub use infimum_deep::training::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)] // helpers of tests fail as tests do
 
 mod assignment;
+mod black_box;
 mod check;
 mod decide;
 mod deep;
