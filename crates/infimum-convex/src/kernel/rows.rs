@@ -141,17 +141,18 @@ impl<'a> Rows<'a> {
         };
         let error = (entries + 80.0) * (f64::EPSILON / 2.0);
         let largest = norms.iter().copied().fold(0.0, f64::max);
-        // An exponent off by more than 1e-3 is not covered by a relative error of the entry; the checker decides likewise.
+        // An exponent off by more than 1e-3 is not covered by a relative error of the entry; the checker decides likewise of sparse rows. Of dense rows it
+        // takes differences, which cost no place: so does this unless products cost hardly any.
+        let most = if matrix.is_sparse() { 1e-3 } else { 1e-11 };
         let cancels = match kernel {
-            Kernel::Rbf { gamma } => !(2.0 * gamma * largest * error <= 1e-3),
+            Kernel::Rbf { gamma } => !(2.0 * gamma * largest * error <= most),
             Kernel::Polynomial { .. } => false,
         };
-        let side_by_side = matrix.columns() <= MOST_SCATTERED;
-        let method = match (cancels, matrix.is_sparse()) {
-            (false, _) if side_by_side => Method::Products,
-            (true, false) => Method::Differences,
-            (false, false) => Method::Products,
-            (_, true) => Method::Merged,
+        let method = match (matrix.is_sparse(), cancels) {
+            (true, _) if matrix.columns() > MOST_SCATTERED => Method::Merged,
+            (true, true) => Method::Merged,
+            (false, true) => Method::Differences,
+            (_, false) => Method::Products,
         };
         Rows { matrix: Cow::Borrowed(matrix), kernel, norms, method, error }
     }
