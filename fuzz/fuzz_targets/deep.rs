@@ -133,7 +133,7 @@ impl Numbers<'_> {
     }
 
     fn plane(&mut self) -> Plane {
-        let mut output = |numbers: &mut Self| OutputWitness {
+        let output = |numbers: &mut Self| OutputWitness {
             slopes: numbers.list(4, |numbers| numbers.double() as f32),
             whole: numbers.witness(),
             rest: (numbers.byte() % 2 == 0).then(|| numbers.witness()),
