@@ -86,8 +86,7 @@ pub fn outputs_bounds(problem: &Problem, outputs: &[f64], dual: &[f64]) -> Resul
     }
     feasible(problem, dual).map_err(|why| Refusal::new(Step::Dual, why))?;
     let points = Points::new(&data.matrix, false).map_err(|why| Refusal::new(Step::Problem, why))?;
-    let why = |(p, k)| format!("the α of distinct row {} for output {} do not add up to exactly 0", p + 1, k + 1);
-    points.cancel(dual, k).map_err(|place| Refusal::new(Step::Dual, why(place)))?;
+    points.cancel(dual, k).map_err(|why| Refusal::new(Step::Dual, why))?;
     let loss = scalar(objective.loss);
     let mut sum = Sum::new();
     for (i, z) in outputs.chunks_exact(k).enumerate() {

@@ -66,20 +66,20 @@ pub(crate) fn run(audited: &Audited, arguments: &FitArguments) -> Result<i32, Fa
             "nothing to audit: give a model, or its outputs on the training rows with --predictions FILE",
         )),
         (None, Some(predictions)) => {
-            refuse_training(arguments)?;
+            refuse_idle(arguments, None)?;
             black_box::run(predictions, audited.scores, None, arguments)
         }
-        (Some(model), predictions) => match (unsupported(model), predictions) {
-            (Some(why), Some(predictions)) => {
-                refuse_training(arguments)?;
-                black_box::run(predictions, audited.scores, Some(why), arguments)
-            }
-            (None, Some(_)) => {
+        (Some(model), None) => look_into(model, arguments),
+        (Some(model), Some(predictions)) => {
+            refuse_idle(arguments, None)?;
+            let why = unsupported(model).ok_or_else(|| {
                 let name = model.display();
-                Err(Failure::input(format!("{name}: this model can be looked into; leave --predictions out")))
-            }
-            (_, None) => look_into(model, arguments),
-        },
+                Failure::input(format!(
+                    "{name}: this is no ONNX model with unknown operators: leave --predictions out, or the model"
+                ))
+            })?;
+            black_box::run(predictions, audited.scores, Some(why), arguments)
+        }
     }
 }
 
@@ -93,22 +93,18 @@ fn unsupported(model: &Path) -> Option<String> {
     }
 }
 
-/// Refuses what is for training, or for linear models.
-fn refuse_training(arguments: &FitArguments) -> Result<(), Failure> {
-    let idle = arguments.nets.first().or(arguments.training.first());
-    if let Some(option) = idle {
-        return Err(Failure::input(format!("{option} is for networks that can be looked into; leave it out")));
+/// Refuses options that are for training, or for linear models; of those that describe a network `allowed` may be there.
+fn refuse_idle(arguments: &FitArguments, allowed: Option<&str>) -> Result<(), Failure> {
+    let net = arguments.nets.first().filter(|&option| Some(option) != allowed);
+    if let Some(option) = net.or(arguments.training.first()) {
+        return Err(Failure::input(format!("{option} says nothing in this audit; leave it out")));
     }
     arguments.refuse_linear_options().map_err(Failure::input)
 }
 
 fn look_into(model: &Path, arguments: &FitArguments) -> Result<i32, Failure> {
+    refuse_idle(arguments, Some("--net"))?;
     let nets = &arguments.nets;
-    let idle = nets.first().filter(|&option| option != "--net").or(arguments.training.first());
-    if let Some(option) = idle {
-        return Err(Failure::input(format!("{option} is for training; leave it out of `infimum audit`")));
-    }
-    arguments.refuse_linear_options().map_err(Failure::input)?;
     let file = source(model, nets.net.as_deref())?;
     let request = Request { intercept: Some(intercept(&file)?), ..arguments.request() };
     let (run, Data { loaded, read }) = Run::prepare(arguments, request)?;

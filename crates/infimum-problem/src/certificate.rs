@@ -1,16 +1,12 @@
-//! Certificates: the claim, its witness, and the container they are stored in.
+//! Certificates of rung 1: the claim, its witness, and what certificates of every kind have.
 //!
-//! The container is a safetensors file, so that any tool can open it. Metadata key `claim` holds the claim as JSON;
-//! the tensors are `weights` (F64, outputs × d, with a kernel outputs × n), `intercepts` (F64, outputs), `dual` (F64, n × outputs) and `digest`
-//! (U8, 32): SHA-256 over the claim's bytes and then the three arrays' bytes in this order, little-endian. The digest
-//! finds damage; it proves nothing, and the checker does not rely on it.
+//! Tensors of the container ([`crate::container`]): `weights` (F64, outputs × d, with a kernel outputs × n), `intercepts` (F64, outputs) and `dual` (F64, n ×
+//! outputs).
 
-use std::collections::HashMap;
-
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use crate::container::{self, Container, Tensor, doubles, doubles_of};
 use crate::{Ending, Model, Recipe};
 
 /// Version of claim and container.
@@ -100,92 +96,38 @@ pub enum CertificateError {
 }
 
 /// SHA-256 over the claim and then the arrays.
-pub(crate) fn digest_of<'a>(claim: &[u8], arrays: impl IntoIterator<Item = &'a [u8]>) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    hasher.update(claim);
-    arrays.into_iter().for_each(|bytes| hasher.update(bytes));
-    hasher.finalize().into()
-}
-
-pub(crate) fn to_bytes(values: &[f64]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-pub(crate) fn from_bytes(bytes: &[u8]) -> Vec<f64> {
-    bytes.chunks_exact(8).map(|chunk| f64::from_le_bytes(std::array::from_fn(|i| chunk[i]))).collect()
-}
-
 impl Claim {
     /// Columns of the model's weights: d, with a kernel n.
     fn model_columns(&self) -> usize {
         if self.recipe.kernel.is_some() { self.rows } else { self.columns }
+    }
+
+    fn shapes(&self) -> [(&'static str, Dtype, Vec<usize>); 3] {
+        [
+            ("weights", Dtype::F64, vec![self.outputs, self.model_columns()]),
+            ("intercepts", Dtype::F64, vec![self.outputs]),
+            ("dual", Dtype::F64, vec![self.rows, self.outputs]),
+        ]
     }
 }
 
 impl Certificate {
     /// The container's bytes. Equal certificates give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
-        let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
-        let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
-        let arrays = [&self.model.weights, &self.model.intercepts, &self.dual].map(|values| to_bytes(values));
-        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
-        let shapes = [
-            vec![self.model.outputs, self.model.columns],
-            vec![self.model.outputs],
-            vec![self.claim.rows, self.model.outputs],
-        ];
-        let mut tensors = Vec::with_capacity(4);
-        for ((name, shape), bytes) in ["weights", "intercepts", "dual"].into_iter().zip(shapes).zip(&arrays) {
-            tensors.push((name, TensorView::new(Dtype::F64, shape, bytes).map_err(container)?));
-        }
-        tensors.push(("digest", TensorView::new(Dtype::U8, vec![32], &digest).map_err(container)?));
-        let metadata = HashMap::from([("claim".to_string(), claim)]);
-        safetensors::serialize(tensors, Some(metadata)).map_err(container)
+        let arrays = [&self.model.weights, &self.model.intercepts, &self.dual].map(|values| doubles(values));
+        let named = self.claim.shapes().into_iter().zip(arrays);
+        let tensors: Vec<Tensor> = named.map(|((name, kind, shape), bytes)| (name, kind, shape, bytes)).collect();
+        container::write(&self.claim, &tensors)
     }
 
     /// Parses a container, checks shapes against the claim, and the digest. Never panics on any input.
     pub fn from_bytes(bytes: &[u8]) -> Result<Certificate, CertificateError> {
-        let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
-        let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(container)?;
-        let claim_text = (metadata.metadata().as_ref().and_then(|map| map.get("claim")))
-            .ok_or_else(|| CertificateError::Claim("the metadata has no `claim`".into()))?;
-        let claim: Claim =
-            serde_json::from_str(claim_text).map_err(|error| CertificateError::Claim(error.to_string()))?;
-        if claim.version != CERTIFICATE_VERSION || claim.kind != "convex" {
-            let got = format!("version {} of kind `{}`", claim.version, claim.kind);
-            let message = format!("this checker knows version {CERTIFICATE_VERSION} of kind `convex`, got {got}");
-            return Err(CertificateError::Claim(message));
-        }
-        let tensors = SafeTensors::deserialize(bytes).map_err(container)?;
-        let shapes = [vec![claim.outputs, claim.model_columns()], vec![claim.outputs], vec![claim.rows, claim.outputs]];
-        let mut arrays: [&[u8]; 3] = [&[]; 3];
-        for (slot, (name, shape)) in ["weights", "intercepts", "dual"].into_iter().zip(shapes).enumerate() {
-            arrays[slot] = tensor_of(&tensors, name, Dtype::F64, &shape)?;
-        }
-        let digest = tensor_of(&tensors, "digest", Dtype::U8, &[32])?;
-        if digest != digest_of(claim_text.as_bytes(), arrays) {
-            return Err(CertificateError::Digest);
-        }
-        let [weights, intercepts, dual] = arrays.map(from_bytes);
+        let (container, claim) =
+            Container::open(bytes, "convex", |claim: &Claim| (claim.version, claim.kind.as_str()))?;
+        let mut arrays = container.tensors(&claim.shapes())?.into_iter().map(doubles_of);
+        let mut next = || arrays.next().unwrap_or_default();
+        let (weights, intercepts, dual) = (next(), next(), next());
         let model = Model { outputs: claim.outputs, columns: claim.model_columns(), weights, intercepts };
         Ok(Certificate { claim, model, dual })
-    }
-}
-
-/// The bytes of a tensor that must have this type and shape.
-pub(crate) fn tensor_of<'a>(
-    tensors: &SafeTensors<'a>,
-    name: &'static str,
-    dtype: Dtype,
-    shape: &[usize],
-) -> Result<&'a [u8], CertificateError> {
-    let expected = format!("{dtype:?} of shape {shape:?}");
-    match tensors.tensor(name) {
-        Ok(view) if view.dtype() == dtype && view.shape() == shape => Ok(view.data()),
-        Ok(view) => {
-            let got = format!("{:?} of shape {:?}", view.dtype(), view.shape());
-            Err(CertificateError::Tensor { name, expected, got })
-        }
-        Err(_) => Err(CertificateError::Tensor { name, expected, got: "nothing".into() }),
     }
 }

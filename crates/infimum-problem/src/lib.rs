@@ -14,6 +14,7 @@
 
 mod bytes;
 mod certificate;
+mod container;
 mod dataset;
 pub mod deep;
 mod kernel;
@@ -36,13 +37,13 @@ mod text;
 mod values;
 
 pub use certificate::{CERTIFICATE_VERSION, Certificate, CertificateError, Claim, Source};
+pub use container::kind_of;
 pub use dataset::{Dataset, Problem, Target};
 pub use kernel::{Gamma, Kernel, KernelRequest};
 pub use loading::{
     Circuit, HullPoints, LoadingCertificate, LoadingClaim, LoadingProblem, LoadingRecipe, MarginClaim, Neuron,
     ProofStep, Scope, Term,
 };
-pub use loading_certificate::kind_of;
 pub use matrix::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage};
 pub use model::Model;
 pub use monitor::{Event, Monitor, Silent, Stop};

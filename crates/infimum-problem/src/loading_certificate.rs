@@ -1,5 +1,5 @@
-//! The container of loading certificates: a safetensors file like that of rung 1. Metadata key `claim` holds the claim as JSON; the
-//! tensors are bytes (U8): `weights`, `circuits`, `proof`, if margins are claimed `hulls`, and `digest`, SHA-256 over the claim's bytes and then the others' in this order.
+//! The certificate of rungs 2 and 3 in its container ([`crate::container`]). The tensors are bytes (U8): `weights`, `circuits`, `proof`, and if margins are claimed
+//! `hulls`.
 //!
 //! Numbers in them are written as `bytes.rs` says.
 //!
@@ -10,77 +10,34 @@
 //!   the step it lies. The number of clauses before the first step is the first number of all.
 //! * `hulls`: how many, and for each the two sides as a group's circuit has them.
 
-use std::collections::HashMap;
-
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::Dtype;
 
 use crate::bytes::{Reader, Writer};
-use crate::certificate::{digest_of, tensor_of};
-use crate::{
-    CERTIFICATE_VERSION, CertificateError, Circuit, HullPoints, LoadingCertificate, LoadingClaim, Neuron, ProofStep,
-    Scope, Term,
-};
+use crate::container::{self, Container, Tensor};
+use crate::{CertificateError, Circuit, HullPoints, LoadingCertificate, LoadingClaim, Neuron, ProofStep, Scope, Term};
 
 /// The last is there only if margins are claimed.
 const TENSORS: [&str; 4] = ["weights", "circuits", "proof", "hulls"];
 
-/// The kind named by a certificate's claim, e.g. `convex` or `loading`.
-pub fn kind_of(bytes: &[u8]) -> Result<String, CertificateError> {
-    let claim: serde_json::Value = parse_claim(&claim_text(bytes)?)?;
-    match claim.get("kind").and_then(serde_json::Value::as_str) {
-        Some(kind) => Ok(kind.to_string()),
-        None => Err(CertificateError::Claim("it has no `kind`".into())),
-    }
-}
-
-pub(crate) fn claim_text(bytes: &[u8]) -> Result<String, CertificateError> {
-    let (_, metadata) =
-        SafeTensors::read_metadata(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
-    let claim = metadata.metadata().as_ref().and_then(|map| map.get("claim"));
-    claim.cloned().ok_or_else(|| CertificateError::Claim("the metadata has no `claim`".into()))
-}
-
-pub(crate) fn parse_claim<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, CertificateError> {
-    serde_json::from_str(text).map_err(|error| CertificateError::Claim(error.to_string()))
-}
-
 impl LoadingCertificate {
     /// The container's bytes. Equal certificates give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
-        let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
-        let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
         let mut arrays = vec![self.weight_bytes(), self.circuit_bytes(), self.proof_bytes()];
         if !self.claim.margins.is_empty() {
             arrays.push(self.hull_bytes());
         }
-        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
-        let mut tensors = Vec::with_capacity(5);
-        for (name, bytes) in TENSORS.into_iter().zip(&arrays) {
-            tensors.push((name, TensorView::new(Dtype::U8, vec![bytes.len()], bytes).map_err(container)?));
-        }
-        tensors.push(("digest", TensorView::new(Dtype::U8, vec![32], &digest).map_err(container)?));
-        safetensors::serialize(tensors, Some(HashMap::from([("claim".to_string(), claim)]))).map_err(container)
+        let named = TENSORS.into_iter().zip(arrays);
+        let tensors: Vec<Tensor> = named.map(|(name, bytes)| (name, Dtype::U8, vec![bytes.len()], bytes)).collect();
+        container::write(&self.claim, &tensors)
     }
 
     /// Parses a container and checks the digest. Never panics on any input.
     pub fn from_bytes(bytes: &[u8]) -> Result<LoadingCertificate, CertificateError> {
-        let text = claim_text(bytes)?;
-        let claim: LoadingClaim = parse_claim(&text)?;
-        if claim.version != CERTIFICATE_VERSION || claim.kind != "loading" {
-            let got = format!("version {} of kind `{}`", claim.version, claim.kind);
-            let message = format!("expected version {CERTIFICATE_VERSION} of kind `loading`, got {got}");
-            return Err(CertificateError::Claim(message));
-        }
-        let tensors =
-            SafeTensors::deserialize(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
-        let mut arrays: Vec<&[u8]> = Vec::with_capacity(4);
-        for name in &TENSORS[..if claim.margins.is_empty() { 3 } else { 4 }] {
-            let length = tensors.tensor(name).map_or(0, |view| view.data().len());
-            arrays.push(tensor_of(&tensors, name, Dtype::U8, &[length])?);
-        }
-        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(text.as_bytes(), arrays.iter().copied()) {
-            return Err(CertificateError::Digest);
-        }
+        let (container, claim) =
+            Container::open(bytes, "loading", |claim: &LoadingClaim| (claim.version, claim.kind.as_str()))?;
+        let present = &TENSORS[..if claim.margins.is_empty() { 3 } else { 4 }];
+        let wanted: Vec<_> = present.iter().map(|&name| (name, Dtype::U8, vec![container.length(name)])).collect();
+        let arrays = container.tensors(&wanted)?;
         let damaged = |name| move || CertificateError::Container(format!("tensor `{name}` ends early or is malformed"));
         let neurons = read_weights(arrays[0]).ok_or_else(damaged(TENSORS[0]))?;
         let circuits = read_circuits(arrays[1]).ok_or_else(damaged(TENSORS[1]))?;
@@ -244,6 +201,7 @@ mod tests {
     use dashu_int::IBig;
 
     use super::*;
+    use crate::{CERTIFICATE_VERSION, kind_of};
     use crate::{Ending, Format, LoadingRecipe, Network, Source};
 
     fn certificate() -> LoadingCertificate {

@@ -1,16 +1,12 @@
 //! The certificate about given outputs: predictions of whatever model, taken as they are, and what outputs of any model cannot avoid.
 //!
-//! The container is a safetensors file like that of rung 1. Metadata key `claim` holds the claim as JSON; the tensors are `outputs` and `dual` (F64, rows ×
-//! outputs) and `digest` (U8, 32): SHA-256 over the claim's bytes and then the others' in this order.
+//! Tensors of the container ([`crate::container`]): `outputs` and `dual` (F64, rows × outputs).
 
-use std::collections::HashMap;
-
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
-use crate::certificate::{digest_of, from_bytes, tensor_of, to_bytes};
-use crate::loading_certificate::{claim_text, parse_claim};
-use crate::{CERTIFICATE_VERSION, CertificateError, Ending, Recipe, Source};
+use crate::container::{self, Container, doubles, doubles_of};
+use crate::{CertificateError, Ending, Recipe, Source};
 
 /// What is claimed about
 ///
@@ -22,7 +18,7 @@ use crate::{CERTIFICATE_VERSION, CertificateError, Ending, Recipe, Source};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputsClaim {
-    /// [`CERTIFICATE_VERSION`].
+    /// [`CERTIFICATE_VERSION`](crate::CERTIFICATE_VERSION).
     pub version: u32,
     /// `"outputs"`.
     pub kind: String,
@@ -66,37 +62,19 @@ pub struct OutputsCertificate {
 impl OutputsCertificate {
     /// The container's bytes. Equal certificates give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
-        let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
-        let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
-        let arrays = [&self.outputs, &self.dual].map(|values| to_bytes(values));
-        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
         let shape = vec![self.claim.rows, self.claim.outputs];
-        let mut tensors = Vec::with_capacity(3);
-        for (name, bytes) in ["outputs", "dual"].into_iter().zip(&arrays) {
-            tensors.push((name, TensorView::new(Dtype::F64, shape.clone(), bytes).map_err(container)?));
-        }
-        tensors.push(("digest", TensorView::new(Dtype::U8, vec![32], &digest).map_err(container)?));
-        safetensors::serialize(tensors, Some(HashMap::from([("claim".to_string(), claim)]))).map_err(container)
+        let tensor = |name, values| (name, Dtype::F64, shape.clone(), doubles(values));
+        container::write(&self.claim, &[tensor("outputs", &self.outputs), tensor("dual", &self.dual)])
     }
 
     /// Parses a container, checks shapes against the claim, and the digest. Never panics on any input.
     pub fn from_bytes(bytes: &[u8]) -> Result<OutputsCertificate, CertificateError> {
-        let text = claim_text(bytes)?;
-        let claim: OutputsClaim = parse_claim(&text)?;
-        if claim.version != CERTIFICATE_VERSION || claim.kind != "outputs" {
-            let got = format!("version {} of kind `{}`", claim.version, claim.kind);
-            let message = format!("expected version {CERTIFICATE_VERSION} of kind `outputs`, got {got}");
-            return Err(CertificateError::Claim(message));
-        }
-        let tensors =
-            SafeTensors::deserialize(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
-        let shape = [claim.rows, claim.outputs];
-        let arrays =
-            [tensor_of(&tensors, "outputs", Dtype::F64, &shape)?, tensor_of(&tensors, "dual", Dtype::F64, &shape)?];
-        if tensor_of(&tensors, "digest", Dtype::U8, &[32])? != digest_of(text.as_bytes(), arrays) {
-            return Err(CertificateError::Digest);
-        }
-        let [outputs, dual] = arrays.map(from_bytes);
+        let (container, claim) =
+            Container::open(bytes, "outputs", |claim: &OutputsClaim| (claim.version, claim.kind.as_str()))?;
+        let wanted = ["outputs", "dual"].map(|name| (name, Dtype::F64, vec![claim.rows, claim.outputs]));
+        let mut arrays = container.tensors(&wanted)?.into_iter().map(doubles_of);
+        let mut next = || arrays.next().unwrap_or_default();
+        let (outputs, dual) = (next(), next());
         Ok(OutputsCertificate { claim, outputs, dual })
     }
 }

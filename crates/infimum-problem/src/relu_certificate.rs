@@ -1,6 +1,5 @@
-//! The container of rung-4 certificates: a safetensors file like that of rung 1. Metadata key `claim` holds the claim as JSON; the tensors
-//! are `hidden` (F64, width × columns), `hidden_biases` (width), `output` (outputs × width), `output_biases` (outputs), `dual` (rows ×
-//! outputs), `witnesses` (U8) and `digest` (U8, 32): SHA-256 over the claim's bytes and then the others' in this order.
+//! The certificate of rung 4 in its container ([`crate::container`]). The tensors are `hidden` (F64, width × columns), `hidden_biases` (width), `output` (outputs ×
+//! width), `output_biases` (outputs), `dual` (rows × outputs) and `witnesses` (U8).
 //!
 //! `witnesses` holds, in the number format of `bytes.rs`, 2·outputs witnesses: the bound (double) and a byte for the kind of proof.
 //! * 0, norms: nothing.
@@ -9,28 +8,24 @@
 //!   many nodes, and for each: 0, `from`, `to` (bytes), both weights (doubles); or 1, q (r doubles), how many slopes, and for each the row (the
 //!   first as it is, then the difference to the one before, signed) and the numerator (byte).
 
-use std::collections::HashMap;
-
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::Dtype;
 
 use crate::bytes::{Reader, Writer};
-use crate::certificate::{digest_of, tensor_of};
-use crate::loading_certificate::{claim_text, parse_claim};
+use crate::container::{self, Container, Tensor, doubles, doubles_of};
 use crate::{
-    Basis, BoundProof, CERTIFICATE_VERSION, CertificateError, ConeNode, Cones, Moments, ReluCertificate, ReluClaim,
-    ReluNet, Witness,
+    Basis, BoundProof, CertificateError, ConeNode, Cones, Moments, ReluCertificate, ReluClaim, ReluNet, Witness,
 };
 
-const TENSORS: [&str; 5] = ["hidden", "hidden_biases", "output", "output_biases", "dual"];
+const WITNESSES: &str = "witnesses";
 
 impl ReluClaim {
-    fn shapes(&self) -> [Vec<usize>; 5] {
+    fn shapes(&self) -> [(&'static str, Dtype, Vec<usize>); 5] {
         [
-            vec![self.width, self.columns],
-            vec![self.width],
-            vec![self.outputs, self.width],
-            vec![self.outputs],
-            vec![self.rows, self.outputs],
+            ("hidden", Dtype::F64, vec![self.width, self.columns]),
+            ("hidden_biases", Dtype::F64, vec![self.width]),
+            ("output", Dtype::F64, vec![self.outputs, self.width]),
+            ("output_biases", Dtype::F64, vec![self.outputs]),
+            ("dual", Dtype::F64, vec![self.rows, self.outputs]),
         ]
     }
 }
@@ -38,58 +33,31 @@ impl ReluClaim {
 impl ReluCertificate {
     /// The container's bytes. Equal certificates give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
-        let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
-        let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
         let ReluNet { hidden, hidden_biases, output, output_biases, .. } = &self.net;
-        let doubles = |values: &[f64]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
-        let mut arrays: Vec<Vec<u8>> =
-            [hidden, hidden_biases, output, output_biases, &self.dual].map(|values| doubles(values)).into();
+        let arrays = [hidden, hidden_biases, output, output_biases, &self.dual].map(|values| doubles(values));
+        let named = self.claim.shapes().into_iter().zip(arrays);
+        let mut tensors: Vec<Tensor> = named.map(|((name, kind, shape), bytes)| (name, kind, shape, bytes)).collect();
         let mut writer = Writer::default();
         self.witnesses.iter().for_each(|witness| write_witness(&mut writer, witness));
-        arrays.push(writer.bytes);
-        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
-        let mut tensors = Vec::with_capacity(7);
-        for ((name, shape), bytes) in TENSORS.into_iter().zip(self.claim.shapes()).zip(&arrays) {
-            tensors.push((name, TensorView::new(Dtype::F64, shape, bytes).map_err(container)?));
-        }
-        let witnesses = &arrays[TENSORS.len()];
-        tensors.push(("witnesses", TensorView::new(Dtype::U8, vec![witnesses.len()], witnesses).map_err(container)?));
-        tensors.push(("digest", TensorView::new(Dtype::U8, vec![32], &digest).map_err(container)?));
-        safetensors::serialize(tensors, Some(HashMap::from([("claim".to_string(), claim)]))).map_err(container)
+        tensors.push((WITNESSES, Dtype::U8, vec![writer.bytes.len()], writer.bytes));
+        container::write(&self.claim, &tensors)
     }
 
     /// Parses a container, checks shapes against the claim, and the digest. Never panics on any input.
     pub fn from_bytes(bytes: &[u8]) -> Result<ReluCertificate, CertificateError> {
-        let text = claim_text(bytes)?;
-        let claim: ReluClaim = parse_claim(&text)?;
-        if claim.version != CERTIFICATE_VERSION || claim.kind != "relu" {
-            let got = format!("version {} of kind `{}`", claim.version, claim.kind);
-            let message = format!("expected version {CERTIFICATE_VERSION} of kind `relu`, got {got}");
-            return Err(CertificateError::Claim(message));
-        }
-        let tensors =
-            SafeTensors::deserialize(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
-        let mut arrays = Vec::with_capacity(6);
-        for (name, shape) in TENSORS.into_iter().zip(claim.shapes()) {
-            arrays.push(tensor_of(&tensors, name, Dtype::F64, &shape)?.to_vec());
-        }
-        let length = tensors.tensor("witnesses").map_or(0, |view| view.data().len());
-        arrays.push(tensor_of(&tensors, "witnesses", Dtype::U8, &[length])?.to_vec());
-        if tensor_of(&tensors, "digest", Dtype::U8, &[32])?
-            != digest_of(text.as_bytes(), arrays.iter().map(Vec::as_slice))
-        {
-            return Err(CertificateError::Digest);
-        }
+        let (container, claim) =
+            Container::open(bytes, "relu", |claim: &ReluClaim| (claim.version, claim.kind.as_str()))?;
+        let mut wanted = Vec::from(claim.shapes());
+        wanted.push((WITNESSES, Dtype::U8, vec![container.length(WITNESSES)]));
+        let arrays = container.tensors(&wanted)?;
         let malformed = || CertificateError::Container("tensor `witnesses` ends early or is malformed".into());
-        let mut reader = Reader::new(&arrays[TENSORS.len()]);
+        let mut reader = Reader::new(arrays[wanted.len() - 1]);
         let mut witnesses = Vec::new();
         while !reader.is_empty() {
             witnesses.push(read_witness(&mut reader).ok_or_else(malformed)?);
         }
-        let mut values = arrays.iter().map(|bytes| {
-            bytes.chunks_exact(8).map(|chunk| f64::from_le_bytes(std::array::from_fn(|i| chunk[i]))).collect()
-        });
-        let mut next = || -> Vec<f64> { values.next().unwrap_or_default() };
+        let mut values = arrays.into_iter().map(doubles_of);
+        let mut next = || values.next().unwrap_or_default();
         let net = ReluNet {
             outputs: claim.outputs,
             columns: claim.columns,
@@ -223,6 +191,7 @@ fn read_cones(reader: &mut Reader) -> Option<Cones> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CERTIFICATE_VERSION;
     use crate::{ClassWeight, Ending, Format, HiddenBias, Intercept, Loss, Recipe, Source, Strength, Task, kind_of};
 
     fn certificate() -> ReluCertificate {

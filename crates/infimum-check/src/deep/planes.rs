@@ -80,8 +80,7 @@ fn lines_of(
     };
     let values = plane.scales.iter().map(value).collect::<Result<Vec<f64>, Refusal>>()?;
     let most = if plane.outputs.is_empty() {
-        let why = |(p, k)| format!("the α of distinct row {} for output {} do not add up to exactly 0", p + 1, k + 1);
-        points.cancel(&alpha, outputs).map_err(|place| Refusal::new(Step::Dual, why(place)))?;
+        points.cancel(&alpha, outputs).map_err(|why| Refusal::new(Step::Dual, why))?;
         0.0
     } else {
         most(points, chain, plane, &alpha, outputs)?

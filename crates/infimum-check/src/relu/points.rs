@@ -99,8 +99,8 @@ impl<'a> Points<'a> {
         [enclosures.iter().map(|w| w.upper).collect(), enclosures.iter().map(|w| -w.lower).collect()]
     }
 
-    /// Whether the α of the rows of every distinct row add up to exactly 0 for each output; the error is a distinct row and an output of which they do not.
-    pub(crate) fn cancel(&self, alpha: &[f64], outputs: usize) -> Result<(), (usize, usize)> {
+    /// Whether the α of the rows of every distinct row add up to exactly 0 for each output; the error names one and an output of which they do not.
+    pub(crate) fn cancel(&self, alpha: &[f64], outputs: usize) -> Result<(), String> {
         for k in 0..outputs {
             let mut sums: HashMap<u32, ExactSum> = HashMap::new();
             for (i, &p) in self.point_of.iter().enumerate() {
@@ -110,7 +110,8 @@ impl<'a> Points<'a> {
                 }
             }
             if let Some(p) = sums.iter().filter(|entry| !entry.1.is_zero()).map(|entry| *entry.0).min() {
-                return Err((p as usize, k));
+                let output = k + 1;
+                return Err(format!("the α of distinct row {} for output {output} do not add up to exactly 0", p + 1));
             }
         }
         Ok(())

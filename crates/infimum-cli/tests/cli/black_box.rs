@@ -50,7 +50,10 @@ fn what_does_not_fit_an_audit_of_outputs_is_refused() {
     sandbox.refused("audit --predictions short.txt --data d.csv", &["2 rows of outputs", "4 training rows"]);
     // A model that can be looked into is.
     sandbox.certified("d.csv --hidden 4,3 --epochs 2 --threads 1", "run");
-    sandbox.refused("audit run/model.onnx --predictions p.txt --data d.csv", &["leave --predictions out"]);
+    sandbox.refused(
+        "audit run/model.onnx --predictions p.txt --data d.csv",
+        &["leave --predictions out", "run/model.onnx"],
+    );
 }
 
 #[test]

@@ -1,23 +1,19 @@
 //! The certificate of rung 5: a network, what its objective is, and what is proven about all others of its architecture.
 //!
-//! The container is a safetensors file like that of rung 1. Metadata key `claim` holds the claim as JSON; the tensors are `parameters` and `buffers` (F32),
-//! `dual` (F32, planes × rows × outputs), `planes` (U8) and `digest` (U8, 32): SHA-256 over the claim's bytes and then the others' in this order.
+//! Tensors of the container ([`crate::container`]): `parameters` and `buffers` (F32), `dual` (F32, planes × rows × outputs) and `planes` (U8).
 //!
 //! `planes` holds, in the number format of `bytes.rs`, for each plane: how many scales, the scales (singles), how many outputs have witnesses (all or 0),
 //! and for each of them, for w = α and then for w = −α: how many slopes, the slopes (singles), the witness of the whole, and 0 or 1 and the witness of
 //! the rest, both as in rung 4.
 
-use std::collections::HashMap;
-
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::Dtype;
 use serde::{Deserialize, Serialize};
 
 use super::{Architecture, buffers, parameters};
 use crate::bytes::{Reader, Writer};
-use crate::certificate::{digest_of, tensor_of};
-use crate::loading_certificate::{claim_text, parse_claim};
+use crate::container::{self, Container};
 use crate::relu_certificate::{read_witness, write_witness};
-use crate::{CERTIFICATE_VERSION, CertificateError, Ending, Recipe, Source, Witness};
+use crate::{CertificateError, Ending, Recipe, Source, Witness};
 
 /// What is known about the recorded network's objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +36,7 @@ pub enum Evaluation {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DeepClaim {
-    /// [`CERTIFICATE_VERSION`].
+    /// [`CERTIFICATE_VERSION`](crate::CERTIFICATE_VERSION).
     pub version: u32,
     /// `"deep"`.
     pub kind: String,
@@ -124,75 +120,50 @@ pub struct DeepCertificate {
 impl DeepCertificate {
     /// The container's bytes. Equal certificates give equal bytes.
     pub fn to_bytes(&self) -> Result<Vec<u8>, CertificateError> {
-        let container = |error: safetensors::SafeTensorError| CertificateError::Container(error.to_string());
-        let claim = serde_json::to_string(&self.claim).map_err(|error| CertificateError::Claim(error.to_string()))?;
         let singles = |values: &[f32]| values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>();
         let planes = &self.witness.planes;
         let dual = planes.iter().flat_map(|plane| singles(&plane.dual)).collect();
         let mut writer = Writer::default();
         planes.iter().for_each(|plane| write_plane(&mut writer, plane));
-        let arrays = [singles(&self.parameters), singles(&self.buffers), dual, writer.bytes];
-        let digest = digest_of(claim.as_bytes(), arrays.iter().map(Vec::as_slice));
-        let shapes = [
-            ("parameters", Dtype::F32, vec![self.parameters.len()]),
-            ("buffers", Dtype::F32, vec![self.buffers.len()]),
-            ("dual", Dtype::F32, vec![planes.len(), self.claim.rows, self.claim.outputs]),
-            ("planes", Dtype::U8, vec![arrays[3].len()]),
+        let tensors = [
+            ("parameters", Dtype::F32, vec![self.parameters.len()], singles(&self.parameters)),
+            ("buffers", Dtype::F32, vec![self.buffers.len()], singles(&self.buffers)),
+            ("dual", Dtype::F32, vec![planes.len(), self.claim.rows, self.claim.outputs], dual),
+            ("planes", Dtype::U8, vec![writer.bytes.len()], writer.bytes),
         ];
-        let mut tensors = Vec::with_capacity(5);
-        for ((name, kind, shape), bytes) in shapes.into_iter().zip(&arrays) {
-            tensors.push((name, TensorView::new(kind, shape, bytes).map_err(container)?));
-        }
-        tensors.push(("digest", TensorView::new(Dtype::U8, vec![32], &digest).map_err(container)?));
-        safetensors::serialize(tensors, Some(HashMap::from([("claim".to_string(), claim)]))).map_err(container)
+        container::write(&self.claim, &tensors)
     }
 
     /// Parses a container, checks shapes against the claim, and the digest. Never panics on any input.
     pub fn from_bytes(bytes: &[u8]) -> Result<DeepCertificate, CertificateError> {
-        let text = claim_text(bytes)?;
-        let claim: DeepClaim = parse_claim(&text)?;
-        if claim.version != CERTIFICATE_VERSION || claim.kind != "deep" {
-            let got = format!("version {} of kind `{}`", claim.version, claim.kind);
-            let message = format!("expected version {CERTIFICATE_VERSION} of kind `deep`, got {got}");
-            return Err(CertificateError::Claim(message));
-        }
+        let (container, claim) =
+            Container::open(bytes, "deep", |claim: &DeepClaim| (claim.version, claim.kind.as_str()))?;
         let length = |list: Result<Vec<super::Parameter>, String>| {
             list.map(|list| list.last().map_or(0, |last| last.range.end)).map_err(CertificateError::Claim)
         };
         let lengths = [length(parameters(&claim.architecture))?, length(buffers(&claim.architecture))?];
-        let tensors =
-            SafeTensors::deserialize(bytes).map_err(|error| CertificateError::Container(error.to_string()))?;
-        let first = |name: &str| tensors.tensor(name).map_or(0, |view| view.shape().first().copied().unwrap_or(0));
-        let shapes = [
+        let count = container.length("dual");
+        let arrays = container.tensors(&[
             ("parameters", Dtype::F32, vec![lengths[0]]),
             ("buffers", Dtype::F32, vec![lengths[1]]),
-            ("dual", Dtype::F32, vec![first("dual"), claim.rows, claim.outputs]),
-            ("planes", Dtype::U8, vec![first("planes")]),
-        ];
-        let mut arrays = Vec::with_capacity(4);
-        for (name, kind, shape) in &shapes {
-            arrays.push(tensor_of(&tensors, name, *kind, shape)?.to_vec());
-        }
-        if tensor_of(&tensors, "digest", Dtype::U8, &[32])?
-            != digest_of(text.as_bytes(), arrays.iter().map(Vec::as_slice))
-        {
-            return Err(CertificateError::Digest);
-        }
+            ("dual", Dtype::F32, vec![count, claim.rows, claim.outputs]),
+            ("planes", Dtype::U8, vec![container.length("planes")]),
+        ])?;
         let singles = |bytes: &[u8]| -> Vec<f32> {
             bytes.chunks_exact(4).map(|chunk| f32::from_le_bytes(std::array::from_fn(|i| chunk[i]))).collect()
         };
         let malformed = || CertificateError::Container("tensor `planes` ends early or is malformed".into());
-        let mut reader = Reader::new(&arrays[3]);
+        let mut reader = Reader::new(arrays[3]);
         let mut planes = Vec::new();
-        for place in 0..first("dual") {
-            let size = arrays[2].len() / first("dual");
+        for place in 0..count {
+            let size = arrays[2].len() / count;
             let dual = singles(&arrays[2][place * size..(place + 1) * size]);
             planes.push(read_plane(&mut reader, dual).ok_or_else(malformed)?);
         }
         if !reader.is_empty() {
             return Err(malformed());
         }
-        let (parameters, buffers) = (singles(&arrays[0]), singles(&arrays[1]));
+        let (parameters, buffers) = (singles(arrays[0]), singles(arrays[1]));
         Ok(DeepCertificate { claim, parameters, buffers, witness: DeepWitness { planes } })
     }
 }
@@ -237,6 +208,7 @@ fn read_output(reader: &mut Reader) -> Option<OutputWitness> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CERTIFICATE_VERSION;
     use crate::deep::{Activation, Scaling};
     use crate::{BoundProof, ClassWeight, Format, Intercept, Loss, Moments, Recipe, Source, Strength, Task, kind_of};
 
