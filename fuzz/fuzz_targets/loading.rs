@@ -53,6 +53,7 @@ fn made(numbers: &mut Numbers, loaded: &LoadedLoading) -> LoadingCertificate {
         network: loaded.problem.network.clone(),
         symmetry: numbers.next() % 2 == 1,
         stride: u64::from(numbers.next() % 5),
+        maps: vec![],
         allowed: (numbers.next() % 2 == 1).then(|| u64::from(numbers.next() % 5)),
         lower: u64::from(numbers.next() % 5),
         upper: (numbers.next() % 2 == 1).then(|| u64::from(numbers.next() % 5)),

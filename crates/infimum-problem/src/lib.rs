@@ -41,8 +41,8 @@ pub use container::kind_of;
 pub use dataset::{Dataset, Problem, Target};
 pub use kernel::{Gamma, Kernel, KernelRequest};
 pub use loading::{
-    Circuit, HullPoints, LoadingCertificate, LoadingClaim, LoadingProblem, LoadingRecipe, MarginClaim, Neuron,
-    ProofStep, Scope, Term,
+    Circuit, ColumnMove, HullPoints, LoadingCertificate, LoadingClaim, LoadingProblem, LoadingRecipe, MarginClaim,
+    Neuron, PointMap, ProofStep, Scope, Term,
 };
 pub use matrix::{Block, DenseMatrix, Matrix, Row, SparseMatrix, Storage};
 pub use model::Model;

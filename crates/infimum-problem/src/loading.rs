@@ -73,6 +73,9 @@ pub struct LoadingClaim {
     /// The errors are counted in the order of rows 0, stride, 2·stride, … modulo m (docs/loading.md, clauses D); coprime to m.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub stride: u64,
+    /// Maps of the points onto themselves that the proof may use (docs/loading.md, theorem 6).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maps: Vec<PointMap>,
     /// Errors that were allowed in the question, if it was one of yes or no.
     pub allowed: Option<u64>,
     /// No weights are wrong on fewer rows.
@@ -92,6 +95,35 @@ fn one() -> u64 {
 
 fn is_one(stride: &u64) -> bool {
     *stride == 1
+}
+
+/// A map of the points of all hidden units that turns the rows into the same rows in another order (docs/loading.md, theorem 6): some columns change places or are reflected,
+/// the others stay.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PointMap {
+    /// The columns that do not stay, by increasing `to`; as many of them are taken from as are written to.
+    pub moves: Vec<ColumnMove>,
+    /// Whether rows that want 1 become rows that want 0, and the reverse.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub exchanges: bool,
+}
+
+/// A column of a point's image: column `from` of the point, or, reflected, `sum` minus that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnMove {
+    /// Column of the image.
+    pub to: u32,
+    /// Column of the point.
+    pub from: u32,
+    /// What a value and its reflection sum to, in the columns' integers; `None` if it is not reflected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sum: Option<i64>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// How wide the gap between the two classes of one output unit is (docs/loading.md, theorem 5). The *margin* of weights that are right on all rows is the Euclidean

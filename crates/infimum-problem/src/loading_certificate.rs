@@ -219,6 +219,7 @@ mod tests {
                 network: Network::layered(&[2], 1),
                 symmetry: true,
                 stride: 3,
+                maps: vec![],
                 allowed: Some(0),
                 lower: 1,
                 upper: Some(2),

@@ -2,6 +2,8 @@
 
 use infimum_problem::{Function, LoadingProblem, Network, UnitKind};
 
+use crate::maps::Map;
+
 /// Rows whose values are ordered to break symmetries.
 const ORDERED_ROWS: usize = 50;
 
@@ -19,8 +21,8 @@ pub(crate) struct Formula {
 }
 
 impl Formula {
-    /// "At most `allowed` of `rows` are wrong."
-    pub(crate) fn new(problem: &LoadingProblem, rows: Vec<u32>, allowed: u64, symmetry: bool) -> Formula {
+    /// "At most `allowed` of `rows` are wrong." With `symmetry` `maps` may be used too.
+    pub(crate) fn new(problem: &LoadingProblem, rows: Vec<u32>, allowed: u64, symmetry: bool, maps: &[Map]) -> Formula {
         let network = &problem.network;
         let m = rows.len();
         let mut next = 1 + (network.units.len() * m) as i32;
@@ -59,7 +61,7 @@ impl Formula {
             formula.at_most(allowed);
         }
         if symmetry {
-            formula.symmetry(problem, allowed);
+            formula.symmetry(problem, allowed, maps);
         }
         formula
     }
@@ -183,7 +185,7 @@ impl Formula {
         sums
     }
 
-    fn symmetry(&mut self, problem: &LoadingProblem, allowed: u64) {
+    fn symmetry(&mut self, problem: &LoadingProblem, allowed: u64, maps: &[Map]) {
         let network = &problem.network;
         if let Some((output, hidden)) = one_hidden_layer(network) {
             for i in 0..self.rows.len() {
@@ -198,6 +200,7 @@ impl Formula {
                 }
             }
             hidden.windows(2).for_each(|pair| self.ordered(pair[0] as usize, pair[1] as usize));
+            maps.iter().for_each(|map| self.least(hidden[0] as usize, map));
             return;
         }
         for class in twins(network) {
@@ -230,14 +233,30 @@ impl Formula {
 
     /// The values of u on the first rows are lexicographically at most those of v.
     fn ordered(&mut self, u: usize, v: usize) {
-        let rows = self.rows.len().min(ORDERED_ROWS);
+        let rows = 0..self.rows.len().min(ORDERED_ROWS);
+        self.lexicographic(&rows.map(|i| (self.value(u, i), self.value(v, i))).collect::<Vec<_>>());
+    }
+
+    /// The values of u on the first rows are lexicographically at most those on their images. (A row that the search leaves out has the value of the first of its point.)
+    fn least(&mut self, u: usize, map: &Map) {
+        let sign = if map.claim.exchanges { -1 } else { 1 };
+        let place = |row: u32| self.rows.binary_search(&row).ok();
+        let pair = |(i, &(image, same)): (usize, &(u32, u32))| {
+            let other = place(image).or_else(|| place(same))?;
+            Some((self.value(u, i), sign * self.value(u, other)))
+        };
+        let pairs = map.images.iter().enumerate().filter_map(pair).filter(|(left, right)| left != right);
+        self.lexicographic(&pairs.collect::<Vec<_>>());
+    }
+
+    /// The first literals are lexicographically at most the second.
+    fn lexicographic(&mut self, pairs: &[(i32, i32)]) {
         let mut equal: Option<i32> = None;
-        for i in 0..rows {
-            let (first, second) = (self.value(u, i), self.value(v, i));
+        for (place, &(first, second)) in pairs.iter().enumerate() {
             let before: Vec<i32> = equal.iter().map(|literal| -literal).collect();
             let with = |literals: &[i32]| [before.as_slice(), literals].concat();
-            self.clause(&with(&[-first, second]));
-            if i + 1 < rows {
+            self.clause(&if second == -first { with(&[-first]) } else { with(&[-first, second]) });
+            if place + 1 < pairs.len() {
                 let still = self.fresh();
                 self.clause(&with(&[-first, still]));
                 self.clause(&with(&[second, still]));
@@ -261,7 +280,7 @@ pub(crate) fn stride(rows: usize) -> u64 {
 }
 
 /// The output and its inputs in the domain of theorem 3.
-fn one_hidden_layer(network: &Network) -> Option<(usize, Vec<u32>)> {
+pub(crate) fn one_hidden_layer(network: &Network) -> Option<(usize, Vec<u32>)> {
     let [output] = network.outputs[..] else { return None };
     let unit = &network.units[output as usize];
     let mut hidden = unit.units.clone();

@@ -12,6 +12,7 @@ mod exact_simplex;
 mod flat;
 mod formula;
 mod hitting;
+mod maps;
 mod margin;
 mod mixed;
 mod points;
@@ -23,7 +24,7 @@ mod training;
 mod weights;
 
 use dashu_int::IBig;
-use infimum_problem::{Circuit, Ending, Event, LoadingProblem, Monitor, Neuron, ProofStep, Stop};
+use infimum_problem::{Circuit, Ending, Event, LoadingProblem, Monitor, Neuron, PointMap, ProofStep, Stop};
 
 pub use crate::margin::Margin;
 
@@ -68,6 +69,8 @@ pub struct Outcome {
     pub margins: Vec<Margin>,
     /// The step in which the refutation counts errors; 1 if it has none to count.
     pub stride: u64,
+    /// The maps of the points that it may use.
+    pub maps: Vec<PointMap>,
     /// How it ended.
     pub ending: Ending,
     /// Conflicts of the search with the points.
@@ -86,6 +89,7 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
         proof: Vec::new(),
         margins: Vec::new(),
         stride: 1,
+        maps: Vec::new(),
         ending: Ending::Stalled,
         conflicts: 0,
         message: String::new(),
@@ -215,7 +219,7 @@ impl State<'_> {
                     std::thread::park_timeout(std::time::Duration::from_millis(5));
                 }
             });
-            let refutation = refute(problem, allowed, symmetry, &known, move || flag.load(Relaxed));
+            let refutation = refute(problem, allowed, symmetry, self.search.maps(), &known, move || flag.load(Relaxed));
             done.store(true, Relaxed);
             watch.thread().unpark();
             refutation
@@ -235,6 +239,7 @@ impl State<'_> {
         self.known = circuits.clone();
         self.outcome.lower = allowed + 1;
         self.outcome.stride = if allowed > 0 { formula::stride(self.search.problem().rows()) } else { 1 };
+        self.outcome.maps = self.search.maps().iter().map(|map| map.claim.clone()).collect();
         (self.outcome.circuits, self.outcome.proof) = (circuits, steps);
         self.progress("proof");
         true

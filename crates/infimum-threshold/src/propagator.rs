@@ -17,6 +17,7 @@ use infimum_problem::{Circuit, LoadingProblem, Scope, Term, UnitKind};
 
 use crate::exact_simplex::{Exact, separate};
 use crate::formula::Formula;
+use crate::maps::Map;
 use crate::mixed::{self, MixedCheck, SeenRow};
 use crate::points::GroupPoints;
 use crate::separation::circuit::Side;
@@ -42,6 +43,8 @@ pub(crate) struct Shared {
     pub(crate) pool: Mutex<Vec<Circuit>>,
     /// Circuits that are clauses from the start.
     pub(crate) eager: Vec<Circuit>,
+    /// Symmetries of the data, if the network is in the domain of theorem 3.
+    pub(crate) maps: Vec<Map>,
     /// Threads that search.
     pub(crate) threads: usize,
 }

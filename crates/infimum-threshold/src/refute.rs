@@ -11,6 +11,7 @@ use cadical_sys::{CaDiCal, ProofTracer, Status, Terminator};
 use infimum_problem::{Circuit, LoadingProblem, ProofStep};
 
 use crate::formula::Formula;
+use crate::maps::Map;
 use crate::propagator::clauses;
 
 /// What solving once more gave.
@@ -96,10 +97,11 @@ pub(crate) fn refute(
     problem: &LoadingProblem,
     allowed: u64,
     symmetry: bool,
+    maps: &[Map],
     circuits: &[&Circuit],
     stop: impl FnMut() -> bool + 'static,
 ) -> Refutation {
-    let formula = Formula::new(problem, (0..problem.rows() as u32).collect(), allowed, symmetry);
+    let formula = Formula::new(problem, (0..problem.rows() as u32).collect(), allowed, symmetry, maps);
     let trace = Rc::new(RefCell::new(Trace::default()));
     let mut solver = CaDiCal::new();
     solver.set("quiet", 1);

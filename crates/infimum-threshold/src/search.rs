@@ -12,8 +12,9 @@ use cadical_sys::{CaDiCal, Status};
 use dashu_int::UBig;
 use infimum_problem::{Circuit, LoadingProblem, Neuron, ProofStep, Scope, Stop, Term};
 
-use crate::formula::Formula;
+use crate::formula::{Formula, one_hidden_layer};
 use crate::hitting;
+use crate::maps::{self, Map};
 use crate::points::GroupPoints;
 use crate::propagator::{Propagator, Record, Shared, circuit as circuit_of, clauses};
 use crate::refute::{Trace, Tracer, Until, trim};
@@ -69,12 +70,17 @@ impl Search {
             short_rows(&points, &start, place as u32, &mut eager);
             groups.push((points, start, units));
         }
+        let maps = match &groups[..] {
+            [(points, ..)] if symmetry && one_hidden_layer(&problem.network).is_some() => maps::find(&problem, points),
+            _ => Vec::new(),
+        };
         let shared = Shared {
             problem,
             groups,
             stop: AtomicBool::new(false),
             pool: Mutex::new(Vec::new()),
             eager,
+            maps,
             threads: threads.max(1),
         };
         Search { shared: Arc::new(shared), symmetry, seed }
@@ -110,6 +116,11 @@ impl Search {
             new || i < FIRST_ROWS
         })
         .collect()
+    }
+
+    /// Symmetries of the data, where they may be used.
+    pub(crate) fn maps(&self) -> &[Map] {
+        &self.shared.maps
     }
 
     /// The circuits that are clauses from the start.
@@ -201,7 +212,7 @@ fn work(
     budget: Option<i32>,
 ) -> (Answer, Effort) {
     let problem = &shared.problem;
-    let formula = Rc::new(Formula::new(problem, rows, allowed, symmetry));
+    let formula = Rc::new(Formula::new(problem, rows, allowed, symmetry, &shared.maps));
     let record = Rc::new(RefCell::new(Record::default()));
     let propagator = Propagator::new(shared.clone(), formula.clone(), record.clone());
     let observed = propagator.observed();

@@ -59,6 +59,7 @@ fn answer(path: &std::path::Path, hidden: usize, allowed: Option<u64>) -> (Endin
             network: problem.network.clone(),
             symmetry: options.symmetry,
             stride: outcome.stride,
+            maps: outcome.maps.clone(),
             allowed,
             lower: outcome.lower,
             upper: outcome.upper,

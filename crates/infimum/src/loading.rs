@@ -108,6 +108,7 @@ impl Loading {
                 network: problem.network.clone(),
                 symmetry: self.symmetry,
                 stride: outcome.stride,
+                maps: outcome.maps.clone(),
                 allowed: self.allowed,
                 lower: outcome.lower,
                 upper: outcome.upper,

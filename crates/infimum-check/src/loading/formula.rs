@@ -3,8 +3,9 @@
 //! Variables and clauses have the numbers of that section. Clauses of the sections A to E are computed from their number when they are
 //! asked for, so that the formula takes memory for the rows alone, however many clauses it has.
 
-use infimum_problem::{Function, LoadingProblem, Network, TABLE_UP_TO, UnitKind};
+use infimum_problem::{Function, LoadingProblem, Network, PointMap, TABLE_UP_TO, UnitKind};
 
+use super::maps::images;
 use super::symmetry::{Breaker, one_hidden_layer};
 use super::totalizer::Totalizer;
 
@@ -71,12 +72,14 @@ fn divisor(a: u64, b: u64) -> u64 {
 }
 
 impl<'a> Formula<'a> {
-    /// "At most `errors` rows are wrong", `errors` < m, counted in steps of `stride`. The error says what is too large or does not fit.
+    /// "At most `errors` rows are wrong", `errors` < m, counted in steps of `stride`, with the clauses that `symmetry` and `maps` allow. The error says what is too
+    /// large or does not fit.
     pub(crate) fn new(
         problem: &'a LoadingProblem,
         errors: u64,
         symmetry: bool,
         stride: u64,
+        maps: &[PointMap],
     ) -> Result<Formula<'a>, String> {
         let network = &problem.network;
         let rows = problem.rows() as u64;
@@ -109,13 +112,18 @@ impl<'a> Formula<'a> {
         let totalizer = first_error.map(|first| Totalizer::new(problem.rows(), errors, stride, first, next_variable));
         next_variable = within(Some(totalizer.as_ref().map_or(next_variable, Totalizer::next_variable)))?;
         let mut clauses = Vec::new();
+        let output = symmetry.then(|| one_hidden_layer(network)).flatten();
+        let images = match output {
+            Some(output) => images(problem, network.units[output].units[0], maps)?,
+            None if maps.is_empty() => Vec::new(),
+            None => return Err("maps of the points are claimed outside the domain of theorem 6".into()),
+        };
         if symmetry {
             let table = |unit| tables.iter().find(|table| table.unit == unit).map_or(0, |table| table.first_variable);
-            (clauses, next_variable) = Breaker::new(problem.rows(), next_variable).clauses(network, table);
+            (clauses, next_variable) = Breaker::new(problem.rows(), next_variable).clauses(network, table, &images);
             within(Some(next_variable))?;
         }
         let targets = wanted(problem);
-        let output = symmetry.then(|| one_hidden_layer(network)).flatten();
         let monotone = output.and_then(|output| tables.iter().position(|table| table.unit == output));
         let counts = [
             row_clauses,

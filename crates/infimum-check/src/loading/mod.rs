@@ -3,6 +3,7 @@
 
 mod circuits;
 mod formula;
+mod maps;
 mod margins;
 mod proof;
 mod steps;

@@ -116,11 +116,12 @@ fn lower_step(problem: &LoadingProblem, certificate: &LoadingCertificate) -> Res
         return refuse(Step::Lower, format!("claimed at least {} wrong rows, but {most}", claim.lower));
     }
     let Some(errors) = claim.lower.checked_sub(1) else {
-        let empty = certificate.circuits.is_empty() && certificate.proof.is_empty();
-        return if empty { Ok(()) } else { refuse(Step::Proof, "at least 0 wrong rows need no circuits and no proof") };
+        let empty = certificate.circuits.is_empty() && certificate.proof.is_empty() && claim.maps.is_empty();
+        let reason = "at least 0 wrong rows need no circuits, no maps and no proof";
+        return if empty { Ok(()) } else { refuse(Step::Proof, reason) };
     };
     let lemmas = Lemmas::new(problem, &certificate.circuits).map_err(|reason| Refusal::new(Step::Circuits, reason))?;
-    Formula::new(problem, errors, claim.symmetry, claim.stride)
+    Formula::new(problem, errors, claim.symmetry, claim.stride, &claim.maps)
         .and_then(|formula| refutes(&formula, &lemmas, &certificate.proof))
         .map_err(|reason| Refusal::new(Step::Proof, reason))
 }

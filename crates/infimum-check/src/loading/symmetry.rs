@@ -1,8 +1,10 @@
-//! Clauses that a network's symmetries allow (docs/loading.md, theorems 3 and 4, clauses F), inside the theorems' domains alone.
+//! Clauses that symmetries of the network and of the points allow (docs/loading.md, theorems 3, 4 and 6, clauses F), inside the theorems' domains alone.
 
 use std::collections::HashMap;
 
 use infimum_problem::{Columns, Network, UnitKind};
+
+use super::maps::{Image, MAPPED_ROWS};
 
 /// Rows that the order of two units looks at.
 const ORDERED_ROWS: u64 = 50;
@@ -66,12 +68,18 @@ impl Breaker {
 
     /// The clauses for the network, whose output's table, where theorem 3 applies, begins at the variable that `table` gives; and
     /// the first variable that is not used.
-    pub(crate) fn clauses(mut self, network: &Network, table: impl Fn(usize) -> u64) -> (Vec<Vec<i32>>, u64) {
+    pub(crate) fn clauses(
+        mut self,
+        network: &Network,
+        table: impl Fn(usize) -> u64,
+        images: &[Image],
+    ) -> (Vec<Vec<i32>>, u64) {
         match one_hidden_layer(network) {
             Some(output) => {
                 let inputs = &network.units[output].units;
                 self.monotone(table(output), inputs.len());
                 inputs.windows(2).for_each(|pair| self.order(u64::from(pair[0]), u64::from(pair[1])));
+                images.iter().for_each(|image| self.least(u64::from(inputs[0]), image));
             }
             None => {
                 for class in twins(network) {
@@ -107,19 +115,31 @@ impl Breaker {
         }
     }
 
-    /// `lex(u, v)`: the first rows of u's values are not above those of v in lexicographic order. The variable q_i must be true if they
-    /// are equal up to row i.
+    /// `lex(u, v)`: the first rows of u's values are not above those of v in lexicographic order.
     pub(super) fn order(&mut self, u: u64, v: u64) {
-        let length = self.rows.min(ORDERED_ROWS);
+        let rows = 0..self.rows.min(ORDERED_ROWS);
+        self.lexicographic(rows.map(|row| (self.value(u, row), self.value(v, row))).collect());
+    }
+
+    /// The first rows of u's values are not above those that it has on their images.
+    pub(super) fn least(&mut self, u: u64, image: &Image) {
+        let sign = if image.exchanges { -1 } else { 1 };
+        let rows = (0..self.rows.min(MAPPED_ROWS as u64)).zip(&image.rows);
+        let pairs = rows.map(|(row, &other)| (self.value(u, row), sign * self.value(u, u64::from(other))));
+        self.lexicographic(pairs.filter(|(left, right)| left != right).collect());
+    }
+
+    /// The left literals are not above the right ones in lexicographic order. The variable q_i must be true if they are equal up to pair i.
+    fn lexicographic(&mut self, pairs: Vec<(i32, i32)>) {
         let mut equal: Option<i32> = None;
-        for row in 0..length {
-            let (left, right) = (self.value(u, row), self.value(v, row));
-            let clause = |literals: [i32; 2]| equal.map(|q| -q).into_iter().chain(literals).collect::<Vec<i32>>();
-            self.clauses.push(clause([-left, right]));
-            if row + 1 < length {
+        for (place, &(left, right)) in pairs.iter().enumerate() {
+            let clause = |literals: &[i32]| equal.map(|q| -q).into_iter().chain(literals.iter().copied()).collect();
+            // Where they are opposite, ¬left is all that the first says.
+            self.clauses.push(if right == -left { clause(&[-left]) } else { clause(&[-left, right]) });
+            if place + 1 < pairs.len() {
                 let next = self.next_variable as i32;
-                self.clauses.push(clause([-left, next]));
-                self.clauses.push(clause([right, next]));
+                self.clauses.push(clause(&[-left, next]));
+                self.clauses.push(clause(&[right, next]));
                 self.next_variable += 1;
                 equal = Some(next);
             }

@@ -33,6 +33,7 @@ fn certificate(problem: &LoadingProblem, options: &Options, outcome: &Outcome) -
             network: problem.network.clone(),
             symmetry: options.symmetry,
             stride: outcome.stride,
+            maps: outcome.maps.clone(),
             allowed: options.allowed,
             lower: outcome.lower,
             upper: outcome.upper,

@@ -196,7 +196,7 @@ fn assert_as_written(problem: &LoadingProblem) {
             let mut met: Vec<usize> = (0..m).map(|place| place * stride % m).collect();
             met.sort_unstable();
             met.dedup();
-            let formula = Formula::new(problem, errors as u64, symmetry, stride as u64);
+            let formula = Formula::new(problem, errors as u64, symmetry, stride as u64, &[]);
             assert_eq!(formula.is_ok(), met.len() == m && stride <= m, "{stride} of {m}");
             let Ok(formula) = formula else { continue };
             let none = Lemmas::new(problem, &[]).expect("none");
@@ -231,7 +231,7 @@ fn every_clause_stands_where_it_is_written() {
 #[test]
 fn the_example() {
     let problem = xor(Network::layered(&[1], 1));
-    let formula = Formula::new(&problem, 1, true, 1).expect("small");
+    let formula = Formula::new(&problem, 1, true, 1, &[]).expect("small");
     let (clauses, variables) = all_clauses(&formula, &Lemmas::new(&problem, &[]).expect("none"));
     assert_eq!((clauses.len(), variables), (44, 20));
     let of = |numbers: [usize; 10]| numbers.map(|number| clauses[number - 1].clone());
@@ -299,7 +299,7 @@ fn lemmas_are_numbered_by_circuit_unit_and_side() {
     let problem = xor(network);
     let circuits = all_circuits(&problem);
     assert_eq!(circuits.len(), 1);
-    let formula = Formula::new(&problem, 0, false, 1).expect("small");
+    let formula = Formula::new(&problem, 0, false, 1, &[]).expect("small");
     let lemmas = Lemmas::new(&problem, &circuits).expect("a circuit");
     let (clauses, _) = all_clauses(&formula, &lemmas);
     let rows = |terms: &[infimum_problem::Term]| terms.iter().map(|term| term.row as i32 + 1).collect::<Vec<i32>>();
@@ -326,7 +326,7 @@ fn a_mixed_unit_s_lemma_holds_for_the_recorded_inputs_alone() {
     let problem = super::problem(&rows, super::known(&[0, 1, 0]), network);
     let term = |row, value| Term { row, multiplier: 1u32.into(), inputs: vec![value] };
     let circuits = [Circuit { scope: Scope::Unit(1), left: vec![term(1, true)], right: vec![term(0, true)] }];
-    let formula = Formula::new(&problem, 0, false, 1).expect("small");
+    let formula = Formula::new(&problem, 0, false, 1, &[]).expect("small");
     let lemmas = Lemmas::new(&problem, &circuits).expect("equal in column 1, whatever column 2 is");
     let (clauses, _) = all_clauses(&formula, &lemmas);
     assert_eq!(clauses[formula.clauses() as usize..], [vec![-5, 4, -2, -1], vec![5, -4, -2, -1]]);
@@ -340,5 +340,5 @@ fn a_formula_that_is_too_large_is_refused_before_it_is_made() {
     };
     let rows: Vec<Vec<i64>> = (0..40_000).map(|i| vec![i]).collect();
     let problem = super::problem(&rows, vec![None; rows.len()], network);
-    assert!(Formula::new(&problem, 0, true, 1).is_err_and(|why| why.contains("variables")));
+    assert!(Formula::new(&problem, 0, true, 1, &[]).is_err_and(|why| why.contains("variables")));
 }

@@ -103,6 +103,7 @@ fn claim(problem: &LoadingProblem, lower: u64, symmetry: bool) -> LoadingClaim {
         network: problem.network.clone(),
         symmetry,
         stride: 1,
+        maps: vec![],
         allowed: None,
         lower,
         upper: None,
@@ -184,7 +185,7 @@ fn refuted_in_steps(
     stride: u64,
 ) -> Option<LoadingCertificate> {
     let lemmas = Lemmas::new(problem, circuits).expect("circuits");
-    let formula = Formula::new(problem, errors, symmetry, stride).expect("small");
+    let formula = Formula::new(problem, errors, symmetry, stride, &[]).expect("small");
     let (clauses, variables) = all_clauses(&formula, &lemmas);
     match decide(&clauses, variables) {
         Answer::Satisfiable => None,

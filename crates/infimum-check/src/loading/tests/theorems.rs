@@ -143,7 +143,7 @@ fn degenerate_rows() {
 fn satisfiable_with(problem: &LoadingProblem, add: impl Fn(&mut Breaker, &dyn Fn(usize, u64) -> u64)) -> bool {
     let circuits = all_circuits(problem);
     let lemmas = Lemmas::new(problem, &circuits).expect("circuits");
-    let formula = Formula::new(problem, 0, false, 1).expect("small");
+    let formula = Formula::new(problem, 0, false, 1, &[]).expect("small");
     let (mut clauses, variables) = all_clauses(&formula, &lemmas);
     let mut breaker = Breaker::new(problem.rows(), variables as u64 + 1);
     let tables: Vec<u64> = problem

@@ -1,0 +1,234 @@
+//! Symmetries of the data: maps of the points that turn the rows into the same rows in another order (docs/loading.md, theorem 6).
+//!
+//! Looked for are reflections of one column or two, and exchanges of two columns, as they are or both reflected; with the targets kept or all exchanged. Each candidate is judged
+//! by a hash: a point's is `Σ_j r_j·x_j` modulo 2^64 with random r, so that a map changes it by the columns that it moves alone, and the rows are the same in another order iff
+//! the hashes, mixed with what the rows of the point want and summed over the points, give the same. What passes is made exact afterwards: a wrong guess costs time
+//! and nothing else, and the checker looks again.
+
+use std::collections::HashMap;
+
+use infimum_problem::{ColumnMove, IntegerMatrix, LoadingProblem, PointMap, Points};
+
+use crate::points::GroupPoints;
+
+/// Rows that are compared with their images.
+const MAPPED_ROWS: usize = 16;
+/// Most maps.
+const MAPS: usize = 100;
+/// All products of so many reflections are taken; of more only those of two.
+const ALL_PRODUCTS_UP_TO: usize = 6;
+/// Most entries of points × columns, and most points looked at for candidates.
+const LARGEST: usize = 1 << 20;
+const EFFORT: usize = 1 << 22;
+
+/// A map with the images of the first rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Map {
+    pub(crate) claim: PointMap,
+    /// For the rows 0, 1, … up to [`MAPPED_ROWS`] the row that each goes to, and the first row of the same point as that.
+    pub(crate) images: Vec<(u32, u32)>,
+}
+
+/// The maps of a problem in the domain of theorem 3, whose hidden units see `points`.
+pub(crate) fn find(problem: &LoadingProblem, points: &GroupPoints) -> Vec<Map> {
+    let Points::Narrow(matrix) = &points.exact else { return Vec::new() };
+    if matrix.columns == 0 || matrix.columns.saturating_mul(matrix.rows()) > LARGEST {
+        return Vec::new();
+    }
+    let finder = Finder::new(problem, points, matrix);
+    let mut moves = finder.reflections();
+    moves.extend(finder.exchanges());
+    moves.truncate(MAPS);
+    moves.iter().filter_map(|(moves, exchanges)| finder.map(moves, *exchanges)).collect()
+}
+
+/// A column of the image, the column it is taken from (places in the group) and the sum if it is reflected.
+type Moves = Vec<(usize, usize, Option<i64>)>;
+
+/// Steele, Lea and Flood's splitmix64.
+fn mix(seed: u64) -> u64 {
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+struct Finder<'a> {
+    problem: &'a LoadingProblem,
+    points: &'a GroupPoints,
+    /// Values by columns.
+    columns: Vec<Vec<i64>>,
+    /// Least and largest value of every column.
+    ranges: Vec<(i64, i64)>,
+    /// A column's factor in the hashes of points.
+    factors: Vec<u64>,
+    /// Hashes of the points, and of what their rows want: as they are, and with 0 and 1 exchanged.
+    hashes: Vec<u64>,
+    wants: [Vec<u64>; 2],
+    /// The sum over all points.
+    sum: u64,
+    /// Points looked at.
+    effort: std::cell::Cell<usize>,
+}
+
+impl<'a> Finder<'a> {
+    fn new(problem: &'a LoadingProblem, points: &'a GroupPoints, matrix: &IntegerMatrix<i64>) -> Finder<'a> {
+        let (m, d) = (matrix.rows(), matrix.columns);
+        let mut columns = vec![vec![0; m]; d];
+        for p in 0..m {
+            let (indices, values) = matrix.row(p);
+            indices.iter().zip(values).for_each(|(&j, &value)| columns[j as usize][p] = value);
+        }
+        let range = |column: &Vec<i64>| {
+            let (least, most) = (column.iter().min(), column.iter().max());
+            (least.copied().unwrap_or(0), most.copied().unwrap_or(0))
+        };
+        let factors: Vec<u64> = (0..d as u64).map(|j| mix(j) | 1).collect();
+        let mut hashes = vec![0u64; m];
+        for (column, &factor) in columns.iter().zip(&factors) {
+            hashes
+                .iter_mut()
+                .zip(column)
+                .for_each(|(hash, &x)| *hash = hash.wrapping_add(factor.wrapping_mul(x as u64)));
+        }
+        // What rows want, summed: unknown, 0 and 1 have a number each, and the exchange exchanges the last two.
+        let mut wants = [vec![0u64; m], vec![0u64; m]];
+        for (row, &point) in points.point_of_row.iter().enumerate() {
+            let target = problem.targets[row];
+            for (exchanged, wants) in wants.iter_mut().enumerate() {
+                let wanted = target.map_or(0, |target| 1 + u64::from(target != (exchanged == 1)));
+                wants[point as usize] = wants[point as usize].wrapping_add(mix(wanted + 1_000_000));
+            }
+        }
+        let sum = hashes.iter().zip(&wants[0]).map(|(&hash, &want)| mix(hash ^ want)).fold(0, u64::wrapping_add);
+        let ranges = columns.iter().map(range).collect();
+        Finder { problem, points, columns, ranges, factors, hashes, wants, sum, effort: std::cell::Cell::new(0) }
+    }
+
+    /// What is added to a point's hash.
+    #[inline(always)]
+    fn change(&self, moves: &Moves, point: usize) -> u64 {
+        moves.iter().fold(0, |change: u64, &(to, from, sum)| {
+            let value = self.columns[from][point];
+            let value = sum.map_or(value, |sum| sum.wrapping_sub(value));
+            let difference = value.wrapping_sub(self.columns[to][point]);
+            change.wrapping_add(self.factors[to].wrapping_mul(difference as u64))
+        })
+    }
+
+    /// Whether the map turns the rows into the same rows, by hash.
+    fn keeps(&self, moves: &Moves, exchanges: bool) -> bool {
+        if self.effort.get() > EFFORT {
+            return false;
+        }
+        self.effort.set(self.effort.get() + self.hashes.len());
+        let of_points = self.hashes.iter().zip(&self.wants[usize::from(exchanges)]).enumerate();
+        let mixed = of_points.map(|(point, (&hash, &want))| mix(hash.wrapping_add(self.change(moves, point)) ^ want));
+        mixed.fold(0, u64::wrapping_add) == self.sum
+    }
+
+    /// Column `to` taken from column `from` reflected, so that the one's range becomes the other's; `None` if it cannot.
+    fn reflected(&self, to: usize, from: usize) -> Option<(usize, usize, Option<i64>)> {
+        let ((least, most), (low, high)) = (self.ranges[to], self.ranges[from]);
+        let sum = least.checked_add(high)?;
+        (least < most && sum.checked_sub(low) == Some(most)).then_some((to, from, Some(sum)))
+    }
+
+    /// Reflections of one column and of two, and their products.
+    fn reflections(&self) -> Vec<(Moves, bool)> {
+        let d = self.columns.len();
+        let alone: Vec<Option<(usize, usize, Option<i64>)>> = (0..d).map(|j| self.reflected(j, j)).collect();
+        let mut found: Vec<(Moves, bool)> = Vec::new();
+        let mut is_single = vec![false; d];
+        for j in 0..d {
+            let Some(step) = alone[j] else { continue };
+            let moves = vec![step];
+            if let Some(exchanges) = [false, true].into_iter().find(|&exchanges| self.keeps(&moves, exchanges)) {
+                is_single[j] = true;
+                found.push((moves, exchanges));
+            }
+        }
+        for j in 0..d {
+            for k in j + 1..d {
+                let (Some(a), Some(b), false, false) = (alone[j], alone[k], is_single[j], is_single[k]) else {
+                    continue;
+                };
+                let moves = vec![a, b];
+                if let Some(exchanges) = [false, true].into_iter().find(|&exchanges| self.keeps(&moves, exchanges)) {
+                    found.push((moves, exchanges));
+                }
+            }
+        }
+        let product = |chosen: &[&(Moves, bool)]| {
+            // A column that is reflected twice stays.
+            let mut reflected: Vec<Option<(usize, usize, Option<i64>)>> = vec![None; d];
+            for &&(ref moves, _) in chosen {
+                for &step in moves {
+                    reflected[step.0] = if reflected[step.0].is_some() { None } else { Some(step) };
+                }
+            }
+            let exchanges = chosen.iter().filter(|entry| entry.1).count() % 2 == 1;
+            (reflected.into_iter().flatten().collect::<Moves>(), exchanges)
+        };
+        let mut products = Vec::new();
+        if found.len() <= ALL_PRODUCTS_UP_TO {
+            for mask in 1..1usize << found.len() {
+                let chosen: Vec<&(Moves, bool)> =
+                    (0..found.len()).filter(|j| mask >> j & 1 == 1).map(|j| &found[j]).collect();
+                products.push(product(&chosen));
+            }
+        } else {
+            products = found.clone();
+            for (place, a) in found.iter().enumerate() {
+                products.extend(found[..place].iter().take(MAPS).map(|b| product(&[a, b])));
+                if products.len() > MAPS {
+                    break;
+                }
+            }
+        }
+        products.retain(|(moves, _)| !moves.is_empty());
+        products
+    }
+
+    /// Exchanges of two columns, those of neighbours first.
+    fn exchanges(&self) -> Vec<(Moves, bool)> {
+        let d = self.columns.len();
+        let mut found = Vec::new();
+        for gap in 1..d {
+            for j in 0..d - gap {
+                let k = j + gap;
+                let plain = (self.ranges[j] == self.ranges[k] && self.ranges[j].0 < self.ranges[j].1)
+                    .then(|| vec![(j, k, None), (k, j, None)]);
+                let turned = self.reflected(j, k).zip(self.reflected(k, j)).map(|(a, b)| vec![a, b]);
+                let candidates = [plain, turned].into_iter().flatten();
+                let candidates = candidates.flat_map(|moves| [(moves.clone(), false), (moves, true)]);
+                found.extend(candidates.into_iter().find(|(moves, exchanges)| self.keeps(moves, *exchanges)));
+            }
+        }
+        found
+    }
+
+    /// The map with its images; `None` if the hash was wrong.
+    fn map(&self, moves: &Moves, exchanges: bool) -> Option<Map> {
+        let by_hash: HashMap<u64, usize> = self.hashes.iter().enumerate().map(|(point, &hash)| (hash, point)).collect();
+        let image = |point: usize| by_hash.get(&self.hashes[point].wrapping_add(self.change(moves, point))).copied();
+        let points: Vec<usize> = (0..self.hashes.len()).map(image).collect::<Option<_>>()?;
+        let mut rows: HashMap<(u32, Option<bool>), Vec<u32>> = HashMap::new();
+        for (row, &point) in self.points.point_of_row.iter().enumerate() {
+            rows.entry((point, self.problem.targets[row])).or_default().push(row as u32);
+        }
+        let images = (0..self.points.point_of_row.len().min(MAPPED_ROWS)).map(|row| {
+            let (point, target) = (self.points.point_of_row[row], self.problem.targets[row]);
+            let place = rows[&(point, target)].binary_search(&(row as u32)).ok()?;
+            let other = points[point as usize] as u32;
+            let image = *rows.get(&(other, target.map(|target| target != exchanges)))?.get(place)?;
+            Some((image, self.points.row_of_point[other as usize]))
+        });
+        let images = images.collect::<Option<_>>()?;
+        let column = |j: usize| self.points.columns[j];
+        let mut steps: Vec<ColumnMove> =
+            moves.iter().map(|&(to, from, sum)| ColumnMove { to: column(to), from: column(from), sum }).collect();
+        steps.sort_unstable_by_key(|step| step.to);
+        Some(Map { claim: PointMap { moves: steps, exchanges }, images })
+    }
+}
