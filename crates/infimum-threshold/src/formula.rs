@@ -1,4 +1,6 @@
-//! The formula of docs/loading.md, section 3, over some of the rows. Over all rows it is, clause for clause, the one that the checker makes.
+//! The formula of docs/loading.md, section 3, over some of the rows. Over all rows its clauses are some of those that the checker makes, with their numbers: those that follow from shorter
+//! ones are left out. In the domain of theorem 3 these are the output's clauses A, as C and E say more in fewer literals, and the clauses B of which the monotone table knows
+//! already.
 
 use infimum_problem::{Function, LoadingProblem, Network, UnitKind};
 
@@ -12,7 +14,9 @@ pub(crate) struct Formula {
     /// Rows of the problem that it speaks of, increasing.
     pub(crate) rows: Vec<u32>,
     literals: Vec<i32>,
-    /// Number of clauses.
+    /// The number, from 1, that the checker's formula over these rows gives each clause.
+    pub(crate) numbers: Vec<u64>,
+    /// Number of the checker's clauses.
     pub(crate) count: u64,
     /// Number of variables.
     pub(crate) variables: i32,
@@ -35,14 +39,19 @@ impl Formula {
         if allowed > 0 {
             next += m as i32;
         }
-        let mut formula = Formula { rows, literals: Vec::new(), count: 0, variables: next - 1, tables, errors };
+        let mut formula =
+            Formula { rows, literals: Vec::new(), numbers: Vec::new(), count: 0, variables: next - 1, tables, errors };
+        let bounded = if symmetry { one_hidden_layer(network).map(|found| found.0) } else { None };
         for (u, unit) in network.units.iter().enumerate().filter(|entry| entry.1.kind() == UnitKind::Table) {
-            formula.evaluate_table(u, &unit.units);
+            match bounded {
+                Some(output) if output == u => formula.count += (m as u64) << (unit.units.len() + 1),
+                _ => formula.evaluate_table(u, &unit.units),
+            }
         }
         for (u, unit) in network.units.iter().enumerate().filter(|entry| entry.1.kind() == UnitKind::Table) {
             match &unit.function {
                 Function::Fixed { weights, bias } => formula.fixed_table(u, weights, *bias),
-                Function::Free => formula.threshold_table(u, unit.units.len()),
+                Function::Free => formula.threshold_table(u, unit.units.len(), bounded == Some(u)),
             }
         }
         for i in 0..m {
@@ -79,12 +88,13 @@ impl Formula {
 
     /// All clauses.
     pub(crate) fn clauses(&self) -> impl Iterator<Item = &[i32]> {
-        self.literals.split(|&literal| literal == 0).take(self.count as usize)
+        self.literals.split(|&literal| literal == 0).take(self.numbers.len())
     }
 
     fn end(&mut self) {
         self.literals.push(0);
         self.count += 1;
+        self.numbers.push(self.count);
     }
 
     fn clause(&mut self, literals: &[i32]) {
@@ -121,7 +131,8 @@ impl Formula {
         }
     }
 
-    fn threshold_table(&mut self, u: usize, inputs: usize) {
+    fn threshold_table(&mut self, u: usize, inputs: usize, monotone: bool) {
+        let below = |p: usize, r: usize| p & r == p;
         let size = 1usize << inputs;
         for p in 0..size {
             for q in p..size {
@@ -133,6 +144,10 @@ impl Formula {
                     }
                     let s = both | (either & !r);
                     if s < r || (r, s) == (p, q) {
+                        continue;
+                    }
+                    if monotone && (below(p, r) || below(p, s) || below(q, r) || below(q, s)) {
+                        self.count += 1;
                         continue;
                     }
                     let [p, q, r, s] = [p, q, r, s].map(|b| self.table(u, b));

@@ -136,7 +136,7 @@ pub(crate) fn refute(
         _ => return Refutation::Stopped,
     }
     let trace = trace.borrow();
-    match trim(&trace, formula.count, &owner, circuits) {
+    match trim(&trace, &formula, &owner, circuits) {
         Some((circuits, steps)) => Refutation::Proof(circuits, steps),
         None => Refutation::Stopped,
     }
@@ -162,11 +162,11 @@ enum Known {
     Derived(usize),
 }
 
-/// Walks back from the empty clause, keeps what it rests on, and numbers it as docs/loading.md says. `formula`: number of the formula's clauses, after which those
-/// of the circuits come; `owner`: for each of these the circuit. `None` if the trace is no proof of the kind that the checker takes.
+/// Walks back from the empty clause, keeps what it rests on, and numbers it as docs/loading.md says. `formula`: its clauses were the first originals, those of the circuits
+/// came after; `owner`: for each of these the circuit. `None` if the trace is no proof of the kind that the checker takes.
 pub(crate) fn trim(
     trace: &Trace,
-    formula: u64,
+    formula: &Formula,
     owner: &[u32],
     circuits: &[&Circuit],
 ) -> Option<(Vec<Circuit>, Vec<ProofStep>)> {
@@ -184,6 +184,7 @@ pub(crate) fn trim(
         *known.get_mut(usize::try_from(id).ok()?)? = Known::Derived(step);
     }
     let known = |id: i64| usize::try_from(id).ok().and_then(|id| known.get(id).copied()).unwrap_or(Known::Nothing);
+    let own = formula.numbers.len() as u64;
     let mut needed = vec![false; last + 1];
     let mut used = vec![false; circuits.len()];
     needed[last] = true;
@@ -193,8 +194,8 @@ pub(crate) fn trim(
         }
         for &id in trace.hints(step) {
             match known(id) {
-                Known::Original(place) if place <= formula => {}
-                Known::Original(place) => used[*owner.get((place - formula - 1) as usize)? as usize] = true,
+                Known::Original(place) if place <= own => {}
+                Known::Original(place) => used[*owner.get((place - own - 1) as usize)? as usize] = true,
                 Known::Derived(step) => needed[step] = true,
                 Known::Nothing => return None,
             }
@@ -204,7 +205,7 @@ pub(crate) fn trim(
         circuits.iter().zip(&used).filter(|entry| *entry.1).map(|entry| (*entry.0).clone()).collect();
     // New numbers of the lemma clauses: those of unused circuits are gone.
     let mut lemma = vec![0u64; owner.len()];
-    let mut next = formula;
+    let mut next = formula.count;
     for (place, &circuit) in owner.iter().enumerate() {
         if used[circuit as usize] {
             next += 1;
@@ -218,8 +219,8 @@ pub(crate) fn trim(
         number[step] = next;
         let hints = (trace.hints(step).iter())
             .map(|&id| match known(id) {
-                Known::Original(place) if place <= formula => Some(place),
-                Known::Original(place) => lemma.get((place - formula - 1) as usize).copied(),
+                Known::Original(place) if place <= own => formula.numbers.get((place - 1) as usize).copied(),
+                Known::Original(place) => lemma.get((place - own - 1) as usize).copied(),
                 Known::Derived(step) => Some(number[step]),
                 Known::Nothing => None,
             })

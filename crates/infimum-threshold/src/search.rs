@@ -269,7 +269,7 @@ fn work(
             let before = given.len() as u32;
             owners.extend(record.owners.iter().map(|&owner| before + owner));
             let circuits: Vec<&Circuit> = given.into_iter().chain(&record.circuits).collect();
-            Answer::None(traced.then(|| trim(&trace.borrow(), formula.count, &owners, &circuits)).flatten())
+            Answer::None(traced.then(|| trim(&trace.borrow(), &formula, &owners, &circuits)).flatten())
         }
         Status::SATISFIABLE if !stopped => {
             let values: Vec<bool> = (1..=formula.variables).map(|variable| solver.val(variable) > 0).collect();
