@@ -107,6 +107,8 @@ pub struct PointMap {
     /// Whether rows that want 1 become rows that want 0, and the reverse.
     #[serde(default, skip_serializing_if = "is_false")]
     pub exchanges: bool,
+    /// The first so many rows are compared with their images.
+    pub compared: u32,
 }
 
 /// A column of a point's image: column `from` of the point, or, reflected, `sum` minus that.

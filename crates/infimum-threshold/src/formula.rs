@@ -22,6 +22,8 @@ pub(crate) struct Formula {
     pub(crate) variables: i32,
     tables: Vec<i32>,
     errors: i32,
+    /// The units of every group.
+    pub(crate) groups: Vec<Vec<u32>>,
 }
 
 impl Formula {
@@ -39,8 +41,17 @@ impl Formula {
         if allowed > 0 {
             next += m as i32;
         }
-        let mut formula =
-            Formula { rows, literals: Vec::new(), numbers: Vec::new(), count: 0, variables: next - 1, tables, errors };
+        let groups = network.groups().into_iter().map(|(_, units)| units).collect();
+        let mut formula = Formula {
+            rows,
+            literals: Vec::new(),
+            numbers: Vec::new(),
+            count: 0,
+            variables: next - 1,
+            tables,
+            errors,
+            groups,
+        };
         let bounded = if symmetry { one_hidden_layer(network).map(|found| found.0) } else { None };
         for (u, unit) in network.units.iter().enumerate().filter(|entry| entry.1.kind() == UnitKind::Table) {
             match bounded {

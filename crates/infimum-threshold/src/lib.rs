@@ -23,6 +23,9 @@ mod separation;
 mod training;
 mod weights;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use dashu_int::IBig;
 use infimum_problem::{Circuit, Ending, Event, LoadingProblem, Monitor, Neuron, PointMap, ProofStep, Stop};
 
@@ -174,7 +177,7 @@ impl State<'_> {
     /// Asks once; `Some(true)` with better weights, `Some(false)` with a raised bound, `None` if undecided.
     fn ask(&mut self, allowed: u64, budget: Option<i32>) -> Option<bool> {
         let monitor = self.monitor;
-        let (answer, effort) = self.search.run(allowed, &self.known, budget, &|| monitor.stop());
+        let (answer, effort) = self.search.run(allowed, &self.known, budget, &|| monitor.stop().is_some());
         self.outcome.conflicts += effort.conflicts;
         let before = self.known.len();
         self.known.extend(effort.circuits);
@@ -203,26 +206,12 @@ impl State<'_> {
     /// Makes the refutation of "at most `allowed`" from the known circuits.
     fn prove(&mut self, allowed: u64) -> bool {
         let problem = self.search.problem();
-        // The refutation is searched in this thread, so the monitor can be asked only between; CaDiCaL's own question goes through a flag.
-        let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let stop = Arc::new(AtomicBool::new(false));
         let flag = stop.clone();
-        let done = std::sync::atomic::AtomicBool::new(false);
         let (monitor, symmetry) = (self.monitor, self.search.symmetry);
         let known: Vec<&Circuit> = self.search.eager().iter().chain(&self.known).collect();
-        let refutation = std::thread::scope(|scope| {
-            use std::sync::atomic::Ordering::Relaxed;
-            let watch = scope.spawn(|| {
-                while !done.load(Relaxed) {
-                    if monitor.stop().is_some() {
-                        stop.store(true, Relaxed);
-                    }
-                    std::thread::park_timeout(std::time::Duration::from_millis(5));
-                }
-            });
-            let refutation = refute(problem, allowed, symmetry, self.search.maps(), &known, move || flag.load(Relaxed));
-            done.store(true, Relaxed);
-            watch.thread().unpark();
-            refutation
+        let refutation = search::watched(&|| monitor.stop().is_some(), &stop, || {
+            refute(problem, allowed, symmetry, self.search.maps(), &known, move || flag.load(Ordering::Relaxed))
         });
         match refutation {
             Refutation::Proof(circuits, steps) => self.proven(allowed, circuits, steps),

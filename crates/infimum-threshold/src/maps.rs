@@ -11,8 +11,9 @@ use infimum_problem::{ColumnMove, IntegerMatrix, LoadingProblem, PointMap, Point
 
 use crate::points::GroupPoints;
 
-/// Rows that are compared with their images.
-const MAPPED_ROWS: usize = 16;
+/// Of m rows the first m²/64 are compared with their images, at least 2 and at most 50: on parities of 3 to 6 bits, fewer let more through and more cost more than they hold back.
+const COMPARED_OF_SQUARE: usize = 64;
+const COMPARED: std::ops::RangeInclusive<usize> = 2..=50;
 /// Most maps.
 const MAPS: usize = 100;
 /// All products of so many reflections are taken; of more only those of two.
@@ -25,7 +26,7 @@ const EFFORT: usize = 1 << 22;
 #[derive(Debug, Clone)]
 pub(crate) struct Map {
     pub(crate) claim: PointMap,
-    /// For the rows 0, 1, … up to [`MAPPED_ROWS`] the row that each goes to, and the first row of the same point as that.
+    /// For the rows that are compared the row that each goes to, and the first row of the same point as that.
     pub(crate) images: Vec<(u32, u32)>,
 }
 
@@ -39,7 +40,30 @@ pub(crate) fn find(problem: &LoadingProblem, points: &GroupPoints) -> Vec<Map> {
     let mut moves = finder.reflections();
     moves.extend(finder.exchanges());
     moves.truncate(MAPS);
-    moves.iter().filter_map(|(moves, exchanges)| finder.map(moves, *exchanges)).collect()
+    if moves.is_empty() {
+        return Vec::new();
+    }
+    let places = Places::new(&finder);
+    moves.iter().filter_map(|(moves, exchanges)| finder.map(moves, *exchanges, &places)).collect()
+}
+
+/// Where points and rows are found.
+struct Places {
+    /// A point by its hash.
+    points: HashMap<u64, u32>,
+    /// The rows of a point that want the same, increasing.
+    rows: HashMap<(u32, Option<bool>), Vec<u32>>,
+}
+
+impl Places {
+    fn new(finder: &Finder) -> Places {
+        let points = finder.hashes.iter().zip(0..).map(|(&hash, point)| (hash, point)).collect();
+        let mut rows: HashMap<(u32, Option<bool>), Vec<u32>> = HashMap::new();
+        for ((&point, &target), row) in finder.points.point_of_row.iter().zip(&finder.problem.targets).zip(0..) {
+            rows.entry((point, target)).or_default().push(row);
+        }
+        Places { points, rows }
+    }
 }
 
 /// A column of the image, the column it is taken from (places in the group) and the sum if it is reflected.
@@ -209,26 +233,22 @@ impl<'a> Finder<'a> {
     }
 
     /// The map with its images; `None` if the hash was wrong.
-    fn map(&self, moves: &Moves, exchanges: bool) -> Option<Map> {
-        let by_hash: HashMap<u64, usize> = self.hashes.iter().enumerate().map(|(point, &hash)| (hash, point)).collect();
-        let image = |point: usize| by_hash.get(&self.hashes[point].wrapping_add(self.change(moves, point))).copied();
-        let points: Vec<usize> = (0..self.hashes.len()).map(image).collect::<Option<_>>()?;
-        let mut rows: HashMap<(u32, Option<bool>), Vec<u32>> = HashMap::new();
-        for (row, &point) in self.points.point_of_row.iter().enumerate() {
-            rows.entry((point, self.problem.targets[row])).or_default().push(row as u32);
-        }
-        let images = (0..self.points.point_of_row.len().min(MAPPED_ROWS)).map(|row| {
-            let (point, target) = (self.points.point_of_row[row], self.problem.targets[row]);
-            let place = rows[&(point, target)].binary_search(&(row as u32)).ok()?;
-            let other = points[point as usize] as u32;
-            let image = *rows.get(&(other, target.map(|target| target != exchanges)))?.get(place)?;
+    fn map(&self, moves: &Moves, exchanges: bool, places: &Places) -> Option<Map> {
+        let m = self.points.point_of_row.len();
+        let most = (m * m / COMPARED_OF_SQUARE).clamp(*COMPARED.start(), *COMPARED.end()).min(m);
+        let images = (0..most as u32).map(|row| {
+            let (point, target) = (self.points.point_of_row[row as usize], self.problem.targets[row as usize]);
+            let place = places.rows.get(&(point, target))?.binary_search(&row).ok()?;
+            let hash = self.hashes[point as usize].wrapping_add(self.change(moves, point as usize));
+            let other = *places.points.get(&hash)?;
+            let image = *places.rows.get(&(other, target.map(|target| target != exchanges)))?.get(place)?;
             Some((image, self.points.row_of_point[other as usize]))
         });
-        let images = images.collect::<Option<_>>()?;
+        let images: Vec<(u32, u32)> = images.collect::<Option<_>>()?;
         let column = |j: usize| self.points.columns[j];
         let mut steps: Vec<ColumnMove> =
             moves.iter().map(|&(to, from, sum)| ColumnMove { to: column(to), from: column(from), sum }).collect();
         steps.sort_unstable_by_key(|step| step.to);
-        Some(Map { claim: PointMap { moves: steps, exchanges }, images })
+        Some(Map { claim: PointMap { moves: steps, exchanges, compared: images.len() as u32 }, images })
     }
 }

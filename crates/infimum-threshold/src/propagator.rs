@@ -418,12 +418,16 @@ pub(crate) fn clauses(
             }
         }
     }
+    let alone;
     let units = match circuit.scope {
-        Scope::Group(group) => network.groups()[group as usize].1.clone(),
-        Scope::Unit(unit) => vec![unit],
+        Scope::Group(group) => &formula.groups[group as usize][..],
+        Scope::Unit(unit) => {
+            alone = [unit];
+            &alone
+        }
     };
     let mut clause = Vec::with_capacity(rows.len());
-    for u in units {
+    for &u in units {
         for flip in [1, -1] {
             clause.clear();
             clause.extend(rows.iter().map(|&(i, sign, _)| flip * sign * formula.value(u as usize, i)));

@@ -109,10 +109,8 @@ pub(crate) fn refute(
     solver.set("lrat", 1);
     solver.connect_proof_tracer1(Tracer(trace.clone()), true, false);
     solver.connect_terminator(Until(stop));
-    let mut add = |clause: &[i32]| {
-        clause.iter().for_each(|&literal| solver.add(literal));
-        solver.add(0);
-    };
+    solver.resize(formula.variables);
+    let mut add = |clause: &[i32]| solver.clause6(clause);
     formula.clauses().for_each(&mut add);
     // For every lemma clause the circuit it is of.
     let mut owner = Vec::new();

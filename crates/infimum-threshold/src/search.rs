@@ -4,13 +4,12 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use cadical_sys::{CaDiCal, Status};
 use dashu_int::UBig;
-use infimum_problem::{Circuit, LoadingProblem, Neuron, ProofStep, Scope, Stop, Term};
+use infimum_problem::{Circuit, LoadingProblem, Neuron, ProofStep, Scope, Term};
 
 use crate::formula::{Formula, one_hidden_layer};
 use crate::hitting;
@@ -135,55 +134,58 @@ impl Search {
         allowed: u64,
         known: &[Circuit],
         budget: Option<i32>,
-        stop: &dyn Fn() -> Option<Stop>,
+        stop: &(dyn Fn() -> bool + Sync),
     ) -> (Answer, Effort) {
         let shared = &self.shared;
         shared.stop.store(false, Ordering::Relaxed);
         *shared.pool.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
         let rows = self.rows(allowed);
-        let (sender, receiver) = channel();
-        std::thread::scope(|scope| {
-            for thread in 0..shared.threads {
-                let (sender, rows, shared) = (sender.clone(), rows.clone(), shared.clone());
-                let (seed, symmetry) = (self.seed + thread as u64, self.symmetry);
-                scope.spawn(move || {
-                    let found = work(&shared, rows, allowed, symmetry, seed, known, budget);
-                    // The receiver lives as long as the scope.
-                    let _ = sender.send(found);
-                });
+        let collected = Mutex::new((Answer::Stopped, Effort::default()));
+        let collect = |(found, done): (Answer, Effort)| {
+            let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
+            let (answer, effort) = &mut *collected;
+            effort.conflicts += done.conflicts;
+            if matches!(answer, Answer::Weights(_) | Answer::None(_)) {
+                return;
             }
-            drop(sender);
-            let mut answer = Answer::Stopped;
-            let mut effort = Effort::default();
-            loop {
-                let (found, done) = match receiver.recv_timeout(ASK) {
-                    Ok(found) => found,
-                    Err(RecvTimeoutError::Timeout) => {
-                        if stop().is_some() {
-                            shared.stop.store(true, Ordering::Relaxed);
-                        }
-                        continue;
-                    }
-                    Err(RecvTimeoutError::Disconnected) => break,
-                };
-                effort.conflicts += done.conflicts;
-                let decides = matches!(found, Answer::Weights(_) | Answer::None(_));
-                let decided = matches!(answer, Answer::Weights(_) | Answer::None(_));
-                if decides && !decided {
-                    (answer, effort.circuits) = (found, done.circuits);
-                } else if !decided {
-                    // Nobody has an answer yet: what the last one found is kept.
-                    effort.circuits = done.circuits;
-                    if matches!(found, Answer::Unclear) {
-                        answer = Answer::Unclear;
-                    }
-                    continue;
-                }
+            // Until somebody has an answer what the last one found is kept.
+            effort.circuits = done.circuits;
+            if matches!(found, Answer::Weights(_) | Answer::None(_)) {
                 shared.stop.store(true, Ordering::Relaxed);
+                *answer = found;
+            } else if matches!(found, Answer::Unclear) {
+                *answer = found;
             }
-            (answer, effort)
-        })
+        };
+        let search = |thread: usize| {
+            let seed = self.seed + thread as u64;
+            collect(work(shared, rows.clone(), allowed, self.symmetry, seed, known, budget));
+        };
+        std::thread::scope(|scope| {
+            (1..shared.threads).for_each(|thread| drop(scope.spawn(move || search(thread))));
+            watched(stop, &shared.stop, || search(0));
+        });
+        collected.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Does `work` in this thread while another asks every few milliseconds whether to stop, and then raises `flag`.
+pub(crate) fn watched<T>(stop: &(dyn Fn() -> bool + Sync), flag: &AtomicBool, work: impl FnOnce() -> T) -> T {
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                if stop() {
+                    flag.store(true, Ordering::Relaxed);
+                }
+                std::thread::park_timeout(ASK);
+            }
+        });
+        let result = work();
+        done.store(true, Ordering::Relaxed);
+        watch.thread().unpark();
+        result
+    })
 }
 
 /// Without hidden units and with the same inputs for all, weights with few wrong rows go to `take`, and circuits are returned; else none.
@@ -230,10 +232,8 @@ fn work(
     solver.set("seed", (seed % 2_000_000_000) as i32);
     // Values start as 0: with 1, weights of planted networks took 10 to 50 times as long to find, and refutations no less. Threads differ in it.
     solver.set("phase", i32::from(seed % 2 == 1));
-    formula.clauses().for_each(|clause| {
-        clause.iter().for_each(|&literal| solver.add(literal));
-        solver.add(0);
-    });
+    solver.resize(formula.variables);
+    formula.clauses().for_each(|clause| solver.clause6(clause));
     let place: HashMap<u32, usize> = formula.rows.iter().enumerate().map(|(place, &row)| (row, place)).collect();
     let mut given: Vec<&Circuit> = Vec::new();
     let mut owners = Vec::new();
@@ -245,8 +245,7 @@ fn work(
             &formula,
             |row| place.get(&row).copied(),
             |clause| {
-                clause.iter().for_each(|&literal| solver.add(literal));
-                solver.add(0);
+                solver.clause6(clause);
                 owners.push(owner);
             },
         );

@@ -8,12 +8,9 @@ use std::collections::HashMap;
 
 use infimum_problem::{IntegerMatrix, LoadingProblem, PointMap, Points};
 
-/// Rows that are compared with their images.
-pub(crate) const MAPPED_ROWS: usize = 16;
-
 /// Where a map takes the first rows.
 pub(crate) struct Image {
-    /// The images of rows 0, 1, … up to [`MAPPED_ROWS`].
+    /// The images of the rows 0, 1, … that are compared with theirs.
     pub(crate) rows: Vec<u32>,
     /// Whether targets are exchanged.
     pub(crate) exchanges: bool,
@@ -111,8 +108,11 @@ impl Kinds {
             }
             goes[kind] = other;
         }
+        if map.compared as usize > self.of_row.len() {
+            return Err(format!("{} rows are to be compared, but there are {}", map.compared, self.of_row.len()));
+        }
         let mut met = vec![0; self.rows.len()];
-        let rows = self.of_row.iter().take(MAPPED_ROWS).map(|&kind| {
+        let rows = self.of_row.iter().take(map.compared as usize).map(|&kind| {
             met[kind] += 1;
             self.rows[goes[kind]][met[kind] - 1]
         });

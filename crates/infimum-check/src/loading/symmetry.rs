@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use infimum_problem::{Columns, Network, UnitKind};
 
-use super::maps::{Image, MAPPED_ROWS};
+use super::maps::Image;
 
 /// Rows that the order of two units looks at.
 const ORDERED_ROWS: u64 = 50;
@@ -124,8 +124,8 @@ impl Breaker {
     /// The first rows of u's values are not above those that it has on their images.
     pub(super) fn least(&mut self, u: u64, image: &Image) {
         let sign = if image.exchanges { -1 } else { 1 };
-        let rows = (0..self.rows.min(MAPPED_ROWS as u64)).zip(&image.rows);
-        let pairs = rows.map(|(row, &other)| (self.value(u, row), sign * self.value(u, u64::from(other))));
+        let pairs =
+            (0..).zip(&image.rows).map(|(row, &other)| (self.value(u, row), sign * self.value(u, u64::from(other))));
         self.lexicographic(pairs.filter(|(left, right)| left != right).collect());
     }
 
