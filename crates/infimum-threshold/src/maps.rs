@@ -16,8 +16,6 @@ const COMPARED_OF_SQUARE: usize = 64;
 const COMPARED: std::ops::RangeInclusive<usize> = 2..=50;
 /// Most maps.
 const MAPS: usize = 100;
-/// All products of so many reflections are taken; of more only those of two.
-const ALL_PRODUCTS_UP_TO: usize = 6;
 /// Most entries of points × columns, and most points looked at for candidates.
 const LARGEST: usize = 1 << 20;
 const EFFORT: usize = 1 << 22;
@@ -158,7 +156,7 @@ impl<'a> Finder<'a> {
         (least < most && sum.checked_sub(low) == Some(most)).then_some((to, from, Some(sum)))
     }
 
-    /// Reflections of one column and of two, and their products.
+    /// Of the reflections of one column and of two the products of two, that of all, and, if that does not exchange targets, those of all but one.
     fn reflections(&self) -> Vec<(Moves, bool)> {
         let d = self.columns.len();
         let alone: Vec<Option<(usize, usize, Option<i64>)>> = (0..d).map(|j| self.reflected(j, j)).collect();
@@ -194,21 +192,21 @@ impl<'a> Finder<'a> {
             let exchanges = chosen.iter().filter(|entry| entry.1).count() % 2 == 1;
             (reflected.into_iter().flatten().collect::<Moves>(), exchanges)
         };
+        let all: Vec<&(Moves, bool)> = found.iter().collect();
         let mut products = Vec::new();
-        if found.len() <= ALL_PRODUCTS_UP_TO {
-            for mask in 1..1usize << found.len() {
-                let chosen: Vec<&(Moves, bool)> =
-                    (0..found.len()).filter(|j| mask >> j & 1 == 1).map(|j| &found[j]).collect();
-                products.push(product(&chosen));
+        for (place, a) in found.iter().enumerate() {
+            products.extend(found[..place].iter().map(|b| product(&[a, b])));
+            if products.len() > MAPS {
+                break;
             }
-        } else {
-            products = found.clone();
-            for (place, a) in found.iter().enumerate() {
-                products.extend(found[..place].iter().take(MAPS).map(|b| product(&[a, b])));
-                if products.len() > MAPS {
-                    break;
-                }
-            }
+        }
+        // On parities, products of many hold back more than those of one, and all products cost more than they hold back.
+        if found.len() != 2 {
+            products.push(product(&all));
+        }
+        if !product(&all).1 {
+            let others = |place: usize| [&all[..place], &all[place + 1..]].concat();
+            products.extend((0..found.len()).map(|place| product(&others(place))));
         }
         products.retain(|(moves, _)| !moves.is_empty());
         products
@@ -250,5 +248,66 @@ impl<'a> Finder<'a> {
             moves.iter().map(|&(to, from, sum)| ColumnMove { to: column(to), from: column(from), sum }).collect();
         steps.sort_unstable_by_key(|step| step.to);
         Some(Map { claim: PointMap { moves: steps, exchanges, compared: images.len() as u32 }, images })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::{ColumnNames, ColumnScale, Columns, LoadingProblem, Network};
+
+    use super::*;
+
+    fn found(rows: &[Vec<i64>], wanted: impl Fn(&[i64]) -> bool) -> Vec<Map> {
+        let d = rows[0].len();
+        let mut matrix = IntegerMatrix::new(d);
+        rows.iter().for_each(|row| matrix.push_row((0..).zip(row.iter().copied())));
+        let problem = LoadingProblem {
+            points: Points::Narrow(matrix),
+            scales: vec![ColumnScale::default(); d],
+            column_names: ColumnNames::numbered(d),
+            targets: rows.iter().map(|row| Some(wanted(row))).collect(),
+            output_names: vec!["y".into()],
+            network: Network::layered(&[1], 1),
+        };
+        find(&problem, &GroupPoints::new(&problem, &Columns::All))
+    }
+
+    fn cube(d: usize) -> Vec<Vec<i64>> {
+        (0..1usize << d).map(|x| (0..d).map(|j| (x >> j & 1) as i64).collect()).collect()
+    }
+
+    #[test]
+    fn parity_has_all_exchanges_and_reflections() {
+        for d in 3..7 {
+            let maps = found(&cube(d), |row| row.iter().sum::<i64>() % 2 == 1);
+            let exchanged = |map: &&Map| map.claim.moves.iter().all(|step| step.sum.is_none());
+            assert_eq!(maps.iter().filter(exchanged).count(), d * (d - 1) / 2);
+            let others: Vec<&Map> = maps.iter().filter(|map| !exchanged(map)).collect();
+            // Of reflected columns an odd number exchanges even and odd.
+            assert!(others.iter().all(|map| map.claim.exchanges == (map.claim.moves.len() % 2 == 1)));
+            let of = |moves: usize| others.iter().filter(|map| map.claim.moves.len() == moves).count();
+            assert_eq!((of(2), of(d)), (d * (d - 1) / 2, 1));
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_where_nothing_is() {
+        let mut state = 5;
+        let mut random = |bound: u64| {
+            state = mix(state);
+            (state % bound) as i64
+        };
+        let rows: Vec<Vec<i64>> = (0..60).map(|_| (0..4).map(|_| random(1_000)).collect()).collect();
+        assert!(found(&rows, |row| row[0] > 500).is_empty());
+    }
+
+    #[test]
+    fn one_wrong_row_breaks_a_symmetry() {
+        let maps = |wrong: bool| {
+            found(&cube(4), |row| (row.iter().sum::<i64>() > 2) != (wrong && row[..2] == [1, 0] && row[2..] == [0, 0]))
+        };
+        assert_eq!(maps(false).len(), 6);
+        // The three columns that are 0 in that row can still change places.
+        assert_eq!(maps(true).len(), 3);
     }
 }

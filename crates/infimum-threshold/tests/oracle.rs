@@ -91,3 +91,60 @@ fn every_answer_agrees_with_enumeration() {
     }
     assert!(wrong[0] > 500 && wrong[1] > 200 && wrong[2] > 50, "the problems are of all kinds: {wrong:?}");
 }
+
+/// Functions on a cube that some maps of it keep or complement, with rows that stand twice and rows that may be anything, in any order: symmetries of the data are found, used, and change no
+/// answer.
+#[test]
+fn symmetric_functions() {
+    let mut random = Random(8);
+    let (mut with_maps, mut exchanging, mut reflecting) = (0, 0, 0);
+    for round in 0..300 {
+        let d = 2 + random.below(2);
+        let kind = random.below(4);
+        let by_weight: Vec<bool> = (0..=d).map(|_| random.chance(50)).collect();
+        let wanted = |point: usize| match kind {
+            // By the number of ones; parity; by all coordinates but the first; the first two alike.
+            0 => by_weight[point.count_ones() as usize],
+            1 => point.count_ones() % 2 == 1,
+            2 => by_weight[(point >> 1).count_ones() as usize],
+            _ => (point & 1 == 1) != (point & 2 == 2),
+        };
+        let mut rows: Vec<(usize, Option<bool>)> = (0..1 << d).map(|point| (point, Some(wanted(point)))).collect();
+        if random.chance(30) {
+            let weight = random.below(d + 1) as u32;
+            rows.iter_mut().filter(|row| row.0.count_ones() == weight).for_each(|row| row.1 = None);
+        }
+        if random.chance(20) {
+            let twice = rows[random.below(rows.len())];
+            rows.push(twice);
+        }
+        (1..rows.len()).rev().for_each(|place| rows.swap(place, random.below(place + 1)));
+        let scale = [1, 3, -2][random.below(3)];
+        let mut matrix = IntegerMatrix::new(d);
+        for &(point, _) in &rows {
+            let value = |j: u32| scale * (i64::from(point as u32 >> j & 1) + i64::from(scale > 1));
+            matrix.push_row((0..d as u32).map(|j| (j, value(j))).filter(|entry| entry.1 != 0));
+        }
+        let network = Network::layered(&[1 + random.below(2)], 1);
+        let problem = LoadingProblem {
+            points: Points::Narrow(matrix),
+            scales: vec![ColumnScale::default(); d],
+            column_names: ColumnNames::numbered(d),
+            targets: rows.iter().map(|row| row.1).collect(),
+            output_names: vec!["y".into()],
+            network,
+        };
+        let least = Oracle::new(&problem).least_errors();
+        let options = Options { seed: round, threads: 1 + random.below(2), ..Options::default() };
+        let fewest = solved(&problem, &Options { allowed: None, ..options.clone() });
+        assert_eq!((fewest.ending, fewest.lower, fewest.upper), (Ending::Optimal, least, Some(least)), "{problem:?}");
+        with_maps += usize::from(!fewest.maps.is_empty());
+        exchanging += fewest.maps.iter().filter(|map| map.exchanges).count();
+        reflecting += fewest.maps.iter().filter(|map| map.moves.iter().any(|step| step.sum.is_some())).count();
+        let allowed = random.below(3) as u64;
+        let answer = solved(&problem, &Options { allowed: Some(allowed), ..options });
+        let expected = if least <= allowed { Ending::Satisfiable } else { Ending::Infeasible };
+        assert_eq!(answer.ending, expected, "at most {allowed}, least {least}: {problem:?}");
+    }
+    assert!(with_maps > 50 && exchanging > 20 && reflecting > 50, "{with_maps} {exchanging} {reflecting}");
+}

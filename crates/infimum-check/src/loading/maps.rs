@@ -18,6 +18,7 @@ pub(crate) struct Image {
 
 /// The entries of a point that are not 0, by column.
 type Entries = Vec<(u32, i64)>;
+type Kind = (Entries, Option<bool>);
 
 /// The images under all maps, for a network in the domain of theorem 3 of which `hidden` is one of the hidden units. The error names the map by its number from 1.
 pub(crate) fn images(problem: &LoadingProblem, hidden: u32, maps: &[PointMap]) -> Result<Vec<Image>, String> {
@@ -34,9 +35,14 @@ pub(crate) fn images(problem: &LoadingProblem, hidden: u32, maps: &[PointMap]) -
     for row in 0..points.rows() {
         kinds.add(entries(points, row, &is_read), problem.targets[row]);
     }
+    // In the order of their first rows, so that a refusal always names the same row.
+    let mut ordered: Vec<(&Kind, usize)> = kinds.number.iter().map(|(kind, &number)| (kind, number)).collect();
+    ordered.sort_unstable_by_key(|entry| entry.1);
     let named = maps.iter().enumerate();
     named
-        .map(|(place, map)| kinds.image(&is_read, map).map_err(|reason| format!("map {}: {reason}", place + 1)))
+        .map(|(place, map)| {
+            kinds.image(&ordered, &is_read, map).map_err(|reason| format!("map {}: {reason}", place + 1))
+        })
         .collect()
 }
 
@@ -51,7 +57,7 @@ struct Kinds {
     of_row: Vec<usize>,
     /// The rows of every kind, increasing.
     rows: Vec<Vec<u32>>,
-    number: HashMap<(Entries, Option<bool>), usize>,
+    number: HashMap<Kind, usize>,
 }
 
 impl Kinds {
@@ -65,7 +71,7 @@ impl Kinds {
     }
 
     /// Where `map` takes the first rows; refused unless it takes the columns to columns, and all rows to all rows.
-    fn image(&self, is_read: &[bool], map: &PointMap) -> Result<Image, String> {
+    fn image(&self, ordered: &[(&Kind, usize)], is_read: &[bool], map: &PointMap) -> Result<Image, String> {
         let mut moves = HashMap::new();
         let mut before = None;
         for step in &map.moves {
@@ -84,7 +90,7 @@ impl Kinds {
             return Err("a column is taken twice, or goes nowhere".into());
         }
         let mut goes = vec![0; self.rows.len()];
-        for ((point, target), &kind) in &self.number {
+        for &((point, target), kind) in ordered {
             let stays = point.iter().copied().filter(|(column, _)| !moves.contains_key(column));
             let mut image: Entries = stays.collect();
             for step in &map.moves {

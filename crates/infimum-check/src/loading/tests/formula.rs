@@ -49,7 +49,7 @@ impl Written {
         let mut before: Vec<i32> = Vec::new();
         for i in 0..length {
             let with = |rest: &[i32]| [before.as_slice(), rest].concat();
-            let first = with(&[-u[i], v[i]]);
+            let first = if v[i] == -u[i] { with(&[-u[i]]) } else { with(&[-u[i], v[i]]) };
             self.clauses.push(first);
             if i < length - 1 {
                 let q = self.new_variables(1)[0];
@@ -92,7 +92,14 @@ fn are_twins(network: &Network, u: usize, v: usize) -> bool {
     a.columns == b.columns && a.units == b.units && readers(network, u) == readers(network, v)
 }
 
-fn written(problem: &LoadingProblem, errors: usize, symmetry: bool, stride: usize) -> (Vec<Vec<i32>>, usize) {
+/// `images`: of every map where it takes the rows that are compared, and whether it exchanges targets.
+pub(super) fn written(
+    problem: &LoadingProblem,
+    errors: usize,
+    symmetry: bool,
+    stride: usize,
+    images: &[(Vec<usize>, bool)],
+) -> (Vec<Vec<i32>>, usize) {
     let (network, m) = (&problem.network, problem.rows());
     let mut written = Written { clauses: Vec::new(), next: 1, errors };
     let h: Vec<Vec<i32>> = network.units.iter().map(|_| written.new_variables(m)).collect();
@@ -172,6 +179,13 @@ fn written(problem: &LoadingProblem, errors: usize, symmetry: bool, stride: usiz
             }
         }
         inputs.windows(2).for_each(|pair| written.lex(&h[pair[0] as usize], &h[pair[1] as usize]));
+        let first = &h[inputs[0] as usize];
+        for (rows, exchanges) in images {
+            let other = rows.iter().map(|&row| if *exchanges { -first[row] } else { first[row] });
+            let pairs: Vec<(i32, i32)> = first.iter().copied().zip(other).filter(|pair| pair.0 != pair.1).collect();
+            let (left, right): (Vec<i32>, Vec<i32>) = pairs.into_iter().unzip();
+            written.lex(&left, &right);
+        }
     } else if symmetry {
         let mut done = vec![false; network.units.len()];
         for u in 0..network.units.len() {
@@ -201,7 +215,7 @@ fn assert_as_written(problem: &LoadingProblem) {
             let Ok(formula) = formula else { continue };
             let none = Lemmas::new(problem, &[]).expect("none");
             let (clauses, variables) = all_clauses(&formula, &none);
-            let (expected, all) = written(problem, errors, symmetry, stride);
+            let (expected, all) = written(problem, errors, symmetry, stride, &[]);
             assert_eq!(clauses.len(), expected.len());
             for (place, (got, expected)) in clauses.iter().zip(&expected).enumerate() {
                 assert_eq!(got, expected, "clause {} with {errors} errors of {:?}", place + 1, problem.network);

@@ -7,9 +7,10 @@ use dashu_int::IBig;
 use infimum_data::{LoadingRequest, load_loading};
 use infimum_problem::{Ending, LoadingCertificate, LoadingProblem, Network};
 
+use super::maps::xor_with_maps;
 use super::margins::gap;
 use super::mutations::{xor_optimal, xor_with_one_hidden, xor_with_two_hidden, xor_without_hidden, zigzag_with_skip};
-use super::{all_circuits, refuted, refuted_in_steps};
+use super::{all_circuits, refuted, refuted_with};
 
 fn tests() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests"))
@@ -55,7 +56,7 @@ fn open() -> LoadingCertificate {
 fn zigzag_in_steps() -> (LoadingProblem, LoadingCertificate) {
     let (problem, certificate) = zigzag_with_skip();
     let (errors, allowed) = (certificate.claim.lower - 1, certificate.claim.allowed);
-    let mut other = refuted_in_steps(&problem, &all_circuits(&problem), errors, true, 3).expect("impossible");
+    let mut other = refuted_with(&problem, &all_circuits(&problem), errors, true, 3, &[]).expect("impossible");
     (other.claim.allowed, other.claim.ending) = (allowed, Ending::Infeasible);
     (problem, other)
 }
@@ -64,6 +65,7 @@ fn valid() -> Vec<(&'static str, LoadingCertificate)> {
     vec![
         ("loading-margin", about("gap.csv", gap())),
         ("loading-no-hidden", about("builtin:xor", xor_without_hidden())),
+        ("loading-maps", about("builtin:xor", xor_with_maps())),
         ("loading-one-hidden", about("builtin:xor", xor_with_one_hidden())),
         ("loading-open-targets", open()),
         ("loading-optimal", about("builtin:xor", xor_optimal())),
@@ -76,7 +78,7 @@ fn valid() -> Vec<(&'static str, LoadingCertificate)> {
 type Change = fn(&mut LoadingCertificate);
 
 /// The step that refuses, the valid certificate, and what is changed.
-const CHANGES: [(&str, &str, Change); 27] = [
+const CHANGES: [(&str, &str, Change); 30] = [
     ("data--loading-no-column", "loading-skip", |c| c.claim.recipe.targets = vec!["z".into()]),
     ("data--loading-outputs", "loading-skip", |c| c.claim.network = Network::layered(&[1], 2)),
     ("problem--loading-other-order", "loading-open-targets", |c| c.claim.recipe.targets.reverse()),
@@ -109,6 +111,9 @@ const CHANGES: [(&str, &str, Change); 27] = [
     ("proof--loading-no-empty-clause", "loading-skip", |c| drop(c.proof.pop())),
     ("proof--loading-other-symmetry", "loading-one-hidden", |c| c.claim.symmetry = false),
     ("proof--loading-other-stride", "loading-stride", |c| c.claim.stride = 1),
+    ("proof--loading-map-left-out", "loading-maps", |c| c.claim.maps.truncate(1)),
+    ("proof--loading-map-other-column", "loading-maps", |c| c.claim.maps[0].moves[0].from = 0),
+    ("proof--loading-map-other-targets", "loading-maps", |c| c.claim.maps[0].exchanges ^= true),
     ("proof--loading-stride-of-all", "loading-stride", |c| c.claim.stride = 7),
     ("proof--loading-lower-too-high", "loading-skip", |c| c.claim.lower += 1),
     ("lower--loading-above-upper", "loading-optimal", |c| c.claim.lower = 2),

@@ -3,6 +3,7 @@
 mod bytes;
 mod formula;
 mod golden;
+mod maps;
 mod margins;
 mod mutations;
 #[path = "../../../tests/loading_oracle/mod.rs"]
@@ -13,7 +14,7 @@ mod theorems;
 use dashu_int::UBig;
 use infimum_problem::{
     Circuit, ColumnNames, ColumnScale, Columns, Ending, Format, Function, IntegerMatrix, LoadingCertificate,
-    LoadingClaim, LoadingProblem, LoadingRecipe, Network, Points, Scope, Source, Term, Unit, UnitKind,
+    LoadingClaim, LoadingProblem, LoadingRecipe, Network, PointMap, Points, Scope, Source, Term, Unit, UnitKind,
 };
 
 use super::circuits::Lemmas;
@@ -173,24 +174,25 @@ fn all_clauses(formula: &Formula, lemmas: &Lemmas) -> (Vec<Vec<i32>>, usize) {
 
 /// A certificate that every network is wrong on more than `errors` rows, from these circuits, if that follows from them.
 fn refuted(problem: &LoadingProblem, circuits: &[Circuit], errors: u64, symmetry: bool) -> Option<LoadingCertificate> {
-    refuted_in_steps(problem, circuits, errors, symmetry, 1)
+    refuted_with(problem, circuits, errors, symmetry, 1, &[])
 }
 
-/// The same with errors counted in steps of `stride`.
-fn refuted_in_steps(
+/// The same with errors counted in steps of `stride` and with maps of the points.
+fn refuted_with(
     problem: &LoadingProblem,
     circuits: &[Circuit],
     errors: u64,
     symmetry: bool,
     stride: u64,
+    maps: &[PointMap],
 ) -> Option<LoadingCertificate> {
     let lemmas = Lemmas::new(problem, circuits).expect("circuits");
-    let formula = Formula::new(problem, errors, symmetry, stride, &[]).expect("small");
+    let formula = Formula::new(problem, errors, symmetry, stride, maps).expect("small");
     let (clauses, variables) = all_clauses(&formula, &lemmas);
     match decide(&clauses, variables) {
         Answer::Satisfiable => None,
         Answer::Unsatisfiable(proof) => {
-            let claim = LoadingClaim { stride, ..claim(problem, errors + 1, symmetry) };
+            let claim = LoadingClaim { stride, maps: maps.to_vec(), ..claim(problem, errors + 1, symmetry) };
             let circuits = circuits.to_vec();
             Some(LoadingCertificate { claim, neurons: None, circuits, proof, hulls: vec![] })
         }

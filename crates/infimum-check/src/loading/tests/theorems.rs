@@ -140,7 +140,10 @@ fn degenerate_rows() {
 }
 
 /// Whether the formula without symmetry, all circuits and some more clauses can be satisfied.
-fn satisfiable_with(problem: &LoadingProblem, add: impl Fn(&mut Breaker, &dyn Fn(usize, u64) -> u64)) -> bool {
+pub(super) fn satisfiable_with(
+    problem: &LoadingProblem,
+    add: impl Fn(&mut Breaker, &dyn Fn(usize, u64) -> u64),
+) -> bool {
     let circuits = all_circuits(problem);
     let lemmas = Lemmas::new(problem, &circuits).expect("circuits");
     let formula = Formula::new(problem, 0, false, 1, &[]).expect("small");
