@@ -184,7 +184,7 @@ impl<'a> Finder<'a> {
         let product = |chosen: &[&(Moves, bool)]| {
             // A column that is reflected twice stays.
             let mut reflected: Vec<Option<(usize, usize, Option<i64>)>> = vec![None; d];
-            for &&(ref moves, _) in chosen {
+            for (moves, _) in chosen {
                 for &step in moves {
                     reflected[step.0] = if reflected[step.0].is_some() { None } else { Some(step) };
                 }
