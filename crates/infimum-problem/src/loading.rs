@@ -161,7 +161,7 @@ pub struct Neuron {
 }
 
 /// For which units a circuit is a lemma.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// All units of this group of [`Network::groups`].
     Group(u32),

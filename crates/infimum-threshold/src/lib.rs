@@ -8,6 +8,7 @@
 //! of which no hyperplane has one side 1 and the other 0.
 #![forbid(unsafe_code)]
 
+mod cubes;
 mod exact_simplex;
 mod flat;
 mod formula;

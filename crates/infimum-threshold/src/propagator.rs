@@ -104,7 +104,7 @@ struct LinearUnit {
 
 pub(crate) struct Propagator {
     shared: Arc<Shared>,
-    formula: Rc<Formula>,
+    formula: Arc<Formula>,
     record: Rc<RefCell<Record>>,
     linear: Vec<LinearUnit>,
     /// For every unit its place in `linear`, or none.
@@ -128,7 +128,7 @@ pub(crate) struct Propagator {
 }
 
 impl Propagator {
-    pub(crate) fn new(shared: Arc<Shared>, formula: Rc<Formula>, record: Rc<RefCell<Record>>) -> Propagator {
+    pub(crate) fn new(shared: Arc<Shared>, formula: Arc<Formula>, record: Rc<RefCell<Record>>) -> Propagator {
         let network = &shared.problem.network;
         let mut slot = vec![None; network.units.len()];
         let mut linear = Vec::new();

@@ -1,6 +1,6 @@
-//! One search: CaDiCaL with the propagator beside it, on one or several threads that exchange circuits.
+//! One search: CaDiCaL with the propagator beside it, on one or several threads that share out the cubes ([`Cubes`]) and exchange circuits.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,12 +11,13 @@ use cadical_sys::{CaDiCal, Status};
 use dashu_int::UBig;
 use infimum_problem::{Circuit, LoadingProblem, Neuron, ProofStep, Scope, Term};
 
+use crate::cubes::{Cube, Cubes, ROOT};
 use crate::formula::{Formula, one_hidden_layer};
 use crate::hitting;
 use crate::maps::{self, Map};
 use crate::points::GroupPoints;
 use crate::propagator::{Propagator, Record, Shared, circuit as circuit_of, clauses};
-use crate::refute::{Trace, Tracer, Until, trim};
+use crate::refute::{Part, Trace, Tracer, Until, join};
 use crate::separation::circuit::{self, Side};
 use crate::separation::crash::Start;
 use crate::weights::network_weights;
@@ -26,6 +27,9 @@ const FIRST_ROWS: u32 = 50;
 /// Circuits of at most so many points of the first tableau are clauses from the start, and at most so many.
 const EAGER_UP_TO: u32 = 6;
 const EAGER_AT_MOST: usize = 20_000;
+/// With several threads a cube on which so many clauses were derived is split if a thread waits, or if it is the empty one; by a variable of so many clauses derived last.
+const SPLIT_AFTER: u64 = 1_000;
+const LOOKED_AT: usize = 1_000;
 /// How often the monitor is asked.
 const ASK: Duration = Duration::from_millis(2);
 
@@ -140,33 +144,41 @@ impl Search {
         shared.stop.store(false, Ordering::Relaxed);
         *shared.pool.lock().unwrap_or_else(PoisonError::into_inner) = Vec::new();
         let rows = self.rows(allowed);
-        let collected = Mutex::new((Answer::Stopped, Effort::default()));
-        let collect = |(found, done): (Answer, Effort)| {
-            let mut collected = collected.lock().unwrap_or_else(PoisonError::into_inner);
-            let (answer, effort) = &mut *collected;
-            effort.conflicts += done.conflicts;
-            if matches!(answer, Answer::Weights(_) | Answer::None(_)) {
-                return;
-            }
-            // Until somebody has an answer what the last one found is kept.
-            effort.circuits = done.circuits;
-            if matches!(found, Answer::Weights(_) | Answer::None(_)) {
-                shared.stop.store(true, Ordering::Relaxed);
-                *answer = found;
-            } else if matches!(found, Answer::Unclear) {
-                *answer = found;
-            }
-        };
+        let formula = Arc::new(Formula::new(&shared.problem, rows, allowed, self.symmetry, &shared.maps));
+        let cubes = Arc::new(Cubes::new(shared.threads));
         let search = |thread: usize| {
             let seed = self.seed + thread as u64;
-            collect(work(shared, rows.clone(), allowed, self.symmetry, seed, known, budget));
+            Worker { shared, formula: &formula, cubes: &cubes, thread, seed, known, budget }.work()
         };
-        std::thread::scope(|scope| {
-            (1..shared.threads).for_each(|thread| drop(scope.spawn(move || search(thread))));
-            watched(stop, &shared.stop, || search(0));
+        let mut done: Vec<Done> = std::thread::scope(|scope| {
+            let others: Vec<_> = (1..shared.threads).map(|thread| scope.spawn(move || search(thread))).collect();
+            let first = watched(stop, &shared.stop, || search(0));
+            [first].into_iter().chain(others.into_iter().filter_map(|other| other.join().ok())).collect()
         });
-        collected.into_inner().unwrap_or_else(PoisonError::into_inner)
+        let conflicts = done.iter().map(|done| done.conflicts).sum();
+        let weights = done.iter_mut().find_map(|done| done.weights.take());
+        let answer = if let Some(weights) = weights {
+            Answer::Weights(weights)
+        } else if cubes.is_refuted() && done.len() == shared.threads {
+            let parts: Vec<Part> = done.iter_mut().map(|done| std::mem::take(&mut done.part)).collect();
+            // Over all rows the formula is the checker's own, and what was derived is the proof.
+            let proof = if is_whole(&formula, shared) { join(&formula, &parts, &cubes) } else { None };
+            done.iter_mut().zip(parts).for_each(|(done, part)| done.part = part);
+            Answer::None(proof)
+        } else if done.iter().any(|done| done.unclear) {
+            Answer::Unclear
+        } else {
+            Answer::Stopped
+        };
+        // Threads tell each other what they find: the one that knows most knows about all of it.
+        let circuits = done.into_iter().map(|done| done.part.found).max_by_key(Vec::len).unwrap_or_default();
+        (answer, Effort { conflicts, circuits })
     }
+}
+
+/// Whether the formula is about all rows.
+fn is_whole(formula: &Formula, shared: &Shared) -> bool {
+    formula.rows.len() == shared.problem.rows()
 }
 
 /// Does `work` in this thread while another asks every few milliseconds whether to stop, and then raises `flag`.
@@ -203,89 +215,186 @@ pub(crate) fn few_errors(
     }
 }
 
-/// One thread's search.
-fn work(
-    shared: &Arc<Shared>,
-    rows: Vec<u32>,
-    allowed: u64,
-    symmetry: bool,
+/// One thread of a search.
+struct Worker<'a> {
+    shared: &'a Arc<Shared>,
+    formula: &'a Arc<Formula>,
+    cubes: &'a Arc<Cubes>,
+    thread: usize,
     seed: u64,
-    known: &[Circuit],
+    known: &'a [Circuit],
     budget: Option<i32>,
-) -> (Answer, Effort) {
-    let problem = &shared.problem;
-    let formula = Rc::new(Formula::new(problem, rows, allowed, symmetry, &shared.maps));
-    let record = Rc::new(RefCell::new(Record::default()));
-    let propagator = Propagator::new(shared.clone(), formula.clone(), record.clone());
-    let observed = propagator.observed();
-    let mut solver = CaDiCal::new();
-    solver.set("quiet", 1);
-    solver.set("factor", 0);
-    solver.set("lrat", 1);
-    let trace = Rc::new(RefCell::new(Trace::default()));
-    // Over all rows the formula is the checker's own, and what is derived is the proof.
-    let traced = formula.rows.len() == problem.rows();
-    if traced {
-        solver.connect_proof_tracer1(Tracer(trace.clone()), true, false);
+}
+
+/// What a thread leaves behind.
+#[derive(Default)]
+struct Done<'a> {
+    weights: Option<Vec<Neuron>>,
+    /// An assignment was found, but no exact weights for it.
+    unclear: bool,
+    conflicts: u64,
+    part: Part<'a>,
+}
+
+/// What a thread works on, as the terminator sees it.
+#[derive(Clone, Copy, Default)]
+struct Current {
+    cube: Cube,
+    /// Clauses derived, and changes of the cubes, when it was begun or last looked at.
+    derived: u64,
+    changes: u64,
+    /// It was left to be split.
+    split: bool,
+}
+
+impl<'a> Worker<'a> {
+    /// A solver with formula and circuits; the part that remembers the circuits.
+    fn solver(&self, trace: &Rc<RefCell<Trace>>) -> (CaDiCal, Part<'a>) {
+        let formula = self.formula;
+        let mut solver = CaDiCal::new();
+        solver.set("quiet", 1);
+        solver.set("factor", 0);
+        solver.set("lrat", 1);
+        // The trace is also where a split looks for its variable.
+        if is_whole(formula, self.shared) || self.shared.threads > 1 {
+            solver.connect_proof_tracer1(Tracer(trace.clone()), true, false);
+        }
+        solver.set("chrono", 0);
+        solver.set("seed", (self.seed % 2_000_000_000) as i32);
+        // Values start as 0: with 1, weights of planted networks took 10 to 50 times as long to find, and refutations no less. Threads differ in it.
+        solver.set("phase", i32::from(self.seed % 2 == 1));
+        solver.resize(formula.variables);
+        formula.clauses().for_each(|clause| solver.clause6(clause));
+        let place: HashMap<u32, usize> = formula.rows.iter().enumerate().map(|(place, &row)| (row, place)).collect();
+        let mut part = Part::default();
+        for circuit in self.shared.eager.iter().chain(self.known) {
+            let owner = part.given.len() as u32;
+            let all_there = clauses(
+                circuit,
+                &self.shared.problem.network,
+                formula,
+                |row| place.get(&row).copied(),
+                |clause| {
+                    solver.clause6(clause);
+                    part.owners.push(owner);
+                },
+            );
+            if all_there {
+                part.given.push(circuit);
+            }
+        }
+        (solver, part)
     }
-    solver.set("chrono", 0);
-    solver.set("seed", (seed % 2_000_000_000) as i32);
-    // Values start as 0: with 1, weights of planted networks took 10 to 50 times as long to find, and refutations no less. Threads differ in it.
-    solver.set("phase", i32::from(seed % 2 == 1));
-    solver.resize(formula.variables);
-    formula.clauses().for_each(|clause| solver.clause6(clause));
-    let place: HashMap<u32, usize> = formula.rows.iter().enumerate().map(|(place, &row)| (row, place)).collect();
-    let mut given: Vec<&Circuit> = Vec::new();
-    let mut owners = Vec::new();
-    for circuit in shared.eager.iter().chain(known) {
-        let owner = given.len() as u32;
-        let all_there = clauses(
-            circuit,
-            &problem.network,
-            &formula,
-            |row| place.get(&row).copied(),
-            |clause| {
-                solver.clause6(clause);
-                owners.push(owner);
-            },
-        );
-        if all_there {
-            given.push(circuit);
+
+    /// Lets the solver leave a cube that others have settled, or that is to be split.
+    fn terminator(&self, trace: &Rc<RefCell<Trace>>, current: &Rc<Cell<Current>>) -> impl FnMut() -> bool + 'static {
+        let (shared, cubes, trace, current) = (self.shared.clone(), self.cubes.clone(), trace.clone(), current.clone());
+        move || {
+            let mut now = current.get();
+            if shared.stop.load(Ordering::Relaxed) {
+                return true;
+            }
+            if shared.threads == 1 {
+                return false;
+            }
+            if cubes.changes() != now.changes {
+                now.changes = cubes.changes();
+                current.set(now);
+                if !cubes.is_open(now.cube) {
+                    return true;
+                }
+            }
+            now.split = trace.borrow().derived - now.derived >= SPLIT_AFTER && (now.cube == ROOT || cubes.is_awaited());
+            current.set(now);
+            now.split
         }
     }
-    solver.connect_external_propagator(propagator);
-    observed.iter().for_each(|&variable| solver.add_observed_var(variable));
-    let stop = shared.clone();
-    solver.connect_terminator(Until(move || stop.stop.load(Ordering::Relaxed)));
-    if let Some(conflicts) = budget {
-        solver.limit("conflicts", conflicts);
+
+    fn work(self) -> Done<'a> {
+        let (shared, cubes) = (self.shared, self.cubes);
+        let record = Rc::new(RefCell::new(Record::default()));
+        let propagator = Propagator::new(shared.clone(), self.formula.clone(), record.clone());
+        let observed = propagator.observed();
+        let trace = Rc::new(RefCell::new(Trace::default()));
+        let (mut solver, part) = self.solver(&trace);
+        solver.connect_external_propagator(propagator);
+        observed.iter().for_each(|&variable| solver.add_observed_var(variable));
+        let current = Rc::new(Cell::new(Current::default()));
+        solver.connect_terminator(Until(self.terminator(&trace, &current)));
+        let mut done = Done { part, ..Done::default() };
+        while let Some((cube, literals)) = cubes.take() {
+            current.set(Current { cube, derived: trace.borrow().derived, changes: cubes.changes(), split: false });
+            literals.iter().for_each(|&literal| solver.assume(literal));
+            if let Some(conflicts) = self.budget {
+                // Spent by the cubes before, about.
+                let spent = if cube == ROOT { 0 } else { i32::try_from(trace.borrow().derived).unwrap_or(i32::MAX) };
+                solver.limit("conflicts", conflicts.saturating_sub(spent).max(0));
+            }
+            match solver.solve() {
+                Status::UNSATISFIABLE => {
+                    solver.conclude();
+                    let step = trace.borrow().refuted.unwrap_or_default();
+                    let failed = literals.iter().filter(|&&literal| solver.failed(literal));
+                    cubes.refuted(cube, (self.thread, step), failed.map(|literal| -literal).collect());
+                }
+                Status::SATISFIABLE if !shared.stop.load(Ordering::Relaxed) => {
+                    done.weights = self.weights(&mut solver, &record.borrow());
+                    done.unclear = done.weights.is_none();
+                    if done.weights.is_some() {
+                        shared.stop.store(true, Ordering::Relaxed);
+                    }
+                    cubes.end();
+                }
+                _ if shared.stop.load(Ordering::Relaxed) => cubes.end(),
+                _ if current.get().split => match self.variable(&solver, &literals, &trace.borrow()) {
+                    Some(variable) => cubes.split(cube, variable),
+                    None => cubes.end(),
+                },
+                _ if !cubes.is_open(cube) => {}
+                // The budget is spent.
+                _ => cubes.end(),
+            }
+        }
+        solver.disconnect_terminator();
+        solver.disconnect_external_propagator();
+        let mut record = record.borrow_mut();
+        let before = done.part.given.len() as u32;
+        done.part.owners.extend(record.owners.iter().map(|&owner| before + owner));
+        done.part.found = std::mem::take(&mut record.circuits);
+        done.conflicts = record.conflicts;
+        done.part.trace = trace.take();
+        done
     }
-    let status = solver.solve();
-    let stopped = shared.stop.load(Ordering::Relaxed);
-    let found = match status {
-        Status::UNSATISFIABLE => {
-            let record = record.borrow();
-            let before = given.len() as u32;
-            owners.extend(record.owners.iter().map(|&owner| before + owner));
-            let circuits: Vec<&Circuit> = given.into_iter().chain(&record.circuits).collect();
-            Answer::None(traced.then(|| trim(&trace.borrow(), &formula, &owners, &circuits)).flatten())
+
+    /// Weights of the assignment that the solver found.
+    fn weights(&self, solver: &mut CaDiCal, record: &Record) -> Option<Vec<Neuron>> {
+        let formula = self.formula;
+        let values: Vec<bool> = (1..=formula.variables).map(|variable| solver.val(variable) > 0).collect();
+        let value = |u: usize, i: usize| values[formula.value(u, i) as usize - 1];
+        let table = |u: usize, b: usize| values[formula.table(u, b) as usize - 1];
+        let stop = || self.shared.stop.load(Ordering::Relaxed);
+        network_weights(&self.shared.problem, &formula.rows, &value, &table, &record.hyperplanes, &stop)
+    }
+
+    /// The variable to split by: of those that are not known yet the one that stands most, in both signs, in the clauses derived last.
+    fn variable(&self, solver: &CaDiCal, literals: &[i32], trace: &Trace) -> Option<i32> {
+        let mut weights = vec![[0.0f64; 2]; self.formula.variables as usize + 1];
+        for clause in trace.latest(LOOKED_AT) {
+            for literal in clause {
+                if let Some(weight) = weights.get_mut(literal.unsigned_abs() as usize) {
+                    weight[usize::from(*literal < 0)] += 1.0 / clause.len() as f64;
+                }
+            }
         }
-        Status::SATISFIABLE if !stopped => {
-            let values: Vec<bool> = (1..=formula.variables).map(|variable| solver.val(variable) > 0).collect();
-            let value = |u: usize, i: usize| values[formula.value(u, i) as usize - 1];
-            let table = |u: usize, b: usize| values[formula.table(u, b) as usize - 1];
-            let planes = &record.borrow().hyperplanes;
-            let stop = || shared.stop.load(Ordering::Relaxed);
-            network_weights(problem, &formula.rows, &value, &table, planes, &stop)
-                .map_or(Answer::Unclear, Answer::Weights)
-        }
-        _ => Answer::Stopped,
-    };
-    solver.disconnect_terminator();
-    solver.disconnect_external_propagator();
-    let mut record = record.borrow_mut();
-    let effort = Effort { conflicts: record.conflicts, circuits: std::mem::take(&mut record.circuits) };
-    (found, effort)
+        let known =
+            |variable: i32| solver.fixed(variable) != 0 || literals.iter().any(|literal| literal.abs() == variable);
+        let score = |variable: i32| {
+            let [positive, negative] = weights[variable as usize];
+            positive * negative + 1e-3 * (positive + negative)
+        };
+        let open = (1..=self.formula.variables).filter(|&variable| !known(variable));
+        open.max_by(|&a, &b| score(a).total_cmp(&score(b)))
+    }
 }
 
 /// Rows of the same point have the same value: circuits of two.
