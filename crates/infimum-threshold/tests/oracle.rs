@@ -148,3 +148,49 @@ fn symmetric_functions() {
     }
     assert!(with_maps > 50 && exchanging > 20 && reflecting > 50, "{with_maps} {exchanging} {reflecting}");
 }
+
+fn of_rows(rows: &[Vec<i64>], targets: Vec<Option<bool>>, network: Network) -> LoadingProblem {
+    let d = rows[0].len();
+    let mut matrix = IntegerMatrix::new(d);
+    rows.iter().for_each(|row| matrix.push_row((0..).zip(row.iter().copied()).filter(|entry| entry.1 != 0)));
+    LoadingProblem {
+        points: Points::Narrow(matrix),
+        scales: vec![ColumnScale::default(); d],
+        column_names: ColumnNames::numbered(d),
+        targets,
+        output_names: network.outputs.iter().map(ToString::to_string).collect(),
+        network,
+    }
+}
+
+/// Searches long enough that several threads share them out (more than the few hundred clauses after which the empty cube is split): one thread and several agree, and the joined proofs are accepted;
+/// with rows that stand twice, which searches leave out, too.
+#[test]
+fn searches_that_are_shared_out() {
+    let mut random = Random(9);
+    let corner = |x: usize, d: usize| (0..d).map(|j| (x >> j & 1) as i64).collect::<Vec<i64>>();
+    let parity = |x: usize| Some(x.count_ones() % 2 == 1);
+    for twice in [false, true] {
+        let corners: Vec<usize> = (0..if twice { 64 } else { 32 }).map(|x| x % 32).collect();
+        let rows: Vec<Vec<i64>> = corners.iter().map(|&x| corner(x, 5)).collect();
+        let problem = of_rows(&rows, corners.iter().map(|&x| parity(x)).collect(), Network::layered(&[4], 1));
+        for (threads, seed) in [(2, 0), (3, 1), (4, 2)] {
+            let answer = solved(&problem, &Options { threads, seed, ..Options::default() });
+            assert_eq!(answer.ending, Ending::Infeasible);
+        }
+    }
+    let mut endings = [0; 2];
+    for round in 0..12 {
+        let rows: Vec<Vec<i64>> =
+            (0..[24, 40][round % 2]).map(|_| (0..4).map(|_| random.below(100) as i64).collect()).collect();
+        let targets = rows.iter().map(|_| Some(random.chance(50))).collect();
+        let network = if round % 3 == 0 { Network::layered(&[2, 2], 1) } else { Network::layered(&[3], 1) };
+        let problem = of_rows(&rows, targets, network);
+        let options = Options { allowed: Some([0, 1][round / 2 % 2]), seed: round as u64, ..Options::default() };
+        let alone = solved(&problem, &options);
+        let shared = solved(&problem, &Options { threads: 3, ..options });
+        assert_eq!(alone.ending, shared.ending, "{problem:?}");
+        endings[usize::from(alone.ending == Ending::Satisfiable)] += 1;
+    }
+    assert!(endings.iter().all(|&count| count > 2), "{endings:?}");
+}
