@@ -2,8 +2,8 @@
 //!
 //! Looked for are reflections of one column or two, and exchanges of two columns, as they are or both reflected; with the targets kept or all exchanged. Each candidate is judged
 //! by a hash: a point's is `Σ_j r_j·x_j` modulo 2^64 with random r, so that a map changes it by the columns that it moves alone, and the rows are the same in another order iff
-//! the hashes, mixed with what the rows of the point want and summed over the points, give the same. What passes is made exact afterwards: a wrong guess costs time
-//! and nothing else, and the checker looks again.
+//! the hashes, mixed with what the rows of the point want and summed over the points, give the same. Before that, columns are compared by what a map would have to keep of each
+//! of them alone (`Signatures`), which leaves no candidates where there is no symmetry. What passes is made exact afterwards: a wrong guess costs time and nothing else, and the checker looks again.
 
 use std::collections::HashMap;
 
@@ -16,9 +16,9 @@ const COMPARED_OF_SQUARE: usize = 64;
 const COMPARED: std::ops::RangeInclusive<usize> = 2..=50;
 /// Most maps.
 const MAPS: usize = 100;
-/// Most entries of points × columns, and most points looked at for candidates.
-const LARGEST: usize = 1 << 20;
-const EFFORT: usize = 1 << 22;
+/// Most entries of points × columns, and most points looked at for candidates: about a millisecond.
+const LARGEST: usize = 1 << 15;
+const EFFORT: usize = 1 << 18;
 
 /// A map with the images of the first rows.
 #[derive(Debug, Clone)]
@@ -75,6 +75,57 @@ fn mix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Of every column what a map keeps: the sum over the points of hashes of its value, from the least or, reflected, from the largest, with what the point's rows want.
+struct Signatures {
+    /// By whether targets are exchanged, by whether values are reflected, by column.
+    plain: [[Vec<u64>; 2]; 2],
+    /// The same of values alone, with the signatures of all columns at the point in the place of what it wants: kept by exchanges of columns without reflections.
+    refined: [Vec<u64>; 2],
+    /// By whether targets are exchanged, the columns that a map has to move.
+    restless: [Vec<usize>; 2],
+}
+
+impl Signatures {
+    fn new(columns: &[Vec<i64>], ranges: &[(i64, i64)], wants: &[Vec<u64>; 2]) -> Signatures {
+        let sum = |exchanged: usize, reflected: usize| -> Vec<u64> {
+            let of_column = |(column, &(least, most)): (&Vec<i64>, &(i64, i64))| {
+                let value = |x: i64| if reflected == 1 { most.wrapping_sub(x) } else { x.wrapping_sub(least) };
+                let of_points = column.iter().zip(&wants[exchanged]);
+                of_points.map(|(&x, &want)| mix(mix(value(x) as u64) ^ want)).fold(0, u64::wrapping_add)
+            };
+            columns.iter().zip(ranges).map(of_column).collect()
+        };
+        let plain = [[sum(0, 0), sum(0, 1)], [sum(1, 0), sum(1, 1)]];
+        let refined = [0, 1].map(|exchanged| {
+            let mut points = wants[exchanged].clone();
+            for (column, &signature) in columns.iter().zip(&plain[exchanged][0]) {
+                let of_points = points.iter_mut().zip(column);
+                of_points.for_each(|(point, &x)| *point = point.wrapping_add(mix(signature ^ mix(x as u64))));
+            }
+            let of_column = |column: &Vec<i64>| {
+                column.iter().zip(&points).map(|(&x, &point)| mix(mix(x as u64) ^ point)).fold(0, u64::wrapping_add)
+            };
+            columns.iter().map(of_column).collect()
+        });
+        let restless = [0, 1]
+            .map(|exchanged: usize| (0..columns.len()).filter(|&j| plain[exchanged][0][j] != plain[0][0][j]).collect());
+        Signatures { plain, refined, restless }
+    }
+
+    /// Whether the map may keep the rows.
+    fn allow(&self, moves: &Moves, exchanges: bool) -> bool {
+        let exchanged = usize::from(exchanges);
+        let restless = &self.restless[exchanged];
+        restless.len() <= moves.len()
+            && restless.iter().all(|&column| moves.iter().any(|step| step.0 == column))
+            && moves
+                .iter()
+                .all(|&(to, from, sum)| self.plain[exchanged][usize::from(sum.is_some())][from] == self.plain[0][0][to])
+            && (moves.iter().any(|step| step.2.is_some())
+                || moves.iter().all(|&(to, from, _)| self.refined[exchanged][from] == self.refined[0][to]))
+    }
+}
+
 struct Finder<'a> {
     problem: &'a LoadingProblem,
     points: &'a GroupPoints,
@@ -87,6 +138,7 @@ struct Finder<'a> {
     /// Hashes of the points, and of what their rows want: as they are, and with 0 and 1 exchanged.
     hashes: Vec<u64>,
     wants: [Vec<u64>; 2],
+    signatures: Signatures,
     /// The sum over all points.
     sum: u64,
     /// Points looked at.
@@ -123,8 +175,10 @@ impl<'a> Finder<'a> {
             }
         }
         let sum = hashes.iter().zip(&wants[0]).map(|(&hash, &want)| mix(hash ^ want)).fold(0, u64::wrapping_add);
-        let ranges = columns.iter().map(range).collect();
-        Finder { problem, points, columns, ranges, factors, hashes, wants, sum, effort: std::cell::Cell::new(0) }
+        let ranges: Vec<(i64, i64)> = columns.iter().map(range).collect();
+        let signatures = Signatures::new(&columns, &ranges, &wants);
+        let effort = std::cell::Cell::new(0);
+        Finder { problem, points, columns, ranges, factors, hashes, wants, signatures, sum, effort }
     }
 
     /// What is added to a point's hash.
@@ -140,7 +194,7 @@ impl<'a> Finder<'a> {
 
     /// Whether the map turns the rows into the same rows, by hash.
     fn keeps(&self, moves: &Moves, exchanges: bool) -> bool {
-        if self.effort.get() > EFFORT {
+        if !self.signatures.allow(moves, exchanges) || self.effort.get() > EFFORT {
             return false;
         }
         self.effort.set(self.effort.get() + self.hashes.len());
