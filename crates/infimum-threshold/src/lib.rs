@@ -108,9 +108,18 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
             return outcome;
         }
     }
-    let reason = format!("{units} threshold unit{}, {} rows", if units == 1 { "" } else { "s" }, problem.rows());
-    monitor.report(Event::Solver { name: "circuits", reason });
     let search = Search::new(problem.clone(), options.threads, options.symmetry, options.seed);
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let mut reason = format!("{units} threshold unit{}, {} rows", plural(units), problem.rows());
+    let maps = search.maps().len();
+    if maps > 0 {
+        reason.push_str(&format!(
+            ", {maps} map{} of the columns that keep{} the data",
+            plural(maps),
+            if maps == 1 { "s" } else { "" }
+        ));
+    }
+    monitor.report(Event::Solver { name: "circuits", reason });
     let mut state = State { search, monitor, outcome, known: Vec::new() };
     match options.allowed {
         Some(allowed) => state.decide(allowed),

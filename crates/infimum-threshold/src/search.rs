@@ -247,6 +247,17 @@ struct Current {
     split: bool,
 }
 
+/// Lets the other threads go if this one panics: they would wait for its cube.
+struct EndOnPanic<'a>(&'a Cubes);
+
+impl Drop for EndOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.end();
+        }
+    }
+}
+
 impl<'a> Worker<'a> {
     /// A solver with formula and circuits; the part that remembers the circuits.
     fn solver(&self, trace: &Rc<RefCell<Trace>>) -> (CaDiCal, Part<'a>) {
@@ -312,6 +323,7 @@ impl<'a> Worker<'a> {
 
     fn work(self) -> Done<'a> {
         let (shared, cubes) = (self.shared, self.cubes);
+        let _guard = EndOnPanic(cubes);
         let record = Rc::new(RefCell::new(Record::default()));
         let propagator = Propagator::new(shared.clone(), self.formula.clone(), record.clone());
         let observed = propagator.observed();
