@@ -43,7 +43,8 @@ fn data_of(path: &Path) -> Vec<String> {
     let readable = Certificate::from_bytes(&bytes).is_ok()
         || LoadingCertificate::from_bytes(&bytes).is_ok()
         || ReluCertificate::from_bytes(&bytes).is_ok()
-        || DeepCertificate::from_bytes(&bytes).is_ok();
+        || DeepCertificate::from_bytes(&bytes).is_ok()
+        || OutputsCertificate::from_bytes(&bytes).is_ok();
     if readable { Vec::new() } else { vec!["--data".into(), "two.csv".into()] }
 }
 
