@@ -8,7 +8,8 @@ use std::process::Command;
 
 use infimum_problem::deep::DeepCertificate;
 use infimum_problem::{
-    Certificate, ClassWeight, Ending, Kernel, LoadingCertificate, Loss, ReluCertificate, Subset, Task,
+    Certificate, ClassWeight, Ending, Kernel, LoadingCertificate, Loss, OutputsCertificate, ReluCertificate, Subset,
+    Task,
 };
 
 fn folder(name: &str) -> PathBuf {
