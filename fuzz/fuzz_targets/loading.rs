@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use infimum_check::{check_loading, check_loading_problem};
 use infimum_data::{LoadedLoading, LoadingRequest, load_loading};
 use infimum_problem::{
-    Circuit, Ending, HullPoints, LoadingCertificate, LoadingClaim, MarginClaim, Network, Neuron, ProofStep, Scope, Term,
+    Circuit, ColumnMove, Ending, HullPoints, LoadingCertificate, LoadingClaim, MarginClaim, Network, Neuron, PointMap,
+    ProofStep, Scope, Term,
 };
 
 const XOR: &str = "builtin:xor";
@@ -53,7 +54,15 @@ fn made(numbers: &mut Numbers, loaded: &LoadedLoading) -> LoadingCertificate {
         network: loaded.problem.network.clone(),
         symmetry: numbers.next() % 2 == 1,
         stride: u64::from(numbers.next() % 5),
-        maps: vec![],
+        maps: numbers.list(3, |numbers| PointMap {
+            moves: numbers.list(3, |numbers| ColumnMove {
+                to: u32::from(numbers.next() % 3),
+                from: u32::from(numbers.next() % 3),
+                sum: (numbers.next() % 2 == 1).then(|| i64::from(numbers.next() as i8)),
+            }),
+            exchanges: numbers.next() % 2 == 1,
+            compared: u32::from(numbers.next() % 6),
+        }),
         allowed: (numbers.next() % 2 == 1).then(|| u64::from(numbers.next() % 5)),
         lower: u64::from(numbers.next() % 5),
         upper: (numbers.next() % 2 == 1).then(|| u64::from(numbers.next() % 5)),
