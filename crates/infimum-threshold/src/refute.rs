@@ -271,10 +271,10 @@ impl<'a> Walked<'a> {
 }
 
 /// The rows of a side with the values of their inputs.
-type Rows<'a> = Vec<(u32, &'a [bool])>;
+pub(crate) type Rows<'a> = Vec<(u32, &'a [bool])>;
 
 /// A circuit by what its clauses say.
-fn key(circuit: &Circuit) -> (Scope, Rows<'_>, Rows<'_>) {
+pub(crate) fn key(circuit: &Circuit) -> (Scope, Rows<'_>, Rows<'_>) {
     fn side(terms: &[Term]) -> Rows<'_> {
         terms.iter().map(|term| (term.row, &term.inputs[..])).collect()
     }

@@ -1,7 +1,7 @@
 //! One search: CaDiCaL with the propagator beside it, on one or several threads that share out the cubes ([`Cubes`]) and exchange circuits.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::hitting;
 use crate::maps::{self, Map};
 use crate::points::GroupPoints;
 use crate::propagator::{Propagator, Record, Shared, circuit as circuit_of, clauses};
-use crate::refute::{Part, Trace, Tracer, Until, join};
+use crate::refute::{Part, Trace, Tracer, Until, join, key};
 use crate::separation::circuit::{self, Side};
 use crate::separation::crash::Start;
 use crate::weights::network_weights;
@@ -170,8 +170,13 @@ impl Search {
         } else {
             Answer::Stopped
         };
-        // Threads tell each other what they find: the one that knows most knows about all of it.
-        let circuits = done.into_iter().map(|done| done.part.found).max_by_key(Vec::len).unwrap_or_default();
+        let mut found = done.into_iter().map(|done| done.part.found);
+        let mut circuits = found.next().unwrap_or_default();
+        // What threads told each other stands in several lists; each may have what another has not.
+        let others: Vec<Circuit> = found.flatten().collect();
+        let mut known: HashSet<_> = circuits.iter().map(key).collect();
+        let is_new: Vec<bool> = others.iter().map(|circuit| known.insert(key(circuit))).collect();
+        circuits.extend(others.into_iter().zip(is_new).filter(|entry| entry.1).map(|entry| entry.0));
         (answer, Effort { conflicts, circuits })
     }
 }
