@@ -132,6 +132,14 @@ fn parity_needs_as_many_hidden_units_as_bits() {
         decided(&sandbox, &format!("builtin:parity:{bits} --hidden {}", bits - 1), false);
         decided(&sandbox, &format!("builtin:parity:{bits} --hidden {bits}"), true);
     }
+    // Far beyond reach without the symmetries of the data; the log says that they are used.
+    for threads in 1..=2 {
+        decided(&sandbox, &format!("builtin:parity:6 --hidden 5 --threads {threads}"), false);
+    }
+    let ran = sandbox.run("decide builtin:parity:4 --hidden 3 --out log");
+    assert!(ran.stderr.contains("17 maps of the columns that keep the data"), "{ran:?}");
+    let ran = sandbox.run("decide builtin:parity:4 --hidden 3 --no-symmetry --out log-without");
+    assert!(ran.code == Some(20) && !ran.stderr.contains("maps of the columns"), "{ran:?}");
 }
 
 #[test]
