@@ -14,6 +14,7 @@ use infimum_problem::{Circuit, LoadingProblem, Neuron, Scope};
 
 use crate::points::GroupPoints;
 use crate::propagator::circuit;
+use crate::random::Random;
 use crate::separation::circuit::Side;
 use crate::separation::crash::Start;
 use crate::separation::engine::{Check, Engine, Terms};
@@ -44,7 +45,7 @@ struct Hitting<'a> {
     /// Circuits as classes.
     sets: Vec<Vec<u32>>,
     circuits: Vec<Circuit>,
-    random: u64,
+    random: Random,
 }
 
 /// Looks for weights with few wrong rows; `take` gets better and better ones. What is returned are circuits of units whose sides are as the targets say. The units all have the
@@ -96,8 +97,16 @@ impl<'a> Hitting<'a> {
         }
         let outputs = problem.network.outputs.iter().enumerate();
         let units = outputs.map(|(output, &unit)| (unit, output, Engine::new(points.clone(), start.clone()))).collect();
-        let mut hitting =
-            Hitting { problem, points, units, classes, at, sets: Vec::new(), circuits: Vec::new(), random: seed };
+        let mut hitting = Hitting {
+            problem,
+            points,
+            units,
+            classes,
+            at,
+            sets: Vec::new(),
+            circuits: Vec::new(),
+            random: Random(seed),
+        };
         hitting.opposite();
         hitting
     }
@@ -133,13 +142,8 @@ impl<'a> Hitting<'a> {
         self.circuits.push(circuit(Scope::Group(0), rows));
     }
 
-    /// splitmix64 (Steele, Lea and Flood 2014).
     fn below(&mut self, bound: usize) -> usize {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % bound.max(1) as u64) as usize
+        (self.random.next() % bound.max(1) as u64) as usize
     }
 
     fn shuffled(&mut self, mut list: Vec<u32>) -> Vec<u32> {
@@ -299,25 +303,12 @@ impl<'a> Hitting<'a> {
 
 #[cfg(test)]
 mod tests {
-    use infimum_problem::{ColumnNames, ColumnScale, IntegerMatrix, Network, Points};
+    use infimum_problem::Network;
 
     use super::*;
     use crate::exact_simplex::{Exact, separate};
+    use crate::rows::of_rows;
     use crate::weights::wrong_rows;
-
-    fn problem(rows: &[Vec<i64>], targets: Vec<Option<bool>>, outputs: usize) -> LoadingProblem {
-        let d = rows[0].len();
-        let mut matrix = IntegerMatrix::new(d);
-        rows.iter().for_each(|row| matrix.push_row((0..).zip(row.iter().copied()).filter(|entry| entry.1 != 0)));
-        LoadingProblem {
-            points: Points::Narrow(matrix),
-            scales: vec![ColumnScale::default(); d],
-            column_names: ColumnNames::numbered(d),
-            targets,
-            output_names: (0..outputs).map(|output| output.to_string()).collect(),
-            network: Network::layered(&[], outputs),
-        }
-    }
 
     /// The fewest wrong rows, by trying all sets of right ones.
     fn fewest(problem: &LoadingProblem) -> u64 {
@@ -351,7 +342,7 @@ mod tests {
             let (m, d, outputs) = (2 + below(7) as usize, 1 + below(2) as usize, 1 + below(2) as usize);
             let rows: Vec<Vec<i64>> = (0..m).map(|_| (0..d).map(|_| below(4) as i64 - 1).collect()).collect();
             let targets = (0..m * outputs).map(|_| if below(8) == 0 { None } else { Some(below(2) == 1) }).collect();
-            let problem = problem(&rows, targets, outputs);
+            let problem = of_rows(&rows, targets, Network::layered(&[], outputs));
             let points = Arc::new(GroupPoints::new(&problem, &problem.network.units[0].columns));
             let start = Arc::new(Start::new(&points.scaled, points.len()));
             let mut best = m as u64;

@@ -18,7 +18,11 @@ mod margin;
 mod mixed;
 mod points;
 mod propagator;
+mod random;
 mod refute;
+#[cfg(test)]
+#[path = "../tests/certified/rows.rs"]
+mod rows;
 mod search;
 mod separation;
 mod training;
@@ -109,15 +113,10 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
         }
     }
     let search = Search::new(problem.clone(), options.threads, options.symmetry, options.seed);
-    let plural = |count: usize| if count == 1 { "" } else { "s" };
-    let mut reason = format!("{units} threshold unit{}, {} rows", plural(units), problem.rows());
+    let mut reason = format!("{units} threshold unit{}, {} rows", if units == 1 { "" } else { "s" }, problem.rows());
     let maps = search.maps().len();
     if maps > 0 {
-        reason.push_str(&format!(
-            ", {maps} map{} of the columns that keep{} the data",
-            plural(maps),
-            if maps == 1 { "s" } else { "" }
-        ));
+        reason.push_str(&format!(", {maps} symmetr{} of the data", if maps == 1 { "y" } else { "ies" }));
     }
     monitor.report(Event::Solver { name: "circuits", reason });
     let mut state = State { search, monitor, outcome, known: Vec::new() };

@@ -5,11 +5,12 @@
 //! the hashes, mixed with what the rows of the point want and summed over the points, give the same. Before that, columns are compared by what a map would have to keep of each
 //! of them alone (`Signatures`), which leaves no candidates where there is no symmetry. What passes is made exact afterwards: a wrong guess costs time and nothing else, and the checker looks again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use infimum_problem::{ColumnMove, IntegerMatrix, LoadingProblem, PointMap, Points};
 
 use crate::points::GroupPoints;
+use crate::random::mix;
 
 /// Of m rows the first m²/64 are compared with their images, at least 2 and at most 50: on parities of 3 to 6 bits, fewer let more through and more cost more than they hold back.
 const COMPARED_OF_SQUARE: usize = 64;
@@ -66,14 +67,6 @@ impl Places {
 
 /// A column of the image, the column it is taken from (places in the group) and the sum if it is reflected.
 type Moves = Vec<(usize, usize, Option<i64>)>;
-
-/// Steele, Lea and Flood's splitmix64.
-fn mix(seed: u64) -> u64 {
-    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
 
 /// Of every column what a map keeps: the sum over the points of hashes of its value, from the least or, reflected, from the largest, with what the point's rows want.
 struct Signatures {
@@ -255,14 +248,14 @@ impl<'a> Finder<'a> {
             }
         }
         // On parities, products of many hold back more than those of one, and all products cost more than they hold back.
-        if found.len() != 2 {
-            products.push(product(&all));
-        }
+        products.push(product(&all));
         if !product(&all).1 {
             let others = |place: usize| [&all[..place], &all[place + 1..]].concat();
             products.extend((0..found.len()).map(|place| product(&others(place))));
         }
-        products.retain(|(moves, _)| !moves.is_empty());
+        // Of two or three reflections some products are the same.
+        let mut seen = HashSet::new();
+        products.retain(|product| !product.0.is_empty() && seen.insert(product.clone()));
         products
     }
 
@@ -307,22 +300,14 @@ impl<'a> Finder<'a> {
 
 #[cfg(test)]
 mod tests {
-    use infimum_problem::{ColumnNames, ColumnScale, Columns, LoadingProblem, Network};
+    use infimum_problem::{Columns, Network};
 
     use super::*;
+    use crate::rows::of_rows;
 
     fn found(rows: &[Vec<i64>], wanted: impl Fn(&[i64]) -> bool) -> Vec<Map> {
-        let d = rows[0].len();
-        let mut matrix = IntegerMatrix::new(d);
-        rows.iter().for_each(|row| matrix.push_row((0..).zip(row.iter().copied())));
-        let problem = LoadingProblem {
-            points: Points::Narrow(matrix),
-            scales: vec![ColumnScale::default(); d],
-            column_names: ColumnNames::numbered(d),
-            targets: rows.iter().map(|row| Some(wanted(row))).collect(),
-            output_names: vec!["y".into()],
-            network: Network::layered(&[1], 1),
-        };
+        let targets = rows.iter().map(|row| Some(wanted(row))).collect();
+        let problem = of_rows(rows, targets, Network::layered(&[1], 1));
         find(&problem, &GroupPoints::new(&problem, &Columns::All))
     }
 

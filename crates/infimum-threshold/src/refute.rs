@@ -175,7 +175,7 @@ impl Trace {
         (self.numbers.len().saturating_sub(most)..self.numbers.len()).map(|step| self.clause(step))
     }
 
-    pub(crate) fn clause(&self, step: usize) -> &[i32] {
+    fn clause(&self, step: usize) -> &[i32] {
         let start = if step == 0 { 0 } else { self.literal_ends[step - 1] };
         &self.literals[start..self.literal_ends[step]]
     }

@@ -157,20 +157,20 @@ impl Search {
         });
         let conflicts = done.iter().map(|done| done.conflicts).sum();
         let weights = done.iter_mut().find_map(|done| done.weights.take());
+        let unclear = done.iter().any(|done| done.unclear);
+        let parts: Vec<Part> = done.into_iter().map(|done| done.part).collect();
         let answer = if let Some(weights) = weights {
             Answer::Weights(weights)
-        } else if cubes.is_refuted() && done.len() == shared.threads {
-            let parts: Vec<Part> = done.iter_mut().map(|done| std::mem::take(&mut done.part)).collect();
+        } else if cubes.is_refuted() && parts.len() == shared.threads {
             // Over all rows the formula is the checker's own, and what was derived is the proof.
             let proof = if is_whole(&formula, shared) { join(&formula, &parts, &cubes) } else { None };
-            done.iter_mut().zip(parts).for_each(|(done, part)| done.part = part);
             Answer::None(proof)
-        } else if done.iter().any(|done| done.unclear) {
+        } else if unclear {
             Answer::Unclear
         } else {
             Answer::Stopped
         };
-        let mut found = done.into_iter().map(|done| done.part.found);
+        let mut found = parts.into_iter().map(|part| part.found);
         let mut circuits = found.next().unwrap_or_default();
         // What threads told each other stands in several lists; each may have what another has not.
         let others: Vec<Circuit> = found.flatten().collect();
@@ -326,6 +326,7 @@ impl<'a> Worker<'a> {
         }
     }
 
+    /// Takes cubes as long as there are any: each is refuted, split or left because it was settled elsewhere, or ends the search, by weights, by the limits, or because nothing decides it.
     fn work(self) -> Done<'a> {
         let (shared, cubes) = (self.shared, self.cubes);
         let _guard = EndOnPanic(cubes);

@@ -8,6 +8,7 @@ use dashu_int::{IBig, UBig};
 use infimum_problem::{Function, LoadingProblem, Neuron};
 
 use crate::points::GroupPoints;
+use crate::random::Random;
 use crate::weights;
 
 /// How fast hidden units go from 0 to 1.
@@ -39,7 +40,7 @@ pub(crate) struct Training<'a> {
     points: GroupPoints,
     units: Vec<Unit>,
     parameters: usize,
-    random: u64,
+    random: Random,
 }
 
 impl<'a> Training<'a> {
@@ -56,21 +57,12 @@ impl<'a> Training<'a> {
                 Unit { columns, units: unit.units.clone(), start, fixed: !unit.is_free(), output }
             })
             .collect();
-        Training { problem, points, units, parameters, random: seed }
-    }
-
-    /// splitmix64 (Steele, Lea and Flood 2014).
-    fn next(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        Training { problem, points, units, parameters, random: Random(seed) }
     }
 
     /// In (−1, 1).
     fn uniform(&mut self) -> f64 {
-        (self.next() >> 11) as f64 * 2f64.powi(-52) - 1.0
+        (self.random.next() >> 11) as f64 * 2f64.powi(-52) - 1.0
     }
 
     /// Weights of the free units after one training from random weights, rounded in several ways, the coarsest first.
@@ -94,7 +86,7 @@ impl<'a> Training<'a> {
             }
             gradient.fill(0.0);
             for k in 0..batch {
-                let row = if batch == m { k } else { self.next() as usize % m };
+                let row = if batch == m { k } else { self.random.next() as usize % m };
                 self.backward(row, &weights, &mut gradient);
             }
             let rate = RATE * (1.0 - step as f64 / (steps + 1) as f64);
@@ -171,26 +163,18 @@ impl<'a> Training<'a> {
 
 #[cfg(test)]
 mod tests {
-    use infimum_problem::{ColumnNames, ColumnScale, IntegerMatrix, Network, Points};
+    use infimum_problem::Network;
 
     use super::*;
+    use crate::rows::of_rows;
     use crate::weights::wrong_rows;
 
     /// Exclusive or far from the origin and in unlike columns: two hidden units are found, and the integers mean what the smooth network did.
     #[test]
     fn exclusive_or_is_learned() {
-        let mut matrix = IntegerMatrix::new(2);
-        for (a, b) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
-            matrix.push_row([(0, 1_000_000_000_000 + a), (1, 7_000 * b - 3)]);
-        }
-        let problem = LoadingProblem {
-            points: Points::Narrow(matrix),
-            scales: vec![ColumnScale::default(); 2],
-            column_names: ColumnNames::numbered(2),
-            targets: [false, true, true, false].map(Some).to_vec(),
-            output_names: vec!["y".into()],
-            network: Network::layered(&[2], 1),
-        };
+        let rows = [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(a, b)| vec![1_000_000_000_000 + a, 7_000 * b - 3]);
+        let targets = [false, true, true, false].map(Some).to_vec();
+        let problem = of_rows(&rows, targets, Network::layered(&[2], 1));
         let mut training = Training::new(&problem, 1);
         let runs: Vec<Vec<u64>> = (0..10)
             .map(|_| {

@@ -4,14 +4,15 @@
 mod oracle;
 
 mod certified;
+#[path = "certified/rows.rs"]
+mod rows;
 
-use infimum_problem::{
-    ColumnNames, ColumnScale, Columns, Ending, Function, IntegerMatrix, LoadingProblem, Network, Points, Unit,
-};
+use infimum_problem::{Columns, Ending, Function, LoadingProblem, Network, Unit};
 use infimum_threshold::Options;
 use oracle::Oracle;
 
 use certified::{Random, solved};
+use rows::of_rows;
 
 impl Random {
     fn chance(&mut self, percent: usize) -> bool {
@@ -56,20 +57,11 @@ fn network(random: &mut Random, d: usize) -> Network {
 fn problem(random: &mut Random) -> LoadingProblem {
     let (m, d) = (1 + random.below(7), 1 + random.below(3));
     let network = network(random, d);
-    assert_eq!(network.fault(d), None);
     let size = 2 + random.below(3);
     let rows: Vec<Vec<i64>> = (0..m).map(|_| (0..d).map(|_| random.below(size) as i64 - 1).collect()).collect();
-    let mut matrix = IntegerMatrix::new(d);
-    rows.iter().for_each(|row| matrix.push_row((0..).zip(row.iter().copied()).filter(|entry| entry.1 != 0)));
     let mut target = |_| if random.chance(15) { None } else { Some(random.chance(50)) };
-    LoadingProblem {
-        points: Points::Narrow(matrix),
-        scales: vec![ColumnScale::default(); d],
-        column_names: ColumnNames::numbered(d),
-        targets: (0..m * network.outputs.len()).map(&mut target).collect(),
-        output_names: network.outputs.iter().map(ToString::to_string).collect(),
-        network,
-    }
+    let targets = (0..m * network.outputs.len()).map(&mut target).collect();
+    of_rows(&rows, targets, network)
 }
 
 #[test]
@@ -120,20 +112,10 @@ fn symmetric_functions() {
         }
         (1..rows.len()).rev().for_each(|place| rows.swap(place, random.below(place + 1)));
         let scale = [1, 3, -2][random.below(3)];
-        let mut matrix = IntegerMatrix::new(d);
-        for &(point, _) in &rows {
-            let value = |j: u32| scale * (i64::from(point as u32 >> j & 1) + i64::from(scale > 1));
-            matrix.push_row((0..d as u32).map(|j| (j, value(j))).filter(|entry| entry.1 != 0));
-        }
+        let value = |point: usize, j: usize| scale * ((point >> j & 1) as i64 + i64::from(scale > 1));
+        let points: Vec<Vec<i64>> = rows.iter().map(|row| (0..d).map(|j| value(row.0, j)).collect()).collect();
         let network = Network::layered(&[1 + random.below(2)], 1);
-        let problem = LoadingProblem {
-            points: Points::Narrow(matrix),
-            scales: vec![ColumnScale::default(); d],
-            column_names: ColumnNames::numbered(d),
-            targets: rows.iter().map(|row| row.1).collect(),
-            output_names: vec!["y".into()],
-            network,
-        };
+        let problem = of_rows(&points, rows.iter().map(|row| row.1).collect(), network);
         let least = Oracle::new(&problem).least_errors();
         let options = Options { seed: round, threads: 1 + random.below(2), ..Options::default() };
         let fewest = solved(&problem, &Options { allowed: None, ..options.clone() });
@@ -147,20 +129,6 @@ fn symmetric_functions() {
         assert_eq!(answer.ending, expected, "at most {allowed}, least {least}: {problem:?}");
     }
     assert!(with_maps > 50 && exchanging > 20 && reflecting > 50, "{with_maps} {exchanging} {reflecting}");
-}
-
-fn of_rows(rows: &[Vec<i64>], targets: Vec<Option<bool>>, network: Network) -> LoadingProblem {
-    let d = rows[0].len();
-    let mut matrix = IntegerMatrix::new(d);
-    rows.iter().for_each(|row| matrix.push_row((0..).zip(row.iter().copied()).filter(|entry| entry.1 != 0)));
-    LoadingProblem {
-        points: Points::Narrow(matrix),
-        scales: vec![ColumnScale::default(); d],
-        column_names: ColumnNames::numbered(d),
-        targets,
-        output_names: network.outputs.iter().map(ToString::to_string).collect(),
-        network,
-    }
 }
 
 /// Searches long enough that several threads share them out (more than the few hundred clauses after which the empty cube is split): one thread and several agree, and the joined proofs are accepted;
