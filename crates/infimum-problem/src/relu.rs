@@ -90,7 +90,7 @@ pub struct Witness {
     pub proof: BoundProof,
 }
 
-/// Why the bound of a [`Witness`] holds; docs/relu.md, theorems 2 to 4. D is the length of the rows, M the number of distinct ones.
+/// Why the bound of a [`Witness`] holds; docs/relu.md, theorems 2 to 5. D is the length of the rows, M the number of distinct ones.
 #[derive(Debug, Clone, PartialEq)]
 pub enum BoundProof {
     /// `Σ_p max(w_p, 0)·‖x_p‖` is at most the bound: nothing to record.
@@ -99,6 +99,8 @@ pub enum BoundProof {
     Moments(Moments),
     /// Branch and bound over cones.
     Cones(Cones),
+    /// Moments with products of the rows of a cluster.
+    Clusters(Clusters),
 }
 
 /// Multipliers of the moment bound (theorem 3).
@@ -114,6 +116,32 @@ pub struct Moments {
     pub lambda: f64,
     /// s.
     pub s: f64,
+}
+
+/// Multipliers of the moment bound with products of rows (theorem 5).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Clusters {
+    /// Disjoint clusters of distinct rows; rows in none count by their norm.
+    pub clusters: Vec<Cluster>,
+    /// λ ≥ 0.
+    pub lambda: f64,
+    /// s.
+    pub s: f64,
+}
+
+/// The multipliers of one cluster of k rows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Cluster {
+    /// Distinct rows, counted from 0.
+    pub rows: Vec<u32>,
+    /// θ of each row.
+    pub theta: Vec<f64>,
+    /// r⁺ and r⁻ of each row, no less than the norms of v⁺ and v⁻.
+    pub lengths: Vec<f64>,
+    /// v⁺ and v⁻ of each row, 2k × D.
+    pub vectors: Vec<f32>,
+    /// For each two rows in places a < b, first b = 1, then b = 2, …: π ≥ 0 for the signs (+, +), (+, −), (−, +), (−, −) of a and b.
+    pub products: Vec<f32>,
 }
 
 /// A tree of simplicial cones that cover the space (theorem 4).

@@ -7,13 +7,15 @@
 //! * 2, cones: 0, or 1 and how many columns, the columns, how many coefficients, the coefficients (doubles); r and the fan (doubles); how
 //!   many nodes, and for each: 0, `from`, `to` (bytes), both weights (doubles); or 1, q (r doubles), how many slopes, and for each the row (the
 //!   first as it is, then the difference to the one before, signed) and the numerator (byte).
+//! * 3, clusters: how many, and for each: how many rows k, the rows, k θ, 2k lengths (doubles), how many numbers of vectors, these, how many products,
+//!   these (singles); λ, s (doubles).
 
 use safetensors::tensor::Dtype;
 
 use crate::bytes::{Reader, Writer};
 use crate::container::{self, Container, Tensor, doubles, doubles_of};
 use crate::{
-    Basis, BoundProof, CertificateError, ConeNode, Cones, Moments, ReluCertificate, ReluClaim, ReluNet, Witness,
+    Basis, BoundProof, CertificateError, Cluster, Clusters, ConeNode, Cones, Moments, ReluCertificate, ReluClaim, ReluNet, Witness,
 };
 
 const WITNESSES: &str = "witnesses";
@@ -84,8 +86,7 @@ pub(crate) fn write_witness(writer: &mut Writer, witness: &Witness) {
         BoundProof::Moments(Moments { tau, g, sigma, lambda, s }) => {
             writer.bytes.push(1);
             write_doubles(writer, tau);
-            writer.put(g.len() as u64);
-            g.iter().for_each(|&value| writer.single(value));
+            write_singles(writer, g);
             write_doubles(writer, sigma);
             writer.double(*lambda);
             writer.double(*s);
@@ -94,7 +95,25 @@ pub(crate) fn write_witness(writer: &mut Writer, witness: &Witness) {
             writer.bytes.push(2);
             write_cones(writer, cones);
         }
+        BoundProof::Clusters(Clusters { clusters, lambda, s }) => {
+            writer.bytes.push(3);
+            writer.put(clusters.len() as u64);
+            for Cluster { rows, theta, lengths, vectors, products } in clusters {
+                writer.put(rows.len() as u64);
+                rows.iter().for_each(|&row| writer.put(u64::from(row)));
+                theta.iter().chain(lengths).for_each(|&value| writer.double(value));
+                write_singles(writer, vectors);
+                write_singles(writer, products);
+            }
+            writer.double(*lambda);
+            writer.double(*s);
+        }
     }
+}
+
+fn write_singles(writer: &mut Writer, values: &[f32]) {
+    writer.put(values.len() as u64);
+    values.iter().for_each(|&value| writer.single(value));
 }
 
 fn write_cones(writer: &mut Writer, cones: &Cones) {
@@ -142,15 +161,32 @@ pub(crate) fn read_witness(reader: &mut Reader) -> Option<Witness> {
         0 => BoundProof::Norms,
         1 => {
             let tau = read_doubles(reader)?;
-            let count = reader.count()?;
-            let g = (0..count).map(|_| reader.single()).collect::<Option<Vec<f32>>>()?;
+            let g = read_singles(reader)?;
             let sigma = read_doubles(reader)?;
             BoundProof::Moments(Moments { tau, g, sigma, lambda: reader.double()?, s: reader.double()? })
         }
         2 => BoundProof::Cones(read_cones(reader)?),
+        3 => {
+            let count = reader.count()?;
+            let clusters = (0..count).map(|_| read_cluster(reader)).collect::<Option<Vec<Cluster>>>()?;
+            BoundProof::Clusters(Clusters { clusters, lambda: reader.double()?, s: reader.double()? })
+        }
         _ => return None,
     };
     Some(Witness { bound, proof })
+}
+
+fn read_singles(reader: &mut Reader) -> Option<Vec<f32>> {
+    let count = reader.count()?;
+    (0..count).map(|_| reader.single()).collect()
+}
+
+fn read_cluster(reader: &mut Reader) -> Option<Cluster> {
+    let count = reader.count()?;
+    let rows = (0..count).map(|_| u32::try_from(reader.get()?).ok()).collect::<Option<Vec<u32>>>()?;
+    let mut doubles = |count: usize| (0..count).map(|_| reader.double()).collect::<Option<Vec<f64>>>();
+    let (theta, lengths) = (doubles(count)?, doubles(2 * count)?);
+    Some(Cluster { rows, theta, lengths, vectors: read_singles(reader)?, products: read_singles(reader)? })
 }
 
 fn read_cones(reader: &mut Reader) -> Option<Cones> {
@@ -220,6 +256,14 @@ mod tests {
                 ConeNode::Leaf { q: vec![0.0, 0.0], slopes: vec![] },
             ],
         };
+        let cluster = Cluster {
+            rows: vec![1, 300],
+            theta: vec![1.0, 2.0],
+            lengths: vec![0.5; 4],
+            vectors: vec![-0.25; 4],
+            products: vec![0.0, 1.0, 2.0, 3.0],
+        };
+        let clusters = Clusters { clusters: vec![cluster, Cluster::default()], lambda: 2.0, s: -0.5 };
         ReluCertificate {
             claim: ReluClaim {
                 version: CERTIFICATE_VERSION,
@@ -255,6 +299,7 @@ mod tests {
                 Witness { bound: 0.0, proof: BoundProof::Norms },
                 Witness { bound: 2.5, proof: BoundProof::Cones(cones.clone()) },
                 Witness { bound: 2.5, proof: BoundProof::Cones(Cones { basis: None, ..cones }) },
+                Witness { bound: 3.5, proof: BoundProof::Clusters(clusters) },
             ],
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn claim(instance: &Instance, alpha: &[f64], witnesses: &[Witness]) -
     if !(longest > 0.0) {
         return None;
     }
-    let t = if witnesses.iter().any(|witness| matches!(witness.proof, BoundProof::Moments(_))) {
+    let t = if witnesses.iter().any(|witness| matches!(witness.proof, BoundProof::Moments(_) | BoundProof::Clusters(_))) {
         if longest < 1.0 {
             return None;
         }
@@ -111,7 +111,7 @@ fn times(witness: &Witness, t: f64) -> Witness {
     scaled.bound = t * witness.bound * (1.0 + 4.0 * f64::EPSILON);
     match &mut scaled.proof {
         // Moments are never scaled, see `claim`.
-        BoundProof::Norms | BoundProof::Moments(_) => {}
+        BoundProof::Norms | BoundProof::Moments(_) | BoundProof::Clusters(_) => {}
         BoundProof::Cones(cones) => {
             for node in &mut cones.nodes {
                 if let ConeNode::Leaf { q, .. } = node {

@@ -334,8 +334,8 @@ impl Run<'_> {
         let gap = (self.options.gap * self.upper.abs()).max(self.options.abs_gap);
         let upper = self.upper;
         let instance = self.instance;
-        let point = moments::joint(instance, start, upper, 0.5 * gap, &stop, &mut |point| {
-            self.offer(&point.alpha, &point.witnesses, "moments");
+        let point = moments::joint(instance, start, upper, 0.5 * gap, &stop, &mut |point, source| {
+            self.offer(&point.alpha, &point.witnesses, source);
         });
         point.alpha
     }

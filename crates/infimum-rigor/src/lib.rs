@@ -7,7 +7,8 @@
 //!   [`exp_negative`]: a plain `f64` for hot loops, with a proved bound.
 //! * [`vectorized`]: loops compiled for the vector units of the machine.
 //! * [`margins`], [`transpose_product`]: enclosures of `W x_i + b` and `Σ_i α_i x_i` over a dense or sparse matrix.
-//! * [`outer_products`]: enclosures of `Σ_p x_p h_pᵀ`; [`is_positive_semidefinite`]: a proof for all matrices in such an enclosure.
+//! * [`outer_products`]: enclosures of `Σ_p x_p h_pᵀ`; [`is_positive_semidefinite`]: a proof for all matrices in such an enclosure,
+//!   [`Envelope`] for matrices whose rows begin with zeros.
 //!
 //! Nothing here ever returns a finite enclosure that is wrong: overflow and invalid operations give `[−∞, +∞]`, which
 //! proves nothing. All `f64` inputs are taken as exact real numbers.
@@ -27,6 +28,6 @@ pub use exact::ExactSum;
 pub use interval::Interval;
 pub use linear::{ColumnSums, Rows, margins, transpose_product, transpose_product_by};
 pub use outer::outer_products;
-pub use semidefinite::is_positive_semidefinite;
+pub use semidefinite::{Envelope, is_positive_semidefinite};
 pub use sum::Sum;
 pub use vector::{lanes, vectorized};

@@ -4,7 +4,8 @@
 //!
 //! **Derivation.** A ∈ R^(n×n) symmetric, a_ij in an interval with midpoint m_ij and radius ρ_ij. u = 2^-53, γ_k = ku/(1 − ku).
 //!
-//! 1. A row whose entries are all exactly 0 is left out; every other needs m_ii > 0. For any positive d_i, A is positive semidefinite iff
+//! 1. A row whose entries are all exactly 0 stands for one with a diagonal of 1 and nothing beside it: the matrix is positive semidefinite if the one with that is. Every other row
+//!    needs m_ii > 0. For any positive d_i, A is positive semidefinite iff
 //!    DAD is. d_i is the power of two with ½ ≤ b_ii < 2, where b_ij = d_i m_ij d_j; so scaling is exact but for underflow, at most
 //!    2^-1074 an entry (the larger factor comes first: it cannot overflow where |b_ij| ≤ 2, and |b_ij| > 2 contradicts the diagonal).
 //! 2. A symmetric E with |e_ij| ≤ ε_ij fulfils E ⪰ −diag(Σ_j ε_ij) (diagonal dominance). So DAD ⪰ B − diag(δ) with δ_i ≥ Σ_j (d_i ρ_ij d_j + 2^-1074).
@@ -17,6 +18,8 @@
 //! 4. B − diag(δ) ⪰ C + (σ − 2u)·I since rounding c_ii moves it by at most u·2. It is positive semidefinite if
 //!    σ ≥ 2u + 2n γ_{n+1}/(1 − γ_{n+1})·(1 + 2^-50) + 2^-900. With γ/(1 − γ) = (n+1)u/(1 − 2(n+1)u) and n ≤ 2^20 the choice
 //!    σ = 2(n+1)(n+2)u will do: it exceeds 2n(n+1)u by 4(n+1)u ≥ 8u, while the rest is less than 2u + 2n(n+1)u·2^-30 + 2^-900 < 3u + 2nu.
+//!
+//! Zeros at the front of a row ([`Envelope`]) are zeros of L too (c_ij = 0 and l_ik = 0 for k < j give l_ij = 0), so that leaving them out changes no number.
 
 use crate::interval::add_up;
 use crate::{Interval, vectorized};
@@ -40,62 +43,117 @@ fn scale(a: f64, s: f64, t: f64) -> f64 {
     (a * s.max(t)) * s.min(t)
 }
 
+/// The lower triangle of a symmetric matrix whose rows begin with zeros: of row i only the entries from column `first_i ≤ i` to the diagonal are
+/// held. Cholesky's factor has its zeros in the same places, so that they cost nothing.
+#[derive(Debug, Clone, Default)]
+pub struct Envelope {
+    /// Column of the first entry of each row, and where its entries begin.
+    rows: Vec<(usize, usize)>,
+    entries: Vec<Interval>,
+}
+
+impl Envelope {
+    /// The next row: its entries from column `first` to the diagonal, which has to be there.
+    pub fn push(&mut self, first: usize, entries: &[Interval]) {
+        assert!(!entries.is_empty() && first + entries.len() == self.rows.len() + 1, "a row ends at the diagonal");
+        self.rows.push((first, self.entries.len()));
+        self.entries.extend_from_slice(entries);
+    }
+
+    /// Number of rows.
+    pub fn order(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// First column and entries of row i.
+    fn row(&self, i: usize) -> (usize, &[Interval]) {
+        let (first, start) = self.rows[i];
+        (first, &self.entries[start..=start + i - first])
+    }
+
+    /// Whether *every* symmetric matrix with these entries is proven positive semidefinite. `false` proves nothing.
+    pub fn is_positive_semidefinite(&self) -> bool {
+        let order = self.order();
+        if order > MOST_ROWS {
+            return false;
+        }
+        // Rows (and columns) of zeros are left out: they are rows of a diagonal of 1 beside which nothing stands.
+        let mut is_zero = vec![true; order];
+        for i in 0..order {
+            let (first, row) = self.row(i);
+            for (j, _) in row.iter().enumerate().filter(|entry| *entry.1 != Interval::ZERO) {
+                (is_zero[i], is_zero[first + j]) = (false, false);
+            }
+        }
+        let diagonal = |i: usize| if is_zero[i] { 1.0 } else { self.row(i).1[i - self.row(i).0].midpoint_radius().0 };
+        let diagonals: Vec<f64> = (0..order).map(diagonal).collect();
+        if !diagonals.iter().all(|&a| a > 0.0 && a.is_finite()) {
+            return false;
+        }
+        let factors: Vec<f64> = diagonals.iter().map(|&a| balance(a)).collect();
+        let mut lower = vec![0.0; self.entries.len()];
+        let mut radii = vec![0.0f64; order];
+        for i in 0..order {
+            let (first, start) = self.rows[i];
+            for j in first..=i {
+                let entry = self.entries[start + j - first];
+                let (middle, radius) = if is_zero[i] && i == j { (1.0, 0.0) } else { entry.midpoint_radius() };
+                let scaled = scale(middle, factors[i], factors[j]);
+                if !(scaled.abs() <= 2.0 && radius >= 0.0) {
+                    return false;
+                }
+                lower[start + j - first] = scaled;
+                let radius = scale(radius, factors[i], factors[j]);
+                radii[i] += radius;
+                if j < i {
+                    radii[j] += radius;
+                }
+            }
+        }
+        let shift = 2.0 * ((order + 1) * (order + 2)) as f64 * UNIT;
+        for i in 0..order {
+            // n additions and the scaling round by factors of at most 1 + u each; 2^-1000 covers what underflows.
+            let radius = radii[i] * (1.0 + 4.0 * (order + 2) as f64 * UNIT) + order as f64 * 2f64.powi(-1000);
+            let (first, start) = self.rows[i];
+            lower[start + i - first] -= add_up(radius, shift * (1.0 + 8.0 * UNIT));
+        }
+        factorizes(&self.rows, &mut lower)
+    }
+}
+
 /// Whether *every* symmetric matrix with entry (i, j) in `entries[i·order + j]`, j ≤ i, is proven positive semidefinite. `false`
 /// proves nothing. The part above the diagonal is not read; a matrix of other than order² entries is not proven anything.
 pub fn is_positive_semidefinite(order: usize, entries: &[Interval]) -> bool {
     if order > MOST_ROWS || entries.len() != order * order {
         return false;
     }
-    let entry = |i: usize, j: usize| if i >= j { entries[i * order + j] } else { entries[j * order + i] };
-    let kept: Vec<usize> = (0..order).filter(|&i| (0..order).any(|j| entry(i, j) != Interval::ZERO)).collect();
-    let n = kept.len();
-    let diagonal: Vec<f64> = kept.iter().map(|&i| entry(i, i).midpoint_radius().0).collect();
-    if !diagonal.iter().all(|&a| a > 0.0 && a.is_finite()) {
-        return false;
-    }
-    let factors: Vec<f64> = diagonal.iter().map(|&a| balance(a)).collect();
-    let mut lower = vec![0.0; n * n];
-    let mut radii = vec![0.0f64; n];
-    for i in 0..n {
-        for j in 0..=i {
-            let (middle, radius) = entry(kept[i], kept[j]).midpoint_radius();
-            let scaled = scale(middle, factors[i], factors[j]);
-            if !(scaled.abs() <= 2.0 && radius >= 0.0) {
-                return false;
-            }
-            lower[i * n + j] = scaled;
-            let radius = scale(radius, factors[i], factors[j]);
-            radii[i] += radius;
-            if j < i {
-                radii[j] += radius;
-            }
-        }
-    }
-    let shift = 2.0 * ((n + 1) * (n + 2)) as f64 * UNIT;
-    for i in 0..n {
-        // n additions and the scaling round by factors of at most 1 + u each; 2^-1000 covers what underflows.
-        let radius = radii[i] * (1.0 + 4.0 * (n + 2) as f64 * UNIT) + n as f64 * 2f64.powi(-1000);
-        lower[i * n + i] -= add_up(radius, shift * (1.0 + 8.0 * UNIT));
-    }
-    factorizes(n, &mut lower)
+    let mut envelope = Envelope::default();
+    (0..order).for_each(|i| envelope.push(0, &entries[i * order..=i * order + i]));
+    envelope.is_positive_semidefinite()
 }
 
-/// Cholesky factorisation of the lower triangle in place; whether all pivots are positive and finite.
-fn factorizes(n: usize, lower: &mut [f64]) -> bool {
+/// Cholesky factorisation in place of the lower triangle whose row i has its first column and its place in `rows`; whether all pivots are
+/// positive and finite.
+fn factorizes(rows: &[(usize, usize)], lower: &mut [f64]) -> bool {
     vectorized(
         #[inline(always)]
         || {
-            for i in 0..n {
-                let (above, row) = lower.split_at_mut(i * n);
-                for j in 0..i {
-                    let other = &above[j * n..][..=j];
-                    row[j] = (row[j] - dot(&row[..j], &other[..j])) / other[j];
+            for (i, &(first, start)) in rows.iter().enumerate() {
+                let (above, row) = lower.split_at_mut(start);
+                let row = &mut row[..=i - first];
+                for j in first..i {
+                    let (other_first, other_start) = rows[j];
+                    let other = &above[other_start..][..=j - other_first];
+                    let from = first.max(other_first);
+                    let sum = dot(&row[from - first..j - first], &other[from - other_first..j - other_first]);
+                    row[j - first] = (row[j - first] - sum) / other[j - other_first];
                 }
-                let pivot = row[i] - dot(&row[..i], &row[..i]);
+                let last = i - first;
+                let pivot = row[last] - dot(&row[..last], &row[..last]);
                 if !(pivot > 0.0 && pivot.is_finite()) {
                     return false;
                 }
-                row[i] = pivot.sqrt();
+                row[last] = pivot.sqrt();
             }
             true
         },

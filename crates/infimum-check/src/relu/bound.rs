@@ -5,7 +5,7 @@ use infimum_rigor::{Interval, Sum};
 use rayon::prelude::*;
 
 use super::points::Points;
-use super::{cones, moments};
+use super::{clusters, cones, moments};
 use crate::steps::{Refusal, Step, refuse};
 
 /// Every witness is a proof, and `B ≤ β` (theorem 1).
@@ -65,6 +65,7 @@ pub(crate) fn proves(points: &Points, w: &[f64], witness: &Witness) -> Result<()
     match &witness.proof {
         BoundProof::Norms => norms(points, w, bound),
         BoundProof::Moments(multipliers) => moments::proves(points, w, multipliers, bound),
+        BoundProof::Clusters(multipliers) => clusters::proves(points, w, multipliers, bound),
         BoundProof::Cones(tree) => cones::proves(points, w, tree, bound),
     }
 }

@@ -3,10 +3,11 @@
 //!
 //! * `points.rs`: the distinct rows and the w of a bound.
 //! * `bound.rs`: theorem 2, and the bounds of all outputs together (theorem 1).
-//! * `moments.rs`: theorem 3. `cones/`: theorem 4.
+//! * `moments.rs`: theorem 3. `cones/`: theorem 4. `clusters.rs`: theorem 5.
 //! * `network.rs`: the recorded network's objective.
 
 pub(crate) mod bound;
+mod clusters;
 mod cones;
 mod moments;
 mod network;

@@ -11,9 +11,9 @@ use super::points::Points;
 use super::steps::sum_up;
 
 /// Orders of the matrix beyond which checking would take more memory than can be meant (a gigabyte here).
-const MOST_ORDER: usize = 8_192;
+pub(super) const MOST_ORDER: usize = 8_192;
 
-const UNIT: f64 = f64::EPSILON / 2.0;
+pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
 
 /// Whether the multipliers prove `Σ_p w_p relu(x_p·u) ≤ bound` for ‖u‖ ≤ 1; the error says what is missing.
 pub(super) fn proves(points: &Points, w: &[f64], multipliers: &Moments, bound: f64) -> Result<(), String> {
@@ -73,7 +73,7 @@ fn well_formed(multipliers: &Moments, m: usize, d: usize) -> Result<(), String> 
 }
 
 /// A number that ‖g‖ does not exceed. Squares of singles are exact in doubles; n − 1 additions are off by a factor (1 + u)^(n−1) at most.
-fn norm(g: &[f32]) -> f64 {
+pub(super) fn norm(g: &[f32]) -> f64 {
     let squares: f64 = g.iter().map(|&g| f64::from(g) * f64::from(g)).sum();
     (squares * (1.0 + 2.0 * (g.len() + 4) as f64 * UNIT)).sqrt() * (1.0 + 4.0 * UNIT)
 }

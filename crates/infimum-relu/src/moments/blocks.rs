@@ -40,6 +40,15 @@ impl Rows {
         Rows { unit, norm, point }
     }
 
+    /// The rows in another order.
+    pub(super) fn arranged(&self, order: &[usize]) -> Rows {
+        Rows {
+            unit: Mat::from_fn(self.unit.nrows(), order.len(), |j, i| self.unit[(j, order[i])]),
+            norm: order.iter().map(|&i| self.norm[i]).collect(),
+            point: order.iter().map(|&i| self.point[i]).collect(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.point.len()
     }

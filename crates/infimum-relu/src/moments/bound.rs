@@ -23,26 +23,28 @@ pub struct Multipliers {
     pub(super) sigma: Vec<f64>,
 }
 
-impl Multipliers {
-    /// The witness for `scale·w` with g and σ scaled likewise: g is rounded to `f32` first, then c, Q, q, λ and s follow from what
-    /// is recorded. The bound is computed with slack for rounding. Where numbers overflow, that of theorem 2.
-    /// The proof holds for all weights that differ from `scale·w_p` by at most `scale·errors_p`; none: 0.
-    pub(super) fn witness(&self, points: &Points, w: &[f64], errors: &[f64], scale: f64) -> Witness {
-        self.moments(points, w, errors, scale).unwrap_or_else(|| {
-            let mut witness = norms(points, w, scale);
-            witness.bound += scale * points.norm_sum(errors);
-            witness
-        })
-    }
+/// Multipliers of which a proof is made for any w.
+pub(super) trait Proving {
+    /// The witness for `scale·w` with the multipliers scaled likewise. The proof holds for all weights that differ from `scale·w_p` by at most
+    /// `scale·errors_p`; none: 0. Where numbers overflow, that of theorem 2.
+    fn witness(&self, points: &Points, w: &[f64], errors: &[f64], scale: f64) -> Witness;
+}
 
+impl Proving for Multipliers {
+    fn witness(&self, points: &Points, w: &[f64], errors: &[f64], scale: f64) -> Witness {
+        self.moments(points, w, errors, scale).unwrap_or_else(|| norms_within(points, w, errors, scale))
+    }
+}
+
+impl Multipliers {
     /// The better of this witness and that of theorem 2.
     pub(crate) fn best_witness(&self, points: &Points, w: &[f64], errors: &[f64]) -> Witness {
         let witness = self.witness(points, w, errors, 1.0);
-        let mut other = norms(points, w, 1.0);
-        other.bound += points.norm_sum(errors);
+        let other = norms_within(points, w, errors, 1.0);
         if witness.bound < other.bound { witness } else { other }
     }
 
+    /// g is rounded to `f32` first, then c, Q, q, λ and s follow from what is recorded. The bound is computed with slack for rounding.
     fn moments(&self, points: &Points, w: &[f64], errors: &[f64], scale: f64) -> Option<Witness> {
         let (d, m) = (points.dimension, points.len());
         let g: Vec<f32> = self.g.iter().map(|&g| (scale * g) as f32).collect();
@@ -82,7 +84,7 @@ impl Multipliers {
 
 /// What a proof by Cholesky's method that the matrix is positive semidefinite loses: about `2 (D + 2)²` units of rounding of its
 /// largest diagonal entry (Rump, BIT 2006), and `M/256 + 256` of the `magnitude` of what Q's entries are summed from; both twice.
-fn rounding(m: usize, d: usize, largest: f64, magnitude: f64) -> f64 {
+pub(super) fn rounding(m: usize, d: usize, largest: f64, magnitude: f64) -> f64 {
     let unit = 0.5 * f64::EPSILON;
     let order = d as f64 + 2.0;
     4.0 * unit * order * order * largest + (512.0 + m as f64 / 128.0) * unit * magnitude
@@ -119,10 +121,17 @@ pub(super) fn norms(points: &Points, w: &[f64], scale: f64) -> Witness {
     Witness { bound: sum * (1.0 + 1e-12), proof: BoundProof::Norms }
 }
 
+/// That for all weights that differ from `scale·w_p` by at most `scale·errors_p`.
+pub(super) fn norms_within(points: &Points, w: &[f64], errors: &[f64], scale: f64) -> Witness {
+    let mut witness = norms(points, w, scale);
+    witness.bound += scale * points.norm_sum(errors);
+    witness
+}
+
 /// The best multiple of a dual point with its witnesses. `alpha` may be a little outside of its domain; `multipliers` are for w = α_k and
 /// w = −α_k, for every output k. All bounds scale with α, so the value along the ray is the concave `t ↦ g(tα) − t²R`, up to the t
 /// where a bound or the domain ends.
-pub(super) fn certified(instance: &Instance, mut alpha: Vec<f64>, multipliers: &[Multipliers]) -> DualPoint {
+pub(super) fn certified(instance: &Instance, mut alpha: Vec<f64>, multipliers: &[impl Proving]) -> DualPoint {
     if instance.output_bias == Intercept::Free {
         instance.losses.clip(&mut alpha);
         instance.losses.balance(&mut alpha);

@@ -12,6 +12,7 @@
 
 mod blocks;
 mod bound;
+mod clusters;
 mod first_order;
 mod layers;
 mod objective;
@@ -27,6 +28,7 @@ use infimum_problem::{Intercept, Witness};
 
 use crate::{Instance, Points};
 use blocks::Rows;
+use bound::Proving as _;
 use objective::Objective;
 use path::Advance;
 use point::{Biases, Setting};
@@ -77,12 +79,12 @@ pub(crate) fn joint(
     upper: f64,
     gap: f64,
     stop: &(dyn Fn() -> bool + Sync),
-    report: &mut dyn FnMut(&DualPoint),
+    report: &mut dyn FnMut(&DualPoint, &'static str),
 ) -> DualPoint {
     let mut best = DualPoint::zero(instance);
-    let mut improve = |candidate: DualPoint, best: &mut DualPoint| {
+    let improve = |candidate: DualPoint, best: &mut DualPoint, report: &mut dyn FnMut(&DualPoint, &'static str)| {
         if candidate.value > best.value {
-            report(&candidate);
+            report(&candidate, "moments");
             *best = candidate;
         }
     };
@@ -94,7 +96,7 @@ pub(crate) fn joint(
             tightest(&instance.points, &w, steps, stop).1
         })
         .collect();
-    improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
+    improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best, report);
     if !newton {
         return best;
     }
@@ -102,13 +104,19 @@ pub(crate) fn joint(
     let mut path = Path::of(instance, Layers::One, instance.beta, scale / (4.0 * instance.beta), 10.0 * scale);
     while !(upper - best.value <= gap) {
         let Advance::Near(near) = path.advance(stop) else { break };
-        improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best);
+        improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best, report);
         let multipliers = rescaled(instance, &near.alpha, start, &near.multipliers);
-        improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
+        improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best, report);
         if near.primal - best.value <= ACCURACY * near.primal.abs() || near.width <= 0.1 * ACCURACY * near.primal.abs()
         {
             break;
         }
+    }
+    if !(upper - best.value <= gap)
+        && let Ok(size) = std::env::var("CLUSTER")
+    {
+        let size: usize = size.parse().unwrap();
+        best = clusters::joint(instance, best, size, upper, gap, stop, &mut |point| report(point, "clusters"));
     }
     best
 }

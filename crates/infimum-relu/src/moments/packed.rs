@@ -37,28 +37,49 @@ pub(super) fn add_form(out: &mut [f64], x: &[f64], v: &[f64], t: f64, q: f64, y:
     }
 }
 
-/// Adds the Hessian of −ln det at P = G⁻¹ to the lower triangle of `out` from (`first`, `first`): entries
-/// `(P_ik P_jl + P_il P_jk)·m_ij m_kl/2`.
+/// Adds the coefficients of the linear form `factor·vᵀ dG w`, v and w of the order of G.
+pub(super) fn add_bilinear(out: &mut [f64], v: &[f64], w: &[f64], factor: f64) {
+    let (first, rest) = out.split_at_mut(v.len());
+    let (v0, w0) = (factor * v[0], factor * w[0]);
+    first[0] += v0 * w[0];
+    first[1..].iter_mut().zip(&v[1..]).zip(&w[1..]).for_each(|((out, v), w)| *out += v0 * w + w0 * v);
+    let mut start = 0;
+    for j in 1..v.len() {
+        let column = &mut rest[start..start + j];
+        let (a, b) = (factor * v[j], factor * w[j]);
+        column.iter_mut().zip(&v[1..j]).zip(&w[1..j]).for_each(|((out, v), w)| *out += a * w + b * v);
+        column[j - 1] += a * w[j];
+        start += j;
+    }
+}
+
+/// Adds the Hessian of −ln det at P = G⁻¹ to the lower triangle of `out` from (`first`, `first`): the form `tr(dG P dG P)`.
 pub(super) fn add_log_determinant(out: &mut Mat<f64>, first: usize, inverse: &Mat<f64>) {
-    let order = inverse.nrows();
+    add_kronecker(out, first, inverse, inverse, 0.5);
+}
+
+/// Adds the quadratic form `2·factor·tr(dG A dG B)`, A and B symmetric, to the lower triangle of `out` from (`first`, `first`): entries
+/// `factor·(a_ik b_jl + a_il b_jk + b_ik a_jl + b_il a_jk)·m_ij m_kl/2`.
+pub(super) fn add_kronecker(out: &mut Mat<f64>, first: usize, a: &Mat<f64>, b: &Mat<f64>, factor: f64) {
+    let order = a.nrows();
     for l in 0..order {
         for k in 0..=l {
-            let (place, m) = (at(order, k, l), if k == l { 0.5 } else { 1.0 });
-            let (pk, pl) = (inverse.col_as_slice(k), inverse.col_as_slice(l));
+            let (place, m) = (at(order, k, l), factor * if k == l { 0.5 } else { 1.0 });
+            let (ak, al, bk, bl) = (a.col_as_slice(k), a.col_as_slice(l), b.col_as_slice(k), b.col_as_slice(l));
             let column = &mut out.col_as_slice_mut(first + place)[first..first + packed(order)];
             if k == 0 {
                 (l..order).for_each(|j| {
                     let double = if j == 0 { 1.0 } else { 2.0 };
-                    column[j] += double * m * (pk[0] * pl[j] + pl[0] * pk[j]);
+                    column[j] += double * m * (ak[0] * bl[j] + al[0] * bk[j] + bk[0] * al[j] + bl[0] * ak[j]);
                 });
             }
             for j in if k == 0 { 1 } else { l }..order {
                 let start = at(order, 1, j);
-                let (kj, lj) = (pk[j], pl[j]);
+                let (akj, alj, bkj, blj) = (2.0 * m * ak[j], 2.0 * m * al[j], 2.0 * m * bk[j], 2.0 * m * bl[j]);
                 for i in if k > 0 && j == l { k } else { 1 }..j {
-                    column[start + i - 1] += 2.0 * m * (pk[i] * lj + pl[i] * kj);
+                    column[start + i - 1] += ak[i] * blj + al[i] * bkj + bk[i] * alj + bl[i] * akj;
                 }
-                column[start + j - 1] += 2.0 * m * kj * lj;
+                column[start + j - 1] += ak[j] * blj + bk[j] * alj;
             }
         }
     }

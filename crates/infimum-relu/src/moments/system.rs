@@ -159,7 +159,7 @@ pub(super) fn slack_steps(
 }
 
 /// Cholesky's factor of the matrix scaled to a diagonal of ones, with the least damping of a short ladder that makes it positive definite.
-fn factorise(mut matrix: Mat<f64>) -> Option<(Llt<f64>, Vec<f64>)> {
+pub(super) fn factorise(mut matrix: Mat<f64>) -> Option<(Llt<f64>, Vec<f64>)> {
     let order = matrix.nrows();
     let inverse_root = |h: f64| if h > 0.0 { h.sqrt().recip() } else { 1.0 };
     let scale: Vec<f64> = (0..order).map(|j| inverse_root(matrix[(j, j)])).collect();
@@ -173,6 +173,7 @@ fn factorise(mut matrix: Mat<f64>) -> Option<(Llt<f64>, Vec<f64>)> {
     for damping in [0.0, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-6, 1e-4] {
         (0..order).for_each(|j| matrix[(j, j)] = 1.0 + damping);
         if let Ok(factor) = matrix.llt(Side::Lower) {
+            if damping > 0.0 && std::env::var("DBG").is_ok() { eprintln!("damping {damping}"); }
             return Some((factor, scale));
         }
     }
