@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use infimum_check::{check_relu, check_relu_problem};
 use infimum_data::{Loaded, Request, load};
 use infimum_problem::{
-    Basis, BoundProof, ConeNode, Cones, Ending, HiddenBias, Intercept, Loss, Moments, ReluCertificate, ReluClaim,
-    ReluNet, Strength, Witness,
+    Basis, BoundProof, Cluster, Clusters, ConeNode, Cones, Ending, HiddenBias, Intercept, Loss, Moments, ReluCertificate,
+    ReluClaim, ReluNet, Strength, Witness,
 };
 
 const XOR: &str = "builtin:xor";
@@ -65,8 +65,22 @@ impl Numbers<'_> {
 
     fn witness(&mut self) -> Witness {
         let bound = self.double();
-        let proof = match self.byte() % 8 {
+        let proof = match self.byte() % 11 {
             0 => BoundProof::Norms,
+            8.. => BoundProof::Clusters(Clusters {
+                clusters: self.list(4, |numbers| {
+                    let k = usize::from(numbers.byte() % 4);
+                    Cluster {
+                        rows: (0..k).map(|_| u32::from(numbers.byte() % 5)).collect(),
+                        theta: (0..k).map(|_| numbers.double()).collect(),
+                        lengths: (0..2 * k).map(|_| numbers.double()).collect(),
+                        vectors: (0..6 * k).map(|_| numbers.double() as f32).collect(),
+                        products: (0..2 * k * k.saturating_sub(1)).map(|_| numbers.double() as f32).collect(),
+                    }
+                }),
+                lambda: self.double(),
+                s: self.double(),
+            }),
             1..4 => BoundProof::Moments(Moments {
                 tau: (0..4).map(|_| self.double()).collect(),
                 g: if self.byte() % 2 == 0 { vec![] } else { (0..12).map(|_| self.double() as f32).collect() },

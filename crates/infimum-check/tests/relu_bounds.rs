@@ -25,7 +25,7 @@ fn checked(rows: &[f64], d: usize, constant: bool, alpha: &[f64], pair: [Witness
 #[test]
 fn accepted_bounds_are_not_below_the_maximum() {
     let mut random = Random(1);
-    for round in 0..400 {
+    for round in 0..600 {
         let (d, constant) = (1 + random.below(3), random.below(2) == 0);
         let count = 1 + random.below(if d == 3 { 8 } else { 12 });
         let rows = random.rows(count, d, constant);
@@ -36,10 +36,11 @@ fn accepted_bounds_are_not_below_the_maximum() {
         }
         let (points, w) = merged(&rows, d, &alpha);
         let opposite: Vec<f64> = w.iter().map(|w| -w).collect();
-        let kind = round % 3;
+        let kind = round % 4;
         let mut pair = [&w, &opposite].map(|w| match kind {
             0 => witnesses::norms(&points, d, w),
             1 => witnesses::moments(&points, d, w, &mut random),
+            2 => witnesses::clusters(&points, d, w, &mut random),
             _ => {
                 let splits = random.below(40);
                 witnesses::cones(&points, d, w, splits, None, &mut random)
@@ -94,9 +95,13 @@ fn feasible_alpha(problem: &Problem, near: &[f64], random: &mut Random) -> Vec<f
     alpha
 }
 
-/// Bounds by cones for one of two numbers of inputs, else by moments.
+/// Bounds by cones for one of two numbers of inputs, else by moments or clusters.
 fn witness(points: &[f64], d: usize, w: &[f64], random: &mut Random) -> Witness {
-    if d <= 3 { witnesses::cones(points, d, w, 60, None, random) } else { witnesses::moments(points, d, w, random) }
+    match (d <= 3, random.below(2)) {
+        (true, _) => witnesses::cones(points, d, w, 60, None, random),
+        (false, 0) => witnesses::clusters(points, d, w, random),
+        (false, _) => witnesses::moments(points, d, w, random),
+    }
 }
 
 #[test]
@@ -258,6 +263,28 @@ fn disturb(witness: &mut Witness, random: &mut Random) {
                 moments.g.iter_mut().skip(place).take(1).for_each(|g| *g *= factor as f32);
             }
         },
+        BoundProof::Clusters(proof) => {
+            let place = random.below(proof.clusters.len().max(1));
+            let Some(cluster) = proof.clusters.get_mut(place) else { return };
+            let singles = |values: &mut [f32], random: &mut Random| {
+                if !values.is_empty() {
+                    values[random.below(values.len())] *= factor as f32;
+                }
+            };
+            match random.below(8) {
+                0 => change(&mut cluster.theta, random),
+                1 => change(&mut cluster.lengths, random),
+                2 => singles(&mut cluster.vectors, random),
+                3 => singles(&mut cluster.products, random),
+                4 => proof.lambda *= factor,
+                5 => proof.s *= factor,
+                6 => {
+                    let row = random.below(cluster.rows.len());
+                    cluster.rows[row] = random.below(8) as u32;
+                }
+                _ => drop(proof.clusters.remove(place)),
+            }
+        }
         BoundProof::Cones(cones) => match random.below(6) {
             0 => change(&mut cones.fan, random),
             1 => drop(cones.nodes.remove(random.below(cones.nodes.len()))),
@@ -288,15 +315,16 @@ fn disturb(witness: &mut Witness, random: &mut Random) {
 fn disturbed_witnesses_are_refused_or_still_true() {
     let mut random = Random(4);
     let (mut accepted, mut refused) = (0, 0);
-    for round in 0..1_500 {
+    for round in 0..2_500 {
         let (d, count) = (1 + random.below(3), 1 + random.below(7));
         let rows = random.rows(count, d, false);
         let alpha: Vec<f64> = (0..count).map(|_| random.normal()).collect();
         let (points, w) = merged(&rows, d, &alpha);
         let opposite: Vec<f64> = w.iter().map(|w| -w).collect();
-        let mut first = match round % 4 {
+        let mut first = match round % 6 {
             0 => witnesses::norms(&points, d, &w),
             1 => witnesses::moments(&points, d, &w, &mut random),
+            2..4 => witnesses::clusters(&points, d, &w, &mut random),
             _ => {
                 let splits = random.below(20);
                 witnesses::cones(&points, d, &w, splits, None, &mut random)

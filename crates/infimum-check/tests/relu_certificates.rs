@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use infimum_check::{Refusal, Step, Verdict, check_relu, check_relu_problem};
 use infimum_data::{Loaded, Request, load};
 use infimum_problem::{
-    Basis, BoundProof, ConeNode, Cones, Ending, HiddenBias, Intercept, Kernel, Loss, Moments, Problem, ReluCertificate,
-    ReluNet, Row, Split, Strength, Task, Witness, kind_of,
+    Basis, BoundProof, Cluster, Clusters, ConeNode, Cones, Ending, HiddenBias, Intercept, Kernel, Loss, Moments,
+    Problem, ReluCertificate, ReluNet, Row, Split, Strength, Task, Witness, kind_of,
 };
 use relu_oracle::networks::{self, certificate, descend, network};
 use relu_oracle::{Random, merged, witnesses};
@@ -111,6 +111,17 @@ fn moments_with_g(points: &[f64], d: usize, w: &[f64], random: &mut Random) -> W
     }
 }
 
+/// More than one cluster, of which the first has more than one row.
+fn clusters_of_more_rows(points: &[f64], d: usize, w: &[f64], random: &mut Random) -> Witness {
+    loop {
+        let witness = witnesses::clusters(points, d, w, random);
+        if matches!(&witness.proof, BoundProof::Clusters(proof) if proof.clusters.len() > 1 && proof.clusters[0].rows.len() > 1)
+        {
+            return witness;
+        }
+    }
+}
+
 /// `a, b` span the rows of flat.csv: c = 2 a + b, d = 0, and there is a constant behind them.
 fn flat_basis() -> Basis {
     let coefficients = [1.0, 0.0, 2.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0];
@@ -145,6 +156,10 @@ fn valid() -> Vec<(&'static str, ReluCertificate)> {
             "relu-squared-moments",
             made("numbers.csv", Loss::Squared, penalized, Intercept::Penalized, 0.2, moments_with_g),
         ),
+        (
+            "relu-squared-clusters",
+            made("numbers.csv", Loss::Squared, penalized, Intercept::Penalized, 0.2, clusters_of_more_rows),
+        ),
         ("relu-logistic-cones", made("two.csv", Loss::Logistic, none, Intercept::None, 0.1, cones)),
         ("relu-hinge-basis", made("flat.csv", Loss::Hinge, penalized, Intercept::Penalized, 0.3, flat)),
         (
@@ -172,6 +187,17 @@ fn moments_of(certificate: &mut ReluCertificate) -> &mut Moments {
             _ => None,
         })
         .expect("moments")
+}
+
+fn clusters_of(certificate: &mut ReluCertificate) -> &mut Clusters {
+    match &mut certificate.witnesses[0].proof {
+        BoundProof::Clusters(clusters) => clusters,
+        _ => panic!("clusters"),
+    }
+}
+
+fn cluster_of(certificate: &mut ReluCertificate) -> &mut Cluster {
+    &mut clusters_of(certificate).clusters[0]
 }
 
 fn cones_of(certificate: &mut ReluCertificate) -> &mut Cones {
@@ -214,11 +240,12 @@ fn shorten<T>(values: &mut Vec<T>) {
 type Change = (&'static str, &'static str, fn(&mut ReluCertificate));
 
 const MOMENTS: &str = "relu-squared-moments";
+const CLUSTERS: &str = "relu-squared-clusters";
 const CONES: &str = "relu-logistic-cones";
 const BASIS: &str = "relu-hinge-basis";
 
 /// The step that refuses and a name, the valid certificate, and what is changed: every field of claim, network, α and witnesses.
-const CHANGES: [Change; 94] = [
+const CHANGES: [Change; 121] = [
     ("container--relu-version", MOMENTS, |c| c.claim.version = 2),
     ("container--relu-kind", MOMENTS, |c| c.claim.kind = "convex".into()),
     ("container--relu-width", MOMENTS, |c| c.claim.width += 1),
@@ -285,6 +312,36 @@ const CHANGES: [Change; 94] = [
     ("bound--relu-s-small", MOMENTS, |c| moments_of(c).s *= 1.0 - 1e-3),
     ("bound--relu-s-negative", MOMENTS, |c| moments_of(c).s *= -1.0),
     ("bound--relu-s-infinite", MOMENTS, |c| moments_of(c).s = f64::INFINITY),
+    ("bound--relu-clusters-too-low", CLUSTERS, |c| c.witnesses[0].bound *= 1.0 - 1e-6),
+    ("bound--relu-clusters-dual", CLUSTERS, |c| c.dual.iter_mut().for_each(|a| *a *= 1.1)),
+    ("bound--relu-cluster-row-twice", CLUSTERS, |c| cluster_of(c).rows[1] = cluster_of(c).rows[0]),
+    ("bound--relu-cluster-row-of-another", CLUSTERS, |c| {
+        let other = clusters_of(c).clusters[1].rows[0];
+        cluster_of(c).rows[0] = other;
+    }),
+    ("bound--relu-cluster-row-missing", CLUSTERS, |c| cluster_of(c).rows[0] = 1_000),
+    ("container--relu-cluster-fewer-rows", CLUSTERS, |c| shorten(&mut cluster_of(c).rows)),
+    ("container--relu-cluster-empty", CLUSTERS, |c| cluster_of(c).rows.clear()),
+    ("bound--relu-cluster-dropped", CLUSTERS, |c| shorten(&mut clusters_of(c).clusters)),
+    ("bound--relu-theta-small", CLUSTERS, |c| cluster_of(c).theta[0] *= 0.1),
+    ("bound--relu-theta-negative", CLUSTERS, |c| cluster_of(c).theta[0] *= -1.0),
+    ("bound--relu-theta-large", CLUSTERS, |c| cluster_of(c).theta[0] *= 1e3),
+    ("bound--relu-theta-nan", CLUSTERS, |c| cluster_of(c).theta[0] = f64::NAN),
+    ("bound--relu-length-short", CLUSTERS, |c| cluster_of(c).lengths[1] = 0.0),
+    ("bound--relu-length-long", CLUSTERS, |c| cluster_of(c).lengths[1] += 100.0),
+    ("bound--relu-length-nan", CLUSTERS, |c| cluster_of(c).lengths[0] = f64::NAN),
+    ("container--relu-lengths-fewer", CLUSTERS, |c| shorten(&mut cluster_of(c).lengths)),
+    ("bound--relu-vector-long", CLUSTERS, |c| cluster_of(c).vectors[0] = 1e30),
+    ("bound--relu-vector-nan", CLUSTERS, |c| cluster_of(c).vectors[0] = f32::NAN),
+    ("bound--relu-vectors-fewer", CLUSTERS, |c| shorten(&mut cluster_of(c).vectors)),
+    ("bound--relu-product-negative", CLUSTERS, |c| cluster_of(c).products[0] = -1e-6),
+    ("bound--relu-product-large", CLUSTERS, |c| cluster_of(c).products[0] = 1e20),
+    ("bound--relu-product-infinite", CLUSTERS, |c| cluster_of(c).products[0] = f32::INFINITY),
+    ("bound--relu-products-fewer", CLUSTERS, |c| shorten(&mut cluster_of(c).products)),
+    ("bound--relu-clusters-lambda-small", CLUSTERS, |c| clusters_of(c).lambda *= 0.5),
+    ("bound--relu-clusters-lambda-negative", CLUSTERS, |c| clusters_of(c).lambda *= -1.0),
+    ("bound--relu-clusters-s-small", CLUSTERS, |c| clusters_of(c).s -= 0.1),
+    ("bound--relu-clusters-s-nan", CLUSTERS, |c| clusters_of(c).s = f64::NAN),
     ("bound--relu-cones-too-low", CONES, |c| c.witnesses[0].bound *= 1.0 - 1e-6),
     ("bound--relu-fan-zero", CONES, |c| cones_of(c).fan[0] = 0.0),
     ("bound--relu-fan-negative", CONES, |c| cones_of(c).fan[0] *= -1.0),
@@ -332,7 +389,7 @@ const CHANGES: [Change; 94] = [
 ];
 
 /// Those of the changed certificates that are kept as golden ones.
-const GOLDEN: [&str; 25] = [
+const GOLDEN: [&str; 30] = [
     "data--relu-target",
     "problem--relu-hash",
     "problem--relu-kernel",
@@ -347,6 +404,11 @@ const GOLDEN: [&str; 25] = [
     "bound--relu-above-lambda2",
     "bound--relu-together",
     "bound--relu-norms-too-low",
+    "bound--relu-clusters-too-low",
+    "bound--relu-cluster-row-twice",
+    "bound--relu-theta-small",
+    "bound--relu-length-short",
+    "bound--relu-product-negative",
     "bound--relu-tau-large",
     "bound--relu-sigma-large",
     "bound--relu-lambda-small",

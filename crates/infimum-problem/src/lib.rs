@@ -54,7 +54,10 @@ pub use outcome::{Ending, Outcome, absolute_gap, gap_reached, relative_gap};
 pub use outputs_certificate::{OutputsCertificate, OutputsClaim};
 pub use points::{ColumnScale, IntegerMatrix, Points};
 pub use recipe::{ClassWeight, Encoding, Feature, FeatureKind, Format, Recipe, Split, Strength, Subset, Task};
-pub use relu::{Basis, BoundProof, Cluster, Clusters, ConeNode, Cones, HiddenBias, Moments, ReluCertificate, ReluClaim, ReluNet, Witness};
+pub use relu::{
+    Basis, BoundProof, Cluster, Clusters, ConeNode, Cones, HiddenBias, Moments, ReluCertificate, ReluClaim, ReluNet,
+    Witness,
+};
 pub use spill::{SpillFault, SpillWriter, SpilledMatrix};
 pub use text::one_line;
 pub use values::{Stored, ValueSlice, Values};

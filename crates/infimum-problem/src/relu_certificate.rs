@@ -15,7 +15,8 @@ use safetensors::tensor::Dtype;
 use crate::bytes::{Reader, Writer};
 use crate::container::{self, Container, Tensor, doubles, doubles_of};
 use crate::{
-    Basis, BoundProof, CertificateError, Cluster, Clusters, ConeNode, Cones, Moments, ReluCertificate, ReluClaim, ReluNet, Witness,
+    Basis, BoundProof, CertificateError, Cluster, Clusters, ConeNode, Cones, Moments, ReluCertificate, ReluClaim,
+    ReluNet, Witness,
 };
 
 const WITNESSES: &str = "witnesses";

@@ -35,7 +35,8 @@ pub(crate) fn claim(instance: &Instance, alpha: &[f64], witnesses: &[Witness]) -
     if !(longest > 0.0) {
         return None;
     }
-    let t = if witnesses.iter().any(|witness| matches!(witness.proof, BoundProof::Moments(_) | BoundProof::Clusters(_))) {
+    let t = if witnesses.iter().any(|witness| matches!(witness.proof, BoundProof::Moments(_) | BoundProof::Clusters(_)))
+    {
         if longest < 1.0 {
             return None;
         }

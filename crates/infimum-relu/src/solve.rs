@@ -5,6 +5,7 @@
 //! (the network is optimal over every width) or name one, which is added. Where the cones cannot be exhausted, the moment bound chooses
 //! another α and the cones sharpen its bound.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use infimum_problem::{BoundProof, Ending, Event, HiddenBias, Matrix, Monitor, Problem, Stop, Witness, gap_reached};
@@ -13,7 +14,7 @@ use crate::claim::{Claim, claim, norms, nothing, settle, upper};
 use crate::cones::{ConeEnding, Request, bound_over_cones};
 use crate::conflicts::conflicts;
 use crate::incumbent::{Round, Search};
-use crate::moments;
+use crate::moments::{self, DualPoint};
 use crate::promise::{EXACT_RANK, largest_decay, rank};
 use crate::{Error, Instance, Net, Options, Outcome};
 
@@ -80,6 +81,10 @@ struct Run<'a> {
     bound: &'static str,
     rounds: u64,
     nodes: u64,
+    /// The dual point of the moments, the stages with clusters that are to come, and the seconds that all of it has taken.
+    moments: Option<DualPoint>,
+    stages: VecDeque<(usize, f64)>,
+    bounding: f64,
 }
 
 /// Trains a two-layer network until the gap asked for is reached, or the monitor says stop, or nothing can be improved.
@@ -116,6 +121,9 @@ pub fn solve(
             bound: "norms",
             rounds: 0,
             nodes: 0,
+            moments: None,
+            stages: moments::sizes(&instance).into(),
+            bounding: 0.0,
             instance: &instance,
             options,
             monitor,
@@ -255,6 +263,9 @@ impl Run<'_> {
                     if self.is_relaxed() && slow && relaxed.is_none() && self.instance.beta > 0.0 {
                         relaxed = Some(self.moments(&search.alpha()));
                     }
+                    if relaxed.is_some() {
+                        self.sharpen(begin.elapsed().as_secs_f64() - self.bounding);
+                    }
                     if self.done() {
                         return String::new();
                     }
@@ -275,6 +286,7 @@ impl Run<'_> {
                 return String::new();
             }
             if self.is_relaxed() && relaxed.is_some() {
+                self.sharpen(f64::INFINITY);
                 return self.weak();
             }
             let found = self.bound_at(&search.alpha(), nodes, true);
@@ -305,6 +317,7 @@ impl Run<'_> {
                 }
             };
             if self.is_relaxed() {
+                self.sharpen(f64::INFINITY);
                 return self.weak();
             }
             self.bound_at(&alpha, nodes, false);
@@ -329,15 +342,38 @@ impl Run<'_> {
 
     /// The joint moment bound; returns its α.
     fn moments(&mut self, start: &[f64]) -> Vec<f64> {
-        let monitor = self.monitor;
-        let stop = move || monitor.stop().is_some();
-        let gap = (self.options.gap * self.upper.abs()).max(self.options.abs_gap);
-        let upper = self.upper;
-        let instance = self.instance;
-        let point = moments::joint(instance, start, upper, 0.5 * gap, &stop, &mut |point, source| {
-            self.offer(&point.alpha, &point.witnesses, source);
+        let (instance, monitor, upper, begin) = (self.instance, self.monitor, self.upper, Instant::now());
+        let point = moments::joint(instance, start, upper, self.close(), &|| monitor.stop().is_some(), &mut |point| {
+            self.offer(&point.alpha, &point.witnesses, "moments");
         });
+        self.bounding += begin.elapsed().as_secs_f64();
+        self.moments = Some(point.clone());
         point.alpha
+    }
+
+    /// Stages with clusters of rows where moments decide, as long as each takes no more than so many seconds.
+    fn sharpen(&mut self, seconds: f64) {
+        while let Some(&(size, price)) = self.stages.front()
+            && price <= seconds
+            && self.is_relaxed()
+            && !self.done()
+            && self.monitor.stop().is_none()
+            && let Some(point) = self.moments.take()
+        {
+            self.stages.pop_front();
+            let (instance, monitor, upper, begin) = (self.instance, self.monitor, self.upper, Instant::now());
+            let stop = || monitor.stop().is_some();
+            let point = moments::clustered(instance, point, size, upper, self.close(), &stop, &mut |point| {
+                self.offer(&point.alpha, &point.witnesses, "clusters");
+            });
+            self.bounding += begin.elapsed().as_secs_f64();
+            self.moments = Some(point);
+        }
+    }
+
+    /// Half of the gap asked for, as a difference.
+    fn close(&self) -> f64 {
+        0.5 * (self.options.gap * self.upper.abs()).max(self.options.abs_gap)
     }
 
     /// Bounds all outputs and signs at this α by cones, where the rank allows, and offers the claim.

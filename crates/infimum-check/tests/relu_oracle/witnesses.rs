@@ -1,6 +1,6 @@
 //! Witnesses of bounds on `Σ_p w_p relu(x_p·u)`, made without much care for how good they are.
 
-use infimum_problem::{Basis, BoundProof, ConeNode, Cones, Moments, Witness};
+use infimum_problem::{Basis, BoundProof, Cluster, Clusters, ConeNode, Cones, Moments, Witness};
 
 use super::{Random, dot};
 
@@ -69,6 +69,108 @@ pub fn moments(rows: &[f64], d: usize, w: &[f64], random: &mut Random) -> Witnes
     let s = 0.25 * dot(&linear, &y) * (1.0 + SLACK) + SLACK * (size + total);
     let bound = (lambda + s + total) * (1.0 + SLACK);
     Witness { bound, proof: BoundProof::Moments(Moments { tau, g, sigma, lambda, s }) }
+}
+
+/// A bound by clusters at random of up to four rows, some rows in none, with multipliers at random.
+pub fn clusters(rows: &[f64], d: usize, w: &[f64], random: &mut Random) -> Witness {
+    let m = w.len();
+    let size = (0.1 * w.iter().map(|w| w.abs()).sum::<f64>() / m as f64).max(1e-9);
+    let row = |p: u32| &rows[p as usize * d..(p as usize + 1) * d];
+    let mut clusters: Vec<Cluster> = Vec::new();
+    let mut free = 0.0;
+    for p in 0..m {
+        match random.below(7) {
+            0 => free += w[p].max(0.0) * dot(row(p as u32), row(p as u32)).sqrt(),
+            1..3 if clusters.last().is_some() => {
+                let last = clusters.len() - 1 - random.below(clusters.len().min(2));
+                if clusters[last].rows.len() < 4 {
+                    clusters[last].rows.push(p as u32);
+                    continue;
+                }
+                free += w[p].max(0.0) * dot(row(p as u32), row(p as u32)).sqrt();
+            }
+            _ => clusters.push(Cluster { rows: vec![p as u32], ..Cluster::default() }),
+        }
+    }
+    // Over u and 1, s maximised out cluster by cluster; twice the quadratic form.
+    let order = d + 1;
+    let mut total = vec![0.0; order * order];
+    for cluster in &mut clusters {
+        let k = cluster.rows.len();
+        cluster.vectors = (0..2 * k * d).map(|_| (size * random.normal()) as f32).collect();
+        cluster.lengths = (0..2 * k)
+            .map(|place| {
+                let own: Vec<f64> = cluster.vectors[place * d..(place + 1) * d].iter().map(|&v| f64::from(v)).collect();
+                dot(&own, &own).sqrt() * (1.0 + 1e-12)
+                    + if random.below(2) == 0 { size * random.within(0.0, 1.0) } else { 0.0 }
+            })
+            .collect();
+        cluster.products = (0..2 * k * (k - 1))
+            .map(|_| if random.below(3) == 0 { 0.0 } else { (size * random.within(0.0, 1.0)) as f32 })
+            .collect();
+        let (mut h, mut border) = (vec![0.0; k * k], vec![0.0; k * order]);
+        let mut own = vec![0.0; order * order];
+        let mut place = 0;
+        for b in 1..k {
+            for a in 0..b {
+                let (xa, xb) = (row(cluster.rows[a]), row(cluster.rows[b]));
+                for (sigma, rho) in [(1.0, 1.0), (1.0, -1.0), (-1.0, 1.0), (-1.0, -1.0)] {
+                    let pi = f64::from(cluster.products[place]);
+                    place += 1;
+                    h[a * k + b] -= 0.5 * pi;
+                    h[b * k + a] -= 0.5 * pi;
+                    for i in 0..d {
+                        border[a * order + i] += pi * rho * xb[i];
+                        border[b * order + i] += pi * sigma * xa[i];
+                        for j in 0..d {
+                            own[i * order + j] += pi * sigma * rho * (xa[i] * xb[j] + xb[i] * xa[j]);
+                        }
+                    }
+                }
+            }
+        }
+        for a in 0..k {
+            let beside: f64 = (0..k).filter(|&b| b != a).map(|b| h[a * k + b].abs()).sum();
+            let theta =
+                beside * 1.01 + size * (0.1 + random.within(0.0, 1.0)) * if random.below(4) == 0 { 10.0 } else { 1.0 };
+            cluster.theta.push(theta);
+            h[a * k + a] += theta;
+            let (w, x, lengths) =
+                (w[cluster.rows[a] as usize], row(cluster.rows[a]), &cluster.lengths[2 * a..2 * a + 2]);
+            border[a * order + d] += 0.5 * w + lengths[0] + lengths[1];
+            for i in 0..d {
+                let [plus, minus] = [0, 1].map(|sign| f64::from(cluster.vectors[(2 * a + sign) * d + i]));
+                border[a * order + i] -= plus + minus;
+                let along = (0.5 * w + lengths[0] - lengths[1]) * x[i];
+                own[i * order + d] += along;
+                own[d * order + i] += along;
+                for j in 0..d {
+                    own[i * order + j] += 2.0 * theta * x[i] * x[j];
+                    own[i * order + j] -= (plus - minus) * x[j];
+                    own[j * order + i] -= (plus - minus) * x[j];
+                }
+            }
+        }
+        for i in 0..order {
+            let column: Vec<f64> = (0..k).map(|a| border[a * order + i]).collect();
+            let solved = solve(h.clone(), column).expect("diagonally dominant");
+            for j in 0..order {
+                own[j * order + i] += 0.5 * (0..k).map(|a| border[a * order + j] * solved[a]).sum::<f64>();
+            }
+        }
+        total.iter_mut().zip(&own).for_each(|(sum, own)| *sum += own);
+    }
+    let entry = |i: usize, j: usize| 0.5 * total[i * order + j];
+    let lambda =
+        (0..d).map(|i| (0..d).map(|j| entry(i, j).abs()).sum::<f64>()).fold(0.0, f64::max) * 1.01 + SLACK * size;
+    let shifted = (0..d * d).map(|e| if e / d == e % d { lambda } else { 0.0 } - entry(e / d, e % d)).collect();
+    let linear: Vec<f64> = (0..d).map(|i| entry(i, d)).collect();
+    let y = solve(shifted, linear.clone()).unwrap_or(vec![0.0; d]);
+    let scale = lambda + entry(d, d).abs() + size;
+    let s = entry(d, d) + dot(&linear, &y) + SLACK * scale;
+    let lambda = lambda + SLACK * scale;
+    let bound = (lambda + s + free) * (1.0 + SLACK) + SLACK * scale;
+    Witness { bound, proof: BoundProof::Clusters(Clusters { clusters, lambda, s }) }
 }
 
 /// A bound by a tree of cones with splits at random, about so many; the rows may be written with fewer numbers.

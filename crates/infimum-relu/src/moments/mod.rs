@@ -6,6 +6,8 @@
 //! (τ, g, σ, λ, s) whose bound of theorem 3 is at most β. Whatever point the search has reached, [`bound`] turns its α and multipliers into a
 //! proof, scaling α down where the bound is above β.
 //!
+//! [`clustered`] adds products of rows to the moments, which costs more and proves more (`clusters/`).
+//!
 //! * `blocks.rs`, `objective.rs`, `point.rs`: moments, losses, and the barrier function Φ_μ.
 //! * `system.rs`, `packed.rs`: Newton's system. `path.rs`: the barrier method.
 //! * `bound.rs`, `trust_region.rs`: from multipliers to witnesses.
@@ -34,6 +36,7 @@ use path::Advance;
 use point::{Biases, Setting};
 
 pub use bound::Multipliers;
+pub(crate) use clusters::{clustered, sizes};
 pub(crate) use layers::Layers;
 pub(crate) use objective::is_coupled;
 pub use path::Near;
@@ -79,12 +82,12 @@ pub(crate) fn joint(
     upper: f64,
     gap: f64,
     stop: &(dyn Fn() -> bool + Sync),
-    report: &mut dyn FnMut(&DualPoint, &'static str),
+    report: &mut dyn FnMut(&DualPoint),
 ) -> DualPoint {
     let mut best = DualPoint::zero(instance);
-    let improve = |candidate: DualPoint, best: &mut DualPoint, report: &mut dyn FnMut(&DualPoint, &'static str)| {
+    let mut improve = |candidate: DualPoint, best: &mut DualPoint| {
         if candidate.value > best.value {
-            report(&candidate, "moments");
+            report(&candidate);
             *best = candidate;
         }
     };
@@ -96,7 +99,7 @@ pub(crate) fn joint(
             tightest(&instance.points, &w, steps, stop).1
         })
         .collect();
-    improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best, report);
+    improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
     if !newton {
         return best;
     }
@@ -104,19 +107,13 @@ pub(crate) fn joint(
     let mut path = Path::of(instance, Layers::One, instance.beta, scale / (4.0 * instance.beta), 10.0 * scale);
     while !(upper - best.value <= gap) {
         let Advance::Near(near) = path.advance(stop) else { break };
-        improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best, report);
+        improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best);
         let multipliers = rescaled(instance, &near.alpha, start, &near.multipliers);
-        improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best, report);
+        improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
         if near.primal - best.value <= ACCURACY * near.primal.abs() || near.width <= 0.1 * ACCURACY * near.primal.abs()
         {
             break;
         }
-    }
-    if !(upper - best.value <= gap)
-        && let Ok(size) = std::env::var("CLUSTER")
-    {
-        let size: usize = size.parse().unwrap();
-        best = clusters::joint(instance, best, size, upper, gap, stop, &mut |point| report(point, "clusters"));
     }
     best
 }

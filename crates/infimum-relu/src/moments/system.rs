@@ -173,7 +173,6 @@ pub(super) fn factorise(mut matrix: Mat<f64>) -> Option<(Llt<f64>, Vec<f64>)> {
     for damping in [0.0, 1e-15, 1e-14, 1e-13, 1e-12, 1e-11, 1e-10, 1e-9, 1e-8, 1e-6, 1e-4] {
         (0..order).for_each(|j| matrix[(j, j)] = 1.0 + damping);
         if let Ok(factor) = matrix.llt(Side::Lower) {
-            if damping > 0.0 && std::env::var("DBG").is_ok() { eprintln!("damping {damping}"); }
             return Some((factor, scale));
         }
     }

@@ -152,7 +152,7 @@ fn start(instance: &Instance) -> Vec<f64> {
 fn solve(instance: &Instance) -> DualPoint {
     let upper = instance.losses.value(&vec![0.0; instance.rows() * instance.outputs]);
     let mut last = f64::NEG_INFINITY;
-    let best = joint(instance, &start(instance), upper, 1e-9 * upper, &never, &mut |point, _| {
+    let best = joint(instance, &start(instance), upper, 1e-9 * upper, &never, &mut |point| {
         assert!(point.value > last);
         last = point.value;
     });

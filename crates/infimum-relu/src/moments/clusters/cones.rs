@@ -108,8 +108,12 @@ fn determinant(c: &[f64]) -> Option<f64> {
 impl Scaling {
     /// `None` if s or z is not inside of the cones.
     pub(super) fn new(s: &Cones, z: &Cones) -> Option<Scaling> {
-        let semidefinite =
-            s.semidefinite.par_iter().zip(&z.semidefinite).map(|(s, z)| Semidefinite::new(s, z)).collect::<Option<Vec<_>>>()?;
+        let semidefinite = s
+            .semidefinite
+            .par_iter()
+            .zip(&z.semidefinite)
+            .map(|(s, z)| Semidefinite::new(s, z))
+            .collect::<Option<Vec<_>>>()?;
         let second = (0..s.second.ncols()).map(|j| Second::new(s.second.col_as_slice(j), z.second.col_as_slice(j)));
         let quotient = |(s, z): (&[f64; 4], &[f64; 4])| [0, 1, 2, 3].map(|l| z[l] / s[l]);
         let inside = |cones: &Cones| cones.products.iter().flatten().all(|&value| value > 0.0) && cones.spare > 0.0;
@@ -213,9 +217,8 @@ impl Semidefinite {
         let order = self.lambda.len();
         let mut product = Mat::<f64>::zeros(order, order);
         matmul(product.as_mut(), Accum::Replace, &primal, &dual, 1.0, Par::Seq);
-        let solved = Mat::from_fn(order, order, |i, j| {
-            (product[(i, j)] + product[(j, i)]) / (self.lambda[i] + self.lambda[j])
-        });
+        let solved =
+            Mat::from_fn(order, order, |i, j| (product[(i, j)] + product[(j, i)]) / (self.lambda[i] + self.lambda[j]));
         congruent(self.root.transpose(), &solved, self.root.as_ref())
     }
 
@@ -228,9 +231,14 @@ impl Semidefinite {
                     0.5 * (step[(i, j)] + step[(j, i)]) / (self.lambda[i] * self.lambda[j]).sqrt()
                 });
                 match relative.self_adjoint_eigenvalues(Half::Lower) {
-                    Ok(values) => values.iter().fold(f64::INFINITY, |length, &value| {
-                        if value < 0.0 { length.min(-1.0 / value) } else { length }
-                    }),
+                    Ok(values) => {
+                        values.iter().fold(
+                            f64::INFINITY,
+                            |length, &value| {
+                                if value < 0.0 { length.min(-1.0 / value) } else { length }
+                            },
+                        )
+                    }
                     Err(_) => 0.0,
                 }
             })
@@ -248,8 +256,7 @@ impl Second {
         let beta = (primal / dual).sqrt();
         let long = (2.0 * (point[0] + 1.0)).sqrt();
         let v: Vec<f64> = point.iter().enumerate().map(|(i, w)| (w + if i == 0 { 1.0 } else { 0.0 }) / long).collect();
-        let normal =
-            point.iter().enumerate().map(|(i, w)| std::f64::consts::SQRT_2 / beta * sign(i) * w).collect();
+        let normal = point.iter().enumerate().map(|(i, w)| std::f64::consts::SQRT_2 / beta * sign(i) * w).collect();
         let mut out = Second { beta, lambda: z.to_vec(), v, normal, scale: (beta * beta).recip() };
         out.lambda = out.apply(z);
         out.scale.is_finite().then_some(out)

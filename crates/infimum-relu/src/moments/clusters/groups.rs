@@ -22,10 +22,8 @@ pub(super) fn groups(rows: &Rows, importance: &[f64], size: usize) -> Vec<Vec<us
         let mut members = vec![seed];
         if size > 1 {
             let x = rows.unit.col_as_slice(seed);
-            let mut near: Vec<(f64, usize)> = (0..rows.len())
-                .filter(|&i| free[i])
-                .map(|i| (dot(x, rows.unit.col_as_slice(i)).abs(), i))
-                .collect();
+            let mut near: Vec<(f64, usize)> =
+                (0..rows.len()).filter(|&i| free[i]).map(|i| (dot(x, rows.unit.col_as_slice(i)).abs(), i)).collect();
             near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
             for (_, i) in near {
                 let y = rows.unit.col_as_slice(i);

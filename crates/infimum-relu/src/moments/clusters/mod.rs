@@ -12,6 +12,8 @@ mod path;
 mod proof;
 mod side;
 mod system;
+#[cfg(test)]
+mod tests;
 
 use std::ops::Range;
 
@@ -26,6 +28,14 @@ use super::point::Biases;
 use super::{ACCURACY, DualPoint};
 use crate::Instance;
 use path::{Path, Point};
+
+/// Rows in a cluster, one stage after the other.
+const SIZES: [usize; 3] = [6, 12, 24];
+/// Operations of one Newton system, and numbers in it, beyond which a stage is left out.
+const MOST_OPERATIONS: f64 = 4e10;
+const MOST_NUMBERS: f64 = 1e8;
+/// Seconds of a stage for each operation of a system: about thirty systems at ten thousand million operations a second.
+const SECONDS: f64 = 3e-9;
 
 /// What stays the same along the path.
 struct Frame<'a> {
@@ -47,7 +57,8 @@ struct Frame<'a> {
 impl Frame<'_> {
     fn new<'a>(instance: &'a Instance<'a>, importance: &[f64], size: usize) -> Frame<'a> {
         let rows = Rows::new(&instance.points);
-        let importance: Vec<f64> = rows.point.iter().zip(&rows.norm).map(|(&p, norm)| importance[p].abs() * norm).collect();
+        let importance: Vec<f64> =
+            rows.point.iter().zip(&rows.norm).map(|(&p, norm)| importance[p].abs() * norm).collect();
         let groups = groups::groups(&rows, &importance, size);
         let rows = rows.arranged(&groups.concat());
         let mut first = 0;
@@ -62,7 +73,8 @@ impl Frame<'_> {
             pairs += count;
             pairs - count
         });
-        let lifted = Mat::from_fn(rows.unit.nrows() + 1, rows.len(), |j, i| if j == 0 { 0.0 } else { rows.unit[(j - 1, i)] });
+        let lifted =
+            Mat::from_fn(rows.unit.nrows() + 1, rows.len(), |j, i| if j == 0 { 0.0 } else { rows.unit[(j - 1, i)] });
         let points = instance.points.len();
         let mut is_row = vec![false; points];
         rows.point.iter().for_each(|&p| is_row[p] = true);
@@ -120,16 +132,28 @@ impl Frame<'_> {
     }
 }
 
-/// Operations of one Newton system with clusters of `size` rows.
-pub(super) fn operations(dimension: usize, rows: usize, size: usize) -> f64 {
-    let (shared, own) = (packed(dimension + 1) as f64, side::unknowns(dimension + 1, size) as f64);
-    let clusters = rows.div_ceil(size) as f64;
-    2.0 * clusters * own * (own * own / 3.0 + own * shared + shared * shared) + 8.0 * shared * shared * shared / 3.0
+/// Sizes of clusters that can be afforded, each with about how many seconds it takes, the quickest first; none where one output is not all there is.
+pub(crate) fn sizes(instance: &Instance) -> Vec<(usize, f64)> {
+    let (d, m) = (instance.dimension(), instance.points.len());
+    let mut out: Vec<(usize, f64)> = Vec::new();
+    if instance.outputs > 1 || d < 2 || m < 2 {
+        return out;
+    }
+    for size in SIZES.map(|size| size.min(m)) {
+        let (shared, own) = (packed((d + 1).min(1 << 20)) as f64, side::unknowns(d + 1, size) as f64);
+        let systems = 2.0 * m.div_ceil(size) as f64;
+        let operations = systems * own * (own * own / 3.0 + own * shared + shared * shared) + 3.0 * shared.powi(3);
+        let affordable = operations <= MOST_OPERATIONS && systems * own * (own + shared) <= MOST_NUMBERS;
+        if affordable && out.last().is_none_or(|last| last.0 < size) {
+            out.push((size, SECONDS * operations));
+        }
+    }
+    out
 }
 
 /// The best dual point with clusters of `size` rows that the time allows; `best` is a dual point without, `upper` the incumbent's objective. Ends when the bound is within
 /// `gap` of `upper`, when the relaxation is solved, or when `stop` says so. `report` sees every improvement.
-pub(super) fn joint(
+pub(crate) fn clustered(
     instance: &Instance,
     mut best: DualPoint,
     size: usize,
@@ -148,7 +172,8 @@ pub(super) fn joint(
             report(&candidate);
             best = candidate;
         }
-        if near.primal - best.value <= ACCURACY * near.primal.abs() || near.width <= 0.1 * ACCURACY * near.primal.abs() {
+        if near.primal - best.value <= ACCURACY * near.primal.abs() || near.width <= 0.1 * ACCURACY * near.primal.abs()
+        {
             break;
         }
     }

@@ -97,7 +97,6 @@ impl<'a> Path<'a> {
         let step = system.step(frame, &self.forces(aims), self.bias_force(&sloped));
         let (primal, dual) = self.moves(&scalings, &step, aims);
         let length = (SHARE * self.longest(&scalings, &primal, &dual)).min(1.0);
-        if std::env::var("DBG").is_ok() { eprintln!("step {} mu {mu:.3e} width {width:.3e} sigma {sigma:.2e} length {length:.3} primal {:.8e}", self.steps, frame.primal(&self.point)); }
         let near = Near {
             alpha: sloped.alpha.clone(),
             products: [0, 1].map(|b| Products::read_off(frame, &self.dual[b])),

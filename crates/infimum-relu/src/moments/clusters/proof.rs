@@ -102,7 +102,8 @@ impl Products {
         let (lambda, s) = ball.multipliers(0.0)?;
         // The diagonal that the checker sees is that before s is eliminated.
         let largest = plain.iter().fold(s + constant, |top, q| top.max(lambda - q));
-        let slack = SLACK * (lambda + s + constant.abs()) + rounding(points.len(), order, largest, magnitude) + 2.0 * wrong;
+        let slack =
+            SLACK * (lambda + s + constant.abs()) + rounding(points.len(), order, largest, magnitude) + 2.0 * wrong;
         let (lambda, s) = ball.multipliers(slack)?;
         let s = s + constant;
         let bound = (lambda + s + 1e-12 * magnitude) * (1.0 + 1e-12) + wrong;
@@ -173,7 +174,8 @@ fn eliminated(points: &Points, cluster: &Cluster, w: &[f64], loss: f64) -> Optio
             let four = &cluster.products[4 * pair(a, b)..4 * pair(a, b) + 4];
             let [pp, pm, mp, mm] = [0, 1, 2, 3].map(|place| f64::from(four[place]));
             // (s_a + σ t_a)(s_b + ρ t_b): factors of s_a s_b, s_a t_b, t_a s_b and t_a t_b.
-            let (both, right, left, rows_alone) = (pp + pm + mp + mm, pp - pm + mp - mm, pp + pm - mp - mm, pp - pm - mp + mm);
+            let (both, right, left, rows_alone) =
+                (pp + pm + mp + mm, pp - pm + mp - mm, pp + pm - mp - mm, pp - pm - mp + mm);
             curvature[(b, a)] -= 0.5 * both;
             curvature[(a, b)] -= 0.5 * both;
             for j in 0..d {

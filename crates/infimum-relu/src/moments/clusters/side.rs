@@ -134,13 +134,13 @@ impl Side {
             }));
             for (a, b) in pairs(range.len()) {
                 let (left, right, both) = (along(a, &self.z, b), along(b, &self.z, a), along(a, &gx, b));
-                products.push(
-                    SIGNS.map(|(sigma, rho)| s[pair(a, b)] + sigma * left + rho * right + sigma * rho * both),
-                );
+                products
+                    .push(SIGNS.map(|(sigma, rho)| s[pair(a, b)] + sigma * left + rho * right + sigma * rho * both));
             }
         }
         let sign = |column: usize| if column.is_multiple_of(2) { 1.0 } else { -1.0 };
-        let second = Mat::from_fn(order, 2 * m, |j, column| self.z[(j, column / 2)] + sign(column) * gx[(j, column / 2)]);
+        let second =
+            Mat::from_fn(order, 2 * m, |j, column| self.z[(j, column / 2)] + sign(column) * gx[(j, column / 2)]);
         let spare = self.t() - (1..order).map(|i| self.g[(i, i)]).sum::<f64>();
         Cones { semidefinite, second, products, spare }
     }

@@ -134,10 +134,8 @@ impl System {
         let own: Vec<[Vec<f64>; 2]> =
             self.clusters.par_iter().zip(&halfway).map(|(cluster, half)| cluster.back(half, &shared)).collect();
         let (plus, minus): (Vec<_>, Vec<_>) = own.into_iter().map(<(Vec<f64>, Vec<f64>)>::from).unzip();
-        let sides = [
-            Side::from_step(frame, &shared[..size], &plus),
-            Side::from_step(frame, &shared[size..2 * size], &minus),
-        ];
+        let sides =
+            [Side::from_step(frame, &shared[..size], &plus), Side::from_step(frame, &shared[size..2 * size], &minus)];
         Step { sides, bias: shared.get(2 * size).copied().unwrap_or(0.0) }
     }
 }
@@ -173,8 +171,7 @@ impl Eliminated {
         // π₀ = (I − MV) q.
         let q: Vec<f64> = (0..k).map(|a| self.curvature[a] * pushed[a] - self.pull[a]).collect();
         let through: Vec<f64> = (0..k).map(|a| (0..k).map(|b| self.give[(a, b)] * q[b]).sum()).collect();
-        let force: Vec<f64> =
-            (0..k).map(|a| q[a] - (0..k).map(|b| self.m[(a, b)] * through[b]).sum::<f64>()).collect();
+        let force: Vec<f64> = (0..k).map(|a| q[a] - (0..k).map(|b| self.m[(a, b)] * through[b]).sum::<f64>()).collect();
         let column = MatRef::from_column_major_slice(&force, k, 1);
         matmul(shared.as_mut(), Accum::Add, self.k.transpose(), column, -1.0, Par::Seq);
         Halfway { right, force, shared: shared.col_as_slice(0).to_vec() }
