@@ -1,7 +1,7 @@
 //! The map and its adjoint, the scaling, and Newton's system against what they promise; bounds against networks, other bounds and a known optimum.
 
 use faer::Mat;
-use infimum_problem::{BoundProof, HiddenBias, Intercept, Loss, Target};
+use infimum_problem::{BoundProof, HiddenBias, Intercept, Loss, Silent, Target};
 
 use super::super::{DualPoint, joint};
 use super::cones::{Cones, Scaling};
@@ -9,8 +9,8 @@ use super::path::Point;
 use super::side::{Side, adjoint};
 use super::system::System;
 use super::{Frame, clustered, sizes};
-use crate::Instance;
 use crate::test_problems::{Random, classes, problem};
+use crate::{Instance, Options};
 
 fn never() -> bool {
     false
@@ -129,7 +129,9 @@ fn the_scaling_takes_primal_to_dual_and_steps_end_at_the_boundary() {
 #[test]
 fn steps_solve_the_whole_system() {
     let mut random = Random::new(3);
-    for (case, bias) in [Intercept::None, Intercept::Penalized, Intercept::Free, Intercept::Penalized].into_iter().enumerate() {
+    for (case, bias) in
+        [Intercept::None, Intercept::Penalized, Intercept::Free, Intercept::Penalized].into_iter().enumerate()
+    {
         let (m, d, size) = (11, 3, 1 + 2 * case);
         let target = classes((0..m).map(|i| (i % 2) as u32).collect());
         let problem = problem(rows(&mut random, m, d), d, target, Loss::Logistic, bias, 0.5);
@@ -151,8 +153,7 @@ fn steps_solve_the_whole_system() {
         // The equations of the losses: outputs change by η, which forces p − Wη answer.
         let moved = Point { sides: step.sides.clone(), bias: step.bias };
         let change = frame.outputs(&moved);
-        let answer: Vec<f64> =
-            (0..frame.points).map(|p| sloped.weights[p] - sloped.curvature[p] * change[p]).collect();
+        let answer: Vec<f64> = (0..frame.points).map(|p| sloped.weights[p] - sloped.curvature[p] * change[p]).collect();
         for b in [0, 1] {
             let form = adjoint(&frame, &scalings[b].twice_inverse(&step.sides[b].image(&frame)));
             let scale = form.shared.iter().chain(form.own.iter().flatten()).fold(1.0f64, |top, x| top.max(x.abs()));
@@ -250,7 +251,7 @@ fn bounds_with_clusters_hold_and_are_better() {
 
 #[test]
 fn with_all_rows_in_one_cluster_little_is_left() {
-    // Smooth targets and clear decay, the optimum from column generation (`tests` of the crate): the gap that moments leave is closed by nine tenths.
+    // The optimum is that of column generation and cones.
     let mut random = Random::new(5);
     let (mut left, mut closed) = (0.0, 0.0);
     for _ in 0..4 {
@@ -259,8 +260,8 @@ fn with_all_rows_in_one_cluster_little_is_left() {
         let target = values.chunks_exact(d).map(|x| (x[0] - 0.5 * x[1]).max(0.0) + 0.3 * x[2]).collect();
         let problem = problem(values, d, Target::Real(target), Loss::Squared, Intercept::None, 0.8);
         let instance = Instance::new(&problem, HiddenBias::None);
-        let outcome = crate::solve(&problem, HiddenBias::None, &crate::Options { gap: 1e-6, ..crate::Options::default() }, &())
-            .expect("solved");
+        let options = Options { gap: 1e-6, abs_gap: 0.0, width: None, threads: 1, seed: 0, start: None };
+        let outcome = crate::solve(&problem, HiddenBias::None, &options, &Silent).expect("solved");
         let (plain, best) = bounds(&instance, m);
         assert!(best.value <= outcome.upper * (1.0 + 1e-9), "{} {}", best.value, outcome.upper);
         left += (outcome.upper - plain.value) / outcome.upper;
