@@ -192,10 +192,17 @@ impl<'a> Run<'a> {
             target: match loaded.recipe.format {
                 Format::Idx => "the labels file".into(),
                 Format::Images => "the images' folders".into(),
-                _ => loaded.recipe.target.clone(),
+                _ => loaded.recipe.targets().collect::<Vec<_>>().join(", "),
             },
-            task: if loaded.recipe.task == Task::Regression { "regression" } else { "classification" }.into(),
-            labels: data.labels().to_vec(),
+            task: match (loaded.recipe.task, data.target.several()) {
+                (Task::Regression, _) => "regression".into(),
+                (Task::Classification, None) => "classification".into(),
+                (Task::Classification, Some(_)) => "multi-label classification".into(),
+            },
+            labels: match (loaded.recipe.task, data.target.several()) {
+                (Task::Classification, Some(_)) => vec!["0".into(), "1".into()],
+                _ => data.labels().to_vec(),
+            },
             loss: match objective.loss.parameter() {
                 Some(value) => format!("{} ({value})", objective.loss.name()),
                 None => objective.loss.name().into(),
@@ -413,7 +420,7 @@ pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &impl Trained) 
         layers: predictor.layers().map(|layers| layers.architecture.clone()),
     };
     let labels = problem.data.labels();
-    if let Some(onnx) = onnx_of(&predictor, problem.objective.loss, labels) {
+    if let Some(onnx) = onnx_of(&predictor, problem.objective.loss, labels, problem.data.target.names()) {
         folder.write(&name("model.onnx"), &onnx.map_err(Failure::internal)?)?;
     }
     for (file, bytes) in fitted.attachments().map_err(Failure::internal)? {

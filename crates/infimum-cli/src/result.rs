@@ -20,6 +20,7 @@ pub(crate) fn training_target(target: &Target) -> KnownTarget {
     match target {
         Target::Real(values) => KnownTarget::Real(values.clone()),
         Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
+        Target::Several { values, .. } => KnownTarget::Several(values.clone()),
     }
 }
 
@@ -36,7 +37,7 @@ fn both_metrics(fitted: &impl Trained) -> (Metrics, Option<Metrics>) {
 pub(crate) fn asked(command: &str, arguments: &FitArguments, loaded: &Loaded, threads: usize) -> Value {
     let (data, objective, recipe) = (&loaded.problem.data, &loaded.problem.objective, &loaded.recipe);
     let held_out = loaded.validation.as_ref().map_or(0, |validation| validation.matrix.rows());
-    json!({
+    let mut asked = json!({
         "version": VERSION,
         "command": command,
         "rung": 1,
@@ -54,7 +55,11 @@ pub(crate) fn asked(command: &str, arguments: &FitArguments, loaded: &Loaded, th
             "rows": data.rows(), "columns": data.columns(), "stored": data.matrix.stored(),
             "held_out": held_out, "target": recipe.target, "labels": data.labels(),
         },
-    })
+    });
+    if data.target.several().is_some() {
+        asked["data"]["target"] = data.target.names().into();
+    }
+    asked
 }
 
 impl Summary {

@@ -224,6 +224,7 @@ mod tests {
             format: Format::Csv,
             header: true,
             target: "y".into(),
+            more_targets: Vec::new(),
             sample_weight: None,
             task: if is_class { Task::Classification } else { Task::Regression },
             class_weight: ClassWeight::Uniform,

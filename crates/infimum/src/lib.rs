@@ -63,7 +63,7 @@ pub use model_file::{ModelFile, ModelFileError};
 pub use network_model::NetworkModel;
 pub use onnx::onnx_of;
 pub use path::{Path, Penalty, Range, path};
-pub use predict::{decision_values, labels, probabilities};
+pub use predict::{decision_values, label_probabilities, labels, probabilities};
 pub use predictor::{Basis, Features, HiddenLayer, Predictor};
 pub use relu::{NetFit, NetOptions, fit_net};
 pub use score::{Score, held_out, mean_and_error, paired_difference};

@@ -43,6 +43,7 @@ pub fn certificate(
         format: Format::Csv,
         header: true,
         target: "y".into(),
+        more_targets: Vec::new(),
         sample_weight: None,
         task: if objective.loss.is_classification() { Task::Classification } else { Task::Regression },
         class_weight: ClassWeight::Uniform,

@@ -92,6 +92,7 @@ fn certificate(problem: &Problem, outcome: &Outcome, options: &Options) -> Certi
         format: Format::Csv,
         header: false,
         target: "1".into(),
+        more_targets: Vec::new(),
         sample_weight: None,
         task: if objective.loss.is_classification() { Task::Classification } else { Task::Regression },
         class_weight: ClassWeight::Uniform,

@@ -4,12 +4,12 @@ use infimum_problem::Loss;
 
 use super::Real;
 
-/// What a batch is to give, one entry for each of its examples.
+/// What a batch is to give.
 #[derive(Debug, Clone, Copy)]
 pub enum Targets<'a> {
-    /// Classes, counted from 0.
+    /// Classes, counted from 0, one for each example.
     Classes(&'a [u32]),
-    /// Numbers of a regression.
+    /// One number for each output of each example: of regressions what is to come out, of labels 1 where the example has it and −1 where not.
     Values(&'a [f64]),
 }
 
@@ -18,8 +18,9 @@ pub fn loss_value<R: Real>(loss: Loss, outputs: &[R], targets: Targets<'_>, weig
     sum_of_losses(loss, outputs, targets, weights, 0.0, |_, _| {})
 }
 
-/// `Σ_i c_i·loss(y_i, z_i)`, added up in doubles; `slopes[i·K + k] = c_i·∂loss_i/∂z_k`. `outputs` are examples × K, K as [`Loss::outputs`] says. With K > 1, margin
-/// losses are summed over the classes k with y = 1 for the example's class and −1 for others; with K = 1, class 1 is y = 1. Label smoothing s (softmax and
+/// `Σ_i c_i·loss(y_i, z_i)`, added up in doubles; `slopes[i·K + k] = c_i·∂loss_i/∂z_k`. `outputs` are examples × K. Of classes K is what [`Loss::outputs`] says;
+/// with K > 1, margin losses are summed over the classes k with y = 1 for the example's class and −1 for others; with K = 1, class 1 is y = 1. Of several targets the losses of
+/// the outputs are added up. Label smoothing s (softmax and
 /// logistic) is the loss averaged over targets: softmax takes the target's class with probability 1 − s and else any of the K; logistic takes y with probability 1 − s and
 /// else +1 or −1.
 pub fn loss_and_slopes<R: Real>(
@@ -42,11 +43,12 @@ fn sum_of_losses<R: Real>(
     smoothing: f64,
     mut slope: impl FnMut(usize, f64),
 ) -> f64 {
-    let examples = match targets {
-        Targets::Classes(classes) => classes.len(),
-        Targets::Values(values) => values.len(),
+    let examples = weights.len();
+    let (wanted, got) = match targets {
+        Targets::Classes(classes) => (examples, classes.len()),
+        Targets::Values(values) => (outputs.len(), values.len()),
     };
-    assert_eq!(weights.len(), examples, "weights: expected one for each target");
+    assert_eq!(wanted, got, "number of targets");
     if examples == 0 {
         return 0.0;
     }
@@ -62,7 +64,10 @@ fn sum_of_losses<R: Real>(
                 let is_true = |k: usize| if count == 1 { class == 1 } else { class == k };
                 one_by_one(z, &mut give, |k, z| margin(loss, if is_true(k) { 1.0 } else { -1.0 }, z, smoothing))
             }
-            Targets::Values(values) => one_by_one(z, &mut give, |_, z| regression(loss, values[i], z)),
+            Targets::Values(values) if loss.is_margin() => {
+                one_by_one(z, &mut give, |k, z| margin(loss, values[i * count + k], z, smoothing))
+            }
+            Targets::Values(values) => one_by_one(z, &mut give, |k, z| regression(loss, values[i * count + k], z)),
         };
         sum += weight * value;
     }

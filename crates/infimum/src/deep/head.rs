@@ -21,20 +21,29 @@ pub struct Head {
     pub put_back: bool,
 }
 
+/// The arrays of the targets in the file of features: `y`, or of several `y1`, `y2`, …, each with its name.
+fn targets(problem: &Problem) -> Vec<(String, Vec<f64>)> {
+    let column = |values: Vec<f64>| vec![("y".to_string(), values)];
+    match &problem.data.target {
+        Target::Real(values) => column(values.clone()),
+        Target::Class { classes, .. } => column(classes.iter().map(|&class| f64::from(class)).collect()),
+        Target::Several { names, values } => {
+            let is_label = problem.objective.loss.is_classification();
+            let value = |&y: &f64| if is_label { f64::from(u8::from(y > 0.0)) } else { y };
+            let array = |k: usize| values.iter().skip(k).step_by(names.len()).map(value).collect();
+            (0..names.len()).map(|k| (format!("y{}", k + 1), array(k))).collect()
+        }
+    }
+}
+
 /// Writes the features of the training rows to `path`, with targets and weights.
-fn write(path: &Path, layers: &Layers, problem: &Problem) -> Result<(), String> {
+fn write(path: &Path, layers: &Layers, problem: &Problem, targets: &[(String, Vec<f64>)]) -> Result<(), String> {
     let data = &problem.data;
     let (features, width) = (layers.features(&data.matrix), layers.width());
-    let targets: Vec<f64> = match &data.target {
-        Target::Real(values) => values.clone(),
-        Target::Class { classes, .. } => classes.iter().map(|&class| f64::from(class)).collect(),
-    };
     let (rows, one) = ([data.rows(), width], [data.rows()]);
-    let arrays: [(&str, &[usize], ArrayValues); 3] = [
-        ("X", &rows, ArrayValues::Singles(&features)),
-        ("y", &one, ArrayValues::Doubles(&targets)),
-        ("weight", &one, ArrayValues::Doubles(&data.weights)),
-    ];
+    let mut arrays: Vec<(&str, &[usize], ArrayValues)> = vec![("X", &rows, ArrayValues::Singles(&features))];
+    arrays.extend(targets.iter().map(|(name, values)| (name.as_str(), &one[..], ArrayValues::Doubles(values))));
+    arrays.push(("weight", &one, ArrayValues::Doubles(&data.weights)));
     let partial = path.with_extension("npz.partial");
     let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
     let written = made.and_then(|()| File::create(&partial)).and_then(|file| {
@@ -58,11 +67,13 @@ pub(super) fn solve(
     monitor: &dyn Monitor,
 ) -> Result<Fit, String> {
     let path = folder.join(FEATURES);
-    write(&path, layers, problem)?;
+    let targets = targets(problem);
+    write(&path, layers, problem, &targets)?;
     let objective = &problem.objective;
     let classification = objective.loss.is_classification();
     let request = Request {
-        target: Some("y".into()),
+        target: targets.first().map(|(name, _)| name.clone()),
+        more_targets: targets.iter().skip(1).map(|(name, _)| name.clone()).collect(),
         sample_weight: Some("weight".into()),
         task: Some(if classification { Task::Classification } else { Task::Regression }),
         loss: Some(objective.loss),
