@@ -8,7 +8,7 @@ use deep_oracle::{by_norms, descend, input, intercept, objective, plane, singles
 use infimum_check::{Step, check_relu_problem, deep_lower};
 use infimum_problem::deep::{Activation, Architecture, DeepWitness, Layer, Padding, Plane, Scaling, parameters};
 use infimum_problem::{HiddenBias, Intercept, Loss, Matrix, Problem, Target};
-use relu_oracle::networks::{self, problem};
+use relu_oracle::networks::{self, problem, with_several};
 use relu_oracle::{Random, dot, maximum, witnesses};
 
 fn relu() -> Layer {
@@ -52,7 +52,8 @@ fn random_problem(
             _ => 2.0 * random.normal(),
         })
         .collect();
-    problem(&rows, columns, &targets, loss, intercept(architecture), lambda2)
+    let problem = problem(&rows, columns, &targets, loss, intercept(architecture), lambda2);
+    if loss != Loss::Softmax && random.below(3) == 0 { with_several(problem, 2, random) } else { problem }
 }
 
 /// α near these in every row's domain, as singles: multiples of 2^-12, so that sums are exact.
