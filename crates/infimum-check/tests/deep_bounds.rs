@@ -439,3 +439,27 @@ fn scaled_inputs_are_those_of_the_definition() {
     assert_eq!(input(&problem, &architecture, 0), [f64::from((0.7f32 - 0.1f32) * 3.0)]);
     assert!(matches!(problem.data.matrix, Matrix::Dense(_)));
 }
+
+/// Several targets that are no labels, no numbers of the loss's kind, or not one for each row and output.
+#[test]
+fn targets_outside_the_domain_are_refused() {
+    let architecture = chain(1, 2, 2, 0, 2);
+    let with = |loss: Loss, values: &[f64]| {
+        let problem = problem(&[1.0, 0.5], 1, &[0.0, 1.0], loss, Intercept::None, 0.5);
+        let target = Target::Several { names: vec!["a".into(), "b".into()], values: values.to_vec() };
+        let problem = Problem { data: infimum_problem::Dataset { target, ..problem.data }, ..problem };
+        deep_lower(&problem, &architecture, &DeepWitness::default()).map_err(|refusal| refusal.step)
+    };
+    assert!(with(Loss::Logistic, &[1.0, -1.0, -1.0, -1.0]).is_ok_and(|lower| lower > 0.0));
+    assert!(with(Loss::Poisson, &[0.0, 3.0, 0.5, 1.0]).is_ok_and(|lower| lower > 0.0));
+    for (loss, values) in [
+        (Loss::Logistic, &[1.0, -1.0, 0.0, -1.0][..]),
+        (Loss::Hinge, &[1.0, -1.0, 2.0, -1.0]),
+        (Loss::SquaredHinge, &[1.0, -1.0, f64::NAN, -1.0]),
+        (Loss::Logistic, &[1.0, -1.0, 1.0]),
+        (Loss::Poisson, &[0.0, 3.0, -0.5, 1.0]),
+        (Loss::Softmax, &[1.0, -1.0, -1.0, -1.0]),
+    ] {
+        assert_eq!(with(loss, values), Err(Step::Problem), "{loss:?} {values:?}");
+    }
+}

@@ -375,7 +375,7 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     let recipe = Recipe {
         format: raw.format,
         header: raw.header,
-        target: raw.target_name,
+        target: target.names().first().cloned().unwrap_or(raw.target_name),
         more_targets: target.names().iter().skip(1).cloned().collect(),
         sample_weight: raw.weight_name,
         task,

@@ -145,3 +145,148 @@ pub(crate) fn split_records(values: &mut Vec<f64>, width: usize, keep: &[bool]) 
     let keep: Vec<bool> = keep.iter().flat_map(|&kept| std::iter::repeat_n(kept, width)).collect();
     split_values(values, &keep)
 }
+
+#[cfg(test)]
+mod tests {
+    use infimum_problem::{Split, Target};
+
+    use super::*;
+    use crate::canonical::{Loaded, ValidationTarget, load, rebuild};
+    use crate::predict::{KnownTarget, read_for_prediction};
+
+    const ROWS: &str = "x,a,w,b,c\n1,0,1,1,0.5\n2,1,2,TRUE,-1\n3,1,1,false,2\n4,0,0,0,3\n5,1,1,1,1e3\n";
+
+    struct File(tempfile::TempDir);
+
+    impl File {
+        fn new(text: &str) -> File {
+            let folder = tempfile::tempdir().expect("a folder");
+            std::fs::write(folder.path().join("rows.csv"), text).expect("written");
+            File(folder)
+        }
+
+        fn path(&self) -> String {
+            self.0.path().join("rows.csv").display().to_string()
+        }
+
+        fn load(&self, targets: &str, request: Request) -> Result<Loaded, String> {
+            let mut targets = targets.split(',').map(String::from);
+            let request = Request { target: targets.next(), more_targets: targets.collect(), ..request };
+            load(&self.path(), &request).map_err(|error| error.to_string())
+        }
+    }
+
+    fn values(loaded: &Loaded) -> (Vec<String>, Vec<f64>) {
+        match &loaded.problem.data.target {
+            Target::Several { names, values } => (names.clone(), values.clone()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn labels_and_numbers_are_read_in_the_order_asked_for() {
+        let file = File::new(ROWS);
+        let weighted = Request { sample_weight: Some("w".into()), ..Request::default() };
+        let labels = file.load("b,a", weighted.clone()).expect("labels");
+        // The fourth row has weight 0.
+        let signs = vec![1.0, -1.0, 1.0, 1.0, -1.0, 1.0, 1.0, 1.0];
+        assert_eq!(values(&labels), (vec!["b".into(), "a".into()], signs));
+        assert_eq!((labels.problem.outputs(), labels.recipe.task), (2, Task::Classification));
+        assert_eq!((labels.recipe.loss, labels.problem.data.columns()), (Loss::Logistic, 2));
+        let numbers = file.load("c,a", weighted).expect("numbers");
+        assert_eq!(values(&numbers).1, [0.5, 0.0, -1.0, 1.0, 2.0, 1.0, 1e3, 1.0]);
+        assert_eq!(numbers.recipe.loss, Loss::Squared);
+    }
+
+    #[test]
+    fn every_target_and_its_place_is_in_the_hash() {
+        let file = File::new(ROWS);
+        let hash = |text: &str, targets: &str| {
+            let file = File::new(text);
+            file.load(targets, Request::default()).expect("loads").problem_sha256
+        };
+        let original = hash(ROWS, "a,b");
+        for (text, targets) in [
+            (ROWS.to_string(), "b,a"),
+            (ROWS.replace("2,1,2,TRUE", "2,1,2,0"), "a,b"),
+            (ROWS.replace("1,0,1,1", "1,1,1,1"), "a,b"),
+            (ROWS.replace("x,a,", "x,d,"), "d,b"),
+        ] {
+            assert_ne!(hash(&text, targets), original, "{targets}: {text}");
+        }
+        assert_eq!(hash(&ROWS.replace("TRUE", "1.0"), "2,4"), original, "how a label is written says nothing");
+        let loaded = file.load("b,a", Request::default()).expect("loads");
+        let again = rebuild(&file.path(), &loaded.recipe, None).expect("rebuilt");
+        assert_eq!((again.problem_sha256, again.problem), (loaded.problem_sha256, loaded.problem));
+    }
+
+    #[test]
+    fn rows_are_held_out_with_all_their_targets() {
+        let split = Some(Split { fraction: 0.4, seed: 3 });
+        let loaded = File::new(ROWS).load("a,b", Request { split, ..Request::default() }).expect("loads");
+        let validation = loaded.validation.as_ref().expect("rows held out");
+        let ValidationTarget::Several(held) = &validation.target else { panic!("{:?}", validation.target) };
+        let all = [[-1.0, 1.0], [1.0, 1.0], [1.0, -1.0], [-1.0, -1.0], [1.0, 1.0]];
+        let check = |matrix: &infimum_problem::Matrix, values: &[f64]| {
+            assert_eq!(matrix.rows() * 2, values.len());
+            for (i, pair) in values.chunks_exact(2).enumerate() {
+                let mut x = 0.0;
+                matrix.row(i).for_each(|j, value| x = if j == 0 { value } else { x });
+                assert_eq!(pair, all[x as usize - 1]);
+            }
+        };
+        check(&validation.matrix, held);
+        check(&loaded.problem.data.matrix, &values(&loaded).1);
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused_with_its_place() {
+        let cases = [
+            (ROWS.replace("3,1,1,false", "3,1,1,"), "a,b", "line 4, column `b`: expected a target"),
+            (ROWS.replace("3,1,1,false", "3,1,1,yes"), "a,b", "line 4, column `b`: expected 0 or 1 (or false, true)"),
+            (ROWS.replace("3,1,1,false", "3,1,1,2"), "a,b", "row 3, column `b`: expected 0 or 1"),
+            (ROWS.replace("3,1,1,false", "3,1,1,inf"), "a,b", "line 4, column `b`"),
+            (ROWS.into(), "a,a", "column `a` is a target twice"),
+            (ROWS.into(), "a,4,b", "column `b` is a target twice"),
+            (ROWS.into(), "a,q", "there is no target column `q`"),
+            (ROWS.into(), "x,a,w,b,c", "no feature columns are left"),
+        ];
+        for (text, targets, expected) in cases {
+            let error = File::new(&text).load(targets, Request::default()).expect_err(expected);
+            assert!(error.contains(expected), "{error}");
+        }
+        for (request, expected) in [
+            (Request { sample_weight: Some("b".into()), ..Request::default() }, "`b` cannot be both target and weight"),
+            (Request { loss: Some(Loss::Softmax), ..Request::default() }, "the loss softmax chooses one label"),
+            (
+                Request { class_weight: Some(infimum_problem::ClassWeight::Balanced), ..Request::default() },
+                "class weights are for the classes of one target column",
+            ),
+        ] {
+            let error = File::new(ROWS).load("a,b", request).expect_err(expected);
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_label_without_examples_is_said() {
+        let loaded = File::new(&ROWS.replace("TRUE", "0").replace(",1,0.5", ",0,0.5").replace(",1,1e3", ",0,1e3"))
+            .load("a,b", Request::default())
+            .expect("loads");
+        assert!(loaded.notes.iter().any(|note| note == "target `b`: all training rows are 0"), "{:?}", loaded.notes);
+    }
+
+    #[test]
+    fn predicting_needs_no_targets() {
+        let loaded = File::new(ROWS).load("b,a", Request::default()).expect("loads");
+        let read = |text: &str| {
+            let file = File::new(text);
+            read_for_prediction(&file.path(), &loaded.recipe, &loaded.encoding, &[]).expect("reads").target
+        };
+        assert_eq!(read("w,c,x\n1,2,3\n"), None);
+        let Some(KnownTarget::Several(known)) = read("a,w,c,x\n1,1,2,3\n") else { panic!("one target is there") };
+        assert!(known[0].is_nan() && known[1] == 1.0);
+        let Some(KnownTarget::Several(known)) = read("a,w,c,x,b\n0,1,2,3,?\n") else { panic!("both are there") };
+        assert!(known[0].is_nan() && known[1] == -1.0);
+    }
+}

@@ -201,4 +201,29 @@ mod tests {
         let nothing = metrics(Loss::Squared, &model, &matrix, &KnownTarget::Real(vec![f64::NAN; 3]));
         assert_eq!(nothing.words(), "none, 3 rows of unknown target left out");
     }
+
+    #[test]
+    fn several_targets_have_metrics_of_their_own_and_their_means() {
+        // z = x, −x + 1, −1 for the three outputs.
+        let model = Model { outputs: 3, columns: 1, weights: vec![1.0, -1.0, 0.0], intercepts: vec![0.0, 1.0, -1.0] };
+        let predictor = Predictor { model, features: Features::Columns };
+        let matrix = Matrix::Dense(DenseMatrix { rows: 4, columns: 1, values: vec![-1.0, 0.5, 2.0, 3.0].into() });
+        let labels = vec![-1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, 1.0, f64::NAN, 1.0];
+        let found = metrics(Loss::Logistic, &predictor, &matrix, &KnownTarget::Several(labels));
+        assert_eq!((found.rows, found.unknown), (4, 1));
+        // Of the first output all three are right, of the second one, of the third all, none of them there.
+        let accuracies: Vec<f64> = found.targets.iter().filter_map(|one| one.accuracy).collect();
+        assert_eq!(accuracies, [1.0, 1.0 / 3.0, 1.0]);
+        assert_eq!(found.exact_match, Some(1.0 / 3.0));
+        assert_eq!(found.targets.iter().map(|one| one.f1).collect::<Vec<_>>(), [Some(1.0), Some(0.5), None]);
+        assert_eq!(found.f1, Some(0.75));
+        let loss = |margins: [f64; 3]| margins.iter().map(|m: &f64| (-m).exp().ln_1p()).sum::<f64>() / 3.0;
+        let expected = [loss([1.0, 0.5, 2.0]), loss([2.0, -0.5, -1.0]), loss([1.0, 1.0, 1.0])];
+        assert!((found.log_loss.unwrap() - expected.iter().sum::<f64>() / 3.0).abs() < 1e-14, "{found:?}");
+        let numbers = vec![-1.0, 0.0, -1.0, 0.5, 0.5, -1.0, 2.0, -1.0, 1.0, 3.0, -2.0, -1.0];
+        let found = metrics(Loss::Squared, &predictor, &matrix, &KnownTarget::Several(numbers));
+        let errors: Vec<f64> = found.targets.iter().filter_map(|one| one.mean_squared_error).collect();
+        assert_eq!((errors, found.mean_squared_error), (vec![0.0, 1.0, 1.0], Some(2.0 / 3.0)));
+        assert_eq!((found.accuracy, found.exact_match, found.f1), (None, None, None));
+    }
 }

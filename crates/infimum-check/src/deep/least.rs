@@ -179,9 +179,8 @@ mod tests {
             for y in [[0.0, 0.0, 0.0], [0.3, 2.0, 0.0], [4.0, 0.5, 1.0], [1e-3, 1e-9, 7.0]] {
                 for radius in [0.0, 1e-3, 0.4, 1.0, 2.5, 30.0] {
                     let bound = least(loss, &y, 3, radius);
-                    let value = |z: &[f64]| -> f64 {
-                        z.iter().zip(y).map(|(&z, y)| scalar.upper(y, Interval::point(z))).sum()
-                    };
+                    let value =
+                        |z: &[f64]| -> f64 { z.iter().zip(y).map(|(&z, y)| scalar.upper(y, Interval::point(z))).sum() };
                     let mut best = f64::INFINITY;
                     for step in 0..4_000 {
                         let mut z: Vec<f64> =

@@ -181,6 +181,35 @@ mod tests {
         (a - b).abs() <= 1e-9 * (1.0 + b.abs())
     }
 
+    /// Slopes against finite differences.
+    fn slopes_are_those_of_differences(
+        loss: Loss,
+        z: &[f64],
+        targets: Targets<'_>,
+        weights: &[f64],
+        smoothing: f64,
+    ) -> Result<(), TestCaseError> {
+        let (mut slopes, mut unused) = (vec![0.0; z.len()], vec![0.0; z.len()]);
+        loss_and_slopes(loss, z, targets, weights, smoothing, &mut slopes);
+        for place in 0..z.len() {
+            let mut at = |step: f64| {
+                let mut moved = z.to_vec();
+                moved[place] += step;
+                loss_and_slopes(loss, &moved, targets, weights, smoothing, &mut unused)
+            };
+            let (below, above) = (at(-1e-6), at(1e-6));
+            // A step may lie across a kink: there the two one-sided slopes enclose the slope.
+            let middle = at(0.0);
+            let (left, right) = ((middle - below) / 1e-6, (above - middle) / 1e-6);
+            prop_assert!(
+                slopes[place] >= left - 1e-4 && slopes[place] <= right + 1e-4,
+                "{loss:?} {left} {} {right}",
+                slopes[place]
+            );
+        }
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn losses_are_as_defined(
@@ -205,21 +234,25 @@ mod tests {
                 };
                 prop_assert!(close(loss_value(loss, &z, targets, weights), expected), "{loss:?}");
                 let smoothing = if matches!(loss, Loss::Softmax | Loss::Logistic) { smoothing } else { 0.0 };
-                let mut slopes = vec![0.0; 12];
-                let mut unused = vec![0.0; 12];
-                loss_and_slopes(loss, &z, targets, weights, smoothing, &mut slopes);
-                for place in 0..12 {
-                    let mut at = |step: f64| {
-                        let mut moved = z.clone();
-                        moved[place] += step;
-                        loss_and_slopes(loss, &moved, targets, weights, smoothing, &mut unused)
-                    };
-                    let (below, above) = (at(-1e-6), at(1e-6));
-                    // A step may lie across a kink: there the two one-sided slopes enclose the slope.
-                    let middle = at(0.0);
-                    let (left, right) = ((middle - below) / 1e-6, (above - middle) / 1e-6);
-                    prop_assert!(slopes[place] >= left - 1e-4 && slopes[place] <= right + 1e-4, "{loss:?} {left} {} {right}", slopes[place]);
-                }
+                slopes_are_those_of_differences(loss, &z, targets, weights, smoothing)?;
+            }
+        }
+
+        /// Four examples of three targets each: labels or numbers.
+        #[test]
+        fn losses_of_several_targets_are_added_up(
+            z in prop::collection::vec(-3.0f64..3.0, 12),
+            y in prop::collection::vec(0.1f64..3.0, 12),
+            labels in prop::collection::vec(prop_oneof![Just(1.0), Just(-1.0)], 12),
+            weights in prop::collection::vec(0.1f64..3.0, 4),
+            smoothing in 0.0f64..0.5,
+        ) {
+            for loss in Loss::ALL.into_iter().filter(|&loss| loss != Loss::Softmax) {
+                let y = if loss.is_margin() { &labels } else { &y };
+                let expected: f64 = (0..12).map(|p| weights[p / 3] * defined(loss, y[p], z[p])).sum();
+                prop_assert!(close(loss_value(loss, &z, Targets::Values(y), &weights), expected), "{loss:?}");
+                let smoothing = if loss == Loss::Logistic { smoothing } else { 0.0 };
+                slopes_are_those_of_differences(loss, &z, Targets::Values(y), &weights, smoothing)?;
             }
         }
 
