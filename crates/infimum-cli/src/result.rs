@@ -1,6 +1,6 @@
 //! `result.json`, and the metrics in it.
 
-use infimum::{KnownTarget, Loaded, Metrics, Target, Trained, held_out, metrics};
+use infimum::{KnownTarget, Loaded, Metrics, Trained, held_out, metrics};
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
@@ -15,20 +15,11 @@ pub(crate) struct Summary {
     pub(crate) metric_lines: Vec<String>,
 }
 
-/// The training rows' targets, all of them known.
-pub(crate) fn training_target(target: &Target) -> KnownTarget {
-    match target {
-        Target::Real(values) => KnownTarget::Real(values.clone()),
-        Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
-        Target::Several { values, .. } => KnownTarget::Several(values.clone()),
-    }
-}
-
 /// Metrics on the training rows and, if there are any, the held-out rows.
 fn both_metrics(fitted: &impl Trained) -> (Metrics, Option<Metrics>) {
     let (problem, predictor) = (&fitted.loaded().problem, fitted.predictor());
     let loss = problem.objective.loss;
-    let train = metrics(loss, &predictor, &problem.data.matrix, &training_target(&problem.data.target));
+    let train = metrics(loss, &predictor, &problem.data.matrix, &KnownTarget::from(&problem.data.target));
     let valid = held_out(fitted.loaded()).map(|(matrix, known)| metrics(loss, &predictor, matrix, &known));
     (train, valid)
 }

@@ -1,8 +1,8 @@
 //! Reading rows for a trained model.
 
-use infimum_problem::{Encoding, Format, Matrix, Recipe, Task};
+use infimum_problem::{Encoding, Format, Matrix, Recipe, Target, Task};
 
-use crate::canonical::{Request, label, number_label};
+use crate::canonical::{Request, ValidationTarget, label, number_label};
 use crate::error::DataError;
 use crate::raw::{Encode, RawTarget, read};
 
@@ -15,6 +15,27 @@ pub enum KnownTarget {
     Classes(Vec<Option<u32>>),
     /// Several targets, K for each row: 1 and −1 of labels, else numbers; NaN where the file holds none that is usable.
     Several(Vec<f64>),
+}
+
+impl From<&Target> for KnownTarget {
+    /// The training rows' targets, all of them known.
+    fn from(target: &Target) -> KnownTarget {
+        match target {
+            Target::Real(values) => KnownTarget::Real(values.clone()),
+            Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
+            Target::Several { values, .. } => KnownTarget::Several(values.clone()),
+        }
+    }
+}
+
+impl From<&ValidationTarget> for KnownTarget {
+    fn from(target: &ValidationTarget) -> KnownTarget {
+        match target {
+            ValidationTarget::Real(values) => KnownTarget::Real(values.clone()),
+            ValidationTarget::Classes(classes) => KnownTarget::Classes(classes.clone()),
+            ValidationTarget::Several(values) => KnownTarget::Several(values.clone()),
+        }
+    }
 }
 
 /// Rows encoded as the model expects, and targets if there are any.

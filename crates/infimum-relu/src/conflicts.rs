@@ -214,6 +214,7 @@ mod tests {
         match target {
             Target::Real(values) => Observed::Real(values[i]),
             Target::Class { classes, .. } => Observed::Class(classes[i] as usize),
+            Target::Several { .. } => unreachable!("one target"),
         }
     }
 

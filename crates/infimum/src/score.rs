@@ -1,7 +1,7 @@
 //! Scores on rows that nothing was trained on. They are estimates: means over these rows, each with its standard error.
 
 use infimum_convex::{Observed, row_loss};
-use infimum_data::{KnownTarget, Loaded, ValidationTarget};
+use infimum_data::{KnownTarget, Loaded};
 use infimum_problem::{Loss, Matrix, Model, Task};
 
 use crate::predict::{decision_values, labels, probabilities};
@@ -121,12 +121,7 @@ impl Score {
 /// The held-out rows' features and targets, if rows were held out.
 pub fn held_out(loaded: &Loaded) -> Option<(&Matrix, KnownTarget)> {
     let validation = loaded.validation.as_ref()?;
-    let known = match &validation.target {
-        ValidationTarget::Real(values) => KnownTarget::Real(values.clone()),
-        ValidationTarget::Classes(classes) => KnownTarget::Classes(classes.clone()),
-        ValidationTarget::Several(values) => KnownTarget::Several(values.clone()),
-    };
-    Some((&validation.matrix, known))
+    Some((&validation.matrix, KnownTarget::from(&validation.target)))
 }
 
 /// Mean and standard error of the mean (sample deviation over √n); the error is NaN for fewer than two values.

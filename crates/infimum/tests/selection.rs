@@ -214,12 +214,7 @@ fn the_loss_of_rows_is_what_is_trained() {
         let request = Request { loss: Some(loss), strength, standardize: true, ..Request::default() };
         let fit = fit_loaded(load(data, &request).unwrap(), &options(1e-9), None, &Silent).unwrap();
         let (problem, model) = (&fit.loaded.problem, &fit.outcome.model);
-        let known = match &problem.data.target {
-            infimum::Target::Real(values) => infimum::KnownTarget::Real(values.clone()),
-            infimum::Target::Class { classes, .. } => {
-                infimum::KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect())
-            }
-        };
+        let known = infimum::KnownTarget::from(&problem.data.target);
         let rows = Score::Loss.of_rows(loss, model, &problem.data.matrix, &known);
         let penalty: f64 = (model.weights.iter().enumerate())
             .map(|(entry, w)| {
