@@ -33,8 +33,8 @@ mod warm_start;
 
 pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
 pub use deep::{
-    Assessment, DeepFit, DeepNetwork, DeepOptions, Findings, Head, Layers, audit, deep_intercept, deep_promise,
-    fit_deep, standard_scaling, words_of,
+    Assessment, BlockFinding, DeepFit, DeepNetwork, DeepOptions, Findings, Head, LastTwo, Layers, audit,
+    deep_intercept, deep_promise, fit_deep, standard_scaling, words_of,
 };
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use formula::assignment;
