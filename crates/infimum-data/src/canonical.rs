@@ -99,6 +99,9 @@ pub struct Loaded {
 
 /// Reads `source` (a path or `builtin:NAME`) and builds the problem that the request asks for.
 pub fn load(source: &str, request: &Request) -> Result<Loaded, DataError> {
+    if request.target.is_none() && !request.more_targets.is_empty() {
+        return Err(DataError::input(source, "further target columns are named, but no first one"));
+    }
     let raw = read(source, request, &Encode::Fresh)?;
     build(source, raw, request)
 }

@@ -269,6 +269,13 @@ mod tests {
     }
 
     #[test]
+    fn further_targets_follow_a_first() {
+        let request = Request { more_targets: vec!["a".into()], ..Request::default() };
+        let error = load(&File::new(ROWS).path(), &request).expect_err("no first target");
+        assert!(error.to_string().contains("no first one"), "{error}");
+    }
+
+    #[test]
     fn a_label_without_examples_is_said() {
         let loaded = File::new(&ROWS.replace("TRUE", "0").replace(",1,0.5", ",0,0.5").replace(",1,1e3", ",0,1e3"))
             .load("a,b", Request::default())

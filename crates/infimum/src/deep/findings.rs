@@ -111,7 +111,7 @@ fn of_last_two(block: &LastTwo, network: f64, total: f64) -> BlockFinding {
         String::new()
     };
     let text = format!(
-        "given what they read, no two last layers of any width have with their decay a mean objective below {:.6e}; these have {:.6e}{change} [block: {LAST_TWO}/{FEATURES}]",
+        "given what they read, no two last layers of any width have with their decay a mean objective below {:.6e}; these have about {:.4e}{change} [block: {LAST_TWO}/{FEATURES}]",
         lower / total,
         own / total
     );
