@@ -15,6 +15,9 @@ use super::layers::Layers;
 use crate::fit::FitOptions;
 use crate::relu::{NetFit, NetOptions, fit_net};
 
+/// Features, rows times their number, beyond which hardly any problem is affordable: they are not even gathered.
+const MOST_VALUES: usize = 1 << 23;
+
 /// The two last layers with their proof, which is about the features alone.
 #[derive(Debug, Clone)]
 pub struct LastTwo {
@@ -32,7 +35,7 @@ pub struct LastTwo {
 pub(super) struct Divided {
     /// What stands before them.
     pub(super) front: Layers,
-    /// The layers between: those two, the last without biases if it has none, and what is between them.
+    /// The whole network without its last layer.
     architecture: Architecture,
     /// Them, as a network of its own.
     pub(super) net: ReluNet,
@@ -102,7 +105,11 @@ impl Divided {
         options: &FitOptions,
         monitor: &dyn Monitor,
     ) -> Result<Option<NetFit>, String> {
-        let (features, width) = (self.front.features(&problem.data.matrix), self.net.columns);
+        let width = self.net.columns;
+        if problem.data.rows().saturating_mul(width) > MOST_VALUES {
+            return Ok(None);
+        }
+        let features = self.front.features(&problem.data.matrix);
         let constant = self.hidden_bias.then_some(1.0);
         let row = |row: &[f32]| row.iter().map(|&h| f64::from(h)).chain(constant).collect::<Vec<f64>>();
         let rows = features.chunks_exact(width).map(row);
