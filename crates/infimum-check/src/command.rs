@@ -33,9 +33,13 @@ pub struct Options {
 /// The certificate's name in a run folder.
 const CERTIFICATE: &str = "certificate.safetensors";
 
-/// Folder in a run folder that holds the features of a deep network's last layer and their certificate, and the features' name.
+/// Folder in the run folder of a deep network that holds the features of its last layer and a certificate about these.
 pub const HEAD: &str = "head";
-/// Name of the file of features in that folder.
+/// The same of its two last layers.
+pub const LAST_TWO: &str = "last-two";
+/// Both.
+pub const BLOCKS: [&str; 2] = [LAST_TWO, HEAD];
+/// Name of the file of features in these folders.
 pub const FEATURES: &str = "features.npz";
 
 /// Folders in a run folder whose numbered folders hold a certificate each.
@@ -122,13 +126,13 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
             }
         }
     }
-    if refusal.is_none()
-        && let Some(checked) = check_head(&mut checker, &options.certificate)
-    {
-        match checked {
-            Ok(verdict) if options.quiet => drop(verdict),
-            Ok(verdict) => say(&format!("{HEAD}: {}", verdict.claim)),
-            Err(refused) => refusal = Some(refused),
+    for block in BLOCKS.into_iter().filter(|_| options.certificate.is_dir()) {
+        match check_block(&mut checker, &options.certificate, block) {
+            _ if refusal.is_some() => break,
+            None => {}
+            Some(Ok(verdict)) if options.quiet => drop(verdict),
+            Some(Ok(verdict)) => say(&format!("{block}: {}", verdict.claim)),
+            Some(Err(refused)) => refusal = Some(refused),
         }
     }
     let (code, line) = match (&refusal, verdicts.as_slice()) {
@@ -145,12 +149,16 @@ pub fn run(options: &Options, out: &mut dyn Write, explain: &mut dyn Write) -> i
     }
 }
 
-/// Checks the certificate about the last layer of a deep network against the features beside it, if the run has one. Its verdict is about them alone.
-fn check_head(checker: &mut Checker, run: &Path) -> Option<Result<Verdict, Refusal>> {
-    let folder = run.join(HEAD);
+/// Checks the certificate of a block of a deep network ([`BLOCKS`]) against the features beside it, if the run has one. Its verdict is about them alone.
+pub fn check_block(checker: &mut Checker, run: &Path, block: &str) -> Option<Result<Verdict, Refusal>> {
+    let folder = run.join(block);
     let bytes = std::fs::read(folder.join(CERTIFICATE)).ok()?;
-    let checked = checker.check(bytes, &folder.join(FEATURES).display().to_string());
-    Some(checked.map_err(|refusal| Refusal { reason: format!("{HEAD}: {}", refusal.reason), ..refusal }))
+    let features = folder.join(FEATURES).display().to_string();
+    let checked = match kind_of(&bytes).unwrap_or_default().as_str() {
+        "relu" => relu::check_relu(&bytes, &features),
+        _ => checker.check(bytes, &features),
+    };
+    Some(checked.map_err(|refusal| Refusal { reason: format!("{block}: {}", refusal.reason), ..refusal }))
 }
 
 /// The limit on memory, with the run folder or the certificate's for temporary files.

@@ -34,7 +34,7 @@ mod steps;
 mod upper;
 mod words;
 
-pub use command::{FEATURES, HEAD, Options, SERIES, certificates, run};
+pub use command::{BLOCKS, FEATURES, HEAD, LAST_TWO, Options, SERIES, certificates, check_block, run};
 pub use deep::{check_deep, check_deep_problem, deep_evaluation, deep_lower, deep_upper};
 pub use loading::{LoadingVerdict, check_loading, check_loading_problem};
 pub use outputs::{check_outputs, check_outputs_problem, outputs_bounds};

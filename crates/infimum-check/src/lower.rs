@@ -21,7 +21,7 @@ pub(crate) fn feasible(problem: &Problem, alpha: &[f64]) -> Result<(), String> {
             let outside = match (&loss, &problem.data.target) {
                 (Some(loss), _) => (0..outputs).find_map(|k| loss.outside(target(problem, i, k), c, row[k])),
                 (None, Target::Class { classes, .. }) => Softmax::outside(classes[i] as usize, c, row),
-                (None, Target::Real(_)) => Some("softmax needs classes".into()),
+                (None, Target::Real(_) | Target::Several { .. }) => Some("softmax needs classes".into()),
             };
             outside.map(|why| format!("row {}: {why}", i + 1))
         })
@@ -75,7 +75,7 @@ pub(crate) fn gains(problem: &Problem, alpha: &[f64]) -> Sum {
                     }
                 }
                 (None, Target::Class { classes, .. }) => Softmax::add_gain(&mut sum, classes[i] as usize, c, row),
-                (None, Target::Real(_)) => sum.add(f64::NEG_INFINITY),
+                (None, Target::Real(_) | Target::Several { .. }) => sum.add(f64::NEG_INFINITY),
             }
         }
         sum

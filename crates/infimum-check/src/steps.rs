@@ -286,16 +286,33 @@ pub(crate) fn domain_step(problem: &Problem) -> Result<(), Refusal> {
     if let Some(why) = objective.loss.objection() {
         return refuse(Step::Problem, why);
     }
-    if objective.loss.is_classification() != matches!(data.target, Target::Class { .. }) {
-        return refuse(Step::Problem, format!("the loss {} does not fit the kind of target", objective.loss.name()));
+    let loss = objective.loss;
+    let fits = match &data.target {
+        Target::Real(_) => !loss.is_classification(),
+        Target::Class { .. } => loss.is_classification(),
+        Target::Several { .. } => loss != Loss::Softmax,
+    };
+    if !fits {
+        return refuse(Step::Problem, format!("the loss {} does not fit the kind of target", loss.name()));
     }
-    if let Target::Real(values) = &data.target
-        && let Some(row) = values.iter().position(|&y| objective.loss.refuses(y).is_some())
-    {
-        let expected = objective.loss.refuses(values[row]).unwrap_or_default();
-        return refuse(Step::Problem, format!("target of row {}: expected {expected}, got {}", row + 1, values[row]));
+    let (values, width) = match &data.target {
+        Target::Real(values) => (values, 1),
+        Target::Class { .. } => return Ok(()),
+        Target::Several { names, values } => (values, names.len()),
+    };
+    if data.rows().checked_mul(width) != Some(values.len()) {
+        return refuse(Step::Problem, format!("{} targets, {}·{width} expected", values.len(), data.rows()));
     }
-    Ok(())
+    let expected = |y: f64| match loss.is_margin() {
+        true => (y.abs() != 1.0).then_some("1 where the row has the label, -1 where not"),
+        false => loss.refuses(y),
+    };
+    match values.iter().enumerate().find_map(|(entry, &y)| Some((entry / width, y, expected(y)?))) {
+        Some((row, y, expected)) => {
+            refuse(Step::Problem, format!("target of row {}: expected {expected}, got {y}", row + 1))
+        }
+        None => Ok(()),
+    }
 }
 
 fn model_step(problem: &Problem, certificate: &Certificate) -> Result<(), Refusal> {

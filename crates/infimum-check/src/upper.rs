@@ -28,6 +28,7 @@ pub(crate) fn target(problem: &Problem, i: usize, k: usize) -> f64 {
             let positive = if problem.outputs() == 1 { 1 } else { k };
             if classes[i] as usize == positive { 1.0 } else { -1.0 }
         }
+        Target::Several { names, values } => values[i * names.len() + k],
     }
 }
 
@@ -74,7 +75,7 @@ pub(crate) fn add_loss(sum: &mut Sum, problem: &Problem, loss: Option<&dyn Scala
             }
         }
         (None, Target::Class { classes, .. }) => sum.add_product(c, Softmax::upper(classes[i] as usize, z)),
-        (None, Target::Real(_)) => sum.add(f64::INFINITY),
+        (None, Target::Real(_) | Target::Several { .. }) => sum.add(f64::INFINITY),
     }
 }
 
@@ -130,11 +131,11 @@ pub(crate) fn separates(problem: &Problem, certificate: &Certificate) -> Result<
                 let own = z[classes[i] as usize].lower;
                 (0..z.len()).all(|k| k == classes[i] as usize || z[k].upper < own)
             }
-            (Target::Class { .. }, _) => z
+            (Target::Class { .. } | Target::Several { .. }, loss) if loss.is_margin() => z
                 .iter()
                 .enumerate()
                 .all(|(k, z)| if target(problem, i, k) > 0.0 { z.lower > 0.0 } else { z.upper < 0.0 }),
-            (Target::Real(_), _) => false,
+            _ => false,
         };
         *crossed |= !positive;
     })?;

@@ -25,7 +25,11 @@ fn model_name(problem: &Problem) -> String {
         Loss::Quantile(_) => "linear quantile regression",
         Loss::Poisson => "Poisson regression (logarithmic link)",
     };
-    let name = if several && problem.objective.loss.is_margin() { format!("one-vs-rest {name}") } else { name.into() };
+    let name = match problem.data.target.several() {
+        Some(count) => format!("{name} with {count} outputs, one for each target,"),
+        None if several && problem.objective.loss.is_margin() => format!("one-vs-rest {name}"),
+        None => name.into(),
+    };
     match problem.objective.kernel {
         Some(kernel) => format!("{name} over the space of the kernel {}", kernel.words()),
         None => name,
@@ -83,8 +87,14 @@ pub(crate) fn data(loaded: &Loaded) -> String {
         }
         None => {}
     }
-    let target = if recipe.target.is_empty() { "the label of each row" } else { &recipe.target };
-    text.push_str(&format!(". Target: {target}"));
+    match &problem.data.target {
+        Target::Several { names, .. } => {
+            let kind = if problem.objective.loss.is_margin() { "labels that a row has or has not" } else { "numbers" };
+            text.push_str(&format!(". Targets: `{}` ({kind}), an output for each", names.join("`, `")));
+        }
+        _ if recipe.target.is_empty() => text.push_str(". Target: the label of each row"),
+        _ => text.push_str(&format!(". Target: {}", recipe.target)),
+    }
     if let Target::Class { labels, .. } = &problem.data.target {
         let shown = labels.iter().take(20).map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
         let more = if labels.len() > 20 { format!(" and {} more", labels.len() - 20) } else { String::new() };

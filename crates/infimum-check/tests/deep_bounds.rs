@@ -8,7 +8,7 @@ use deep_oracle::{by_norms, descend, input, intercept, objective, plane, singles
 use infimum_check::{Step, check_relu_problem, deep_lower};
 use infimum_problem::deep::{Activation, Architecture, DeepWitness, Layer, Padding, Plane, Scaling, parameters};
 use infimum_problem::{HiddenBias, Intercept, Loss, Matrix, Problem, Target};
-use relu_oracle::networks::{self, problem};
+use relu_oracle::networks::{self, problem, with_several};
 use relu_oracle::{Random, dot, maximum, witnesses};
 
 fn relu() -> Layer {
@@ -52,7 +52,8 @@ fn random_problem(
             _ => 2.0 * random.normal(),
         })
         .collect();
-    problem(&rows, columns, &targets, loss, intercept(architecture), lambda2)
+    let problem = problem(&rows, columns, &targets, loss, intercept(architecture), lambda2);
+    if loss != Loss::Softmax && random.below(3) == 0 { with_several(problem, 2, random) } else { problem }
 }
 
 /// α near these in every row's domain, as singles: multiples of 2^-12, so that sums are exact.
@@ -437,4 +438,28 @@ fn scaled_inputs_are_those_of_the_definition() {
     let architecture = Architecture { scaling, ..chain(1, 1, 2, 0, 1) };
     assert_eq!(input(&problem, &architecture, 0), [f64::from((0.7f32 - 0.1f32) * 3.0)]);
     assert!(matches!(problem.data.matrix, Matrix::Dense(_)));
+}
+
+/// Several targets that are no labels, no numbers of the loss's kind, or not one for each row and output.
+#[test]
+fn targets_outside_the_domain_are_refused() {
+    let architecture = chain(1, 2, 2, 0, 2);
+    let with = |loss: Loss, values: &[f64]| {
+        let problem = problem(&[1.0, 0.5], 1, &[0.0, 1.0], loss, Intercept::None, 0.5);
+        let target = Target::Several { names: vec!["a".into(), "b".into()], values: values.to_vec() };
+        let problem = Problem { data: infimum_problem::Dataset { target, ..problem.data }, ..problem };
+        deep_lower(&problem, &architecture, &DeepWitness::default()).map_err(|refusal| refusal.step)
+    };
+    assert!(with(Loss::Logistic, &[1.0, -1.0, -1.0, -1.0]).is_ok_and(|lower| lower > 0.0));
+    assert!(with(Loss::Poisson, &[0.0, 3.0, 0.5, 1.0]).is_ok_and(|lower| lower > 0.0));
+    for (loss, values) in [
+        (Loss::Logistic, &[1.0, -1.0, 0.0, -1.0][..]),
+        (Loss::Hinge, &[1.0, -1.0, 2.0, -1.0]),
+        (Loss::SquaredHinge, &[1.0, -1.0, f64::NAN, -1.0]),
+        (Loss::Logistic, &[1.0, -1.0, 1.0]),
+        (Loss::Poisson, &[0.0, 3.0, -0.5, 1.0]),
+        (Loss::Softmax, &[1.0, -1.0, -1.0, -1.0]),
+    ] {
+        assert_eq!(with(loss, values), Err(Step::Problem), "{loss:?} {values:?}");
+    }
 }

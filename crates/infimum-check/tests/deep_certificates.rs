@@ -27,8 +27,10 @@ fn data(file: &str) -> String {
 /// The problem of a file of `golden/`.
 fn loaded(file: &str, loss: Loss, bias: Intercept, l2: f64) -> Loaded {
     let task = if loss.is_classification() { Task::Classification } else { Task::Regression };
+    let several = file == "labels.csv";
     let request = Request {
-        target: Some("y".into()),
+        target: Some(if several { "red" } else { "y" }.into()),
+        more_targets: several.then(|| "round".to_string()).into_iter().collect(),
         loss: Some(loss),
         task: Some(task),
         intercept: Some(bias),
@@ -175,6 +177,16 @@ fn valid() -> Vec<(&'static str, DeepCertificate)> {
                 Some(witnesses::moments),
             ),
         ),
+        (
+            "deep-labels",
+            made(
+                "labels.csv",
+                Loss::Logistic,
+                0.05,
+                &Architecture::dense(2, &[3], 2, Activation::Relu, true, true),
+                Some(cones),
+            ),
+        ),
         ("deep-convolution", made("flat.csv", Loss::Hinge, 0.1, &image, None)),
         ("deep-conflicts", conflicts),
         ("deep-optimal", optimal),
@@ -195,13 +207,14 @@ type Change = (&'static str, &'static str, fn(&mut DeepCertificate));
 const TWO: &str = "deep-two-layers";
 const BIASES: &str = "deep-biases";
 const CONFLICTS: &str = "deep-conflicts";
+const LABELS: &str = "deep-labels";
 
 fn plane_of(certificate: &mut DeepCertificate) -> &mut Plane {
     &mut certificate.witness.planes[0]
 }
 
 /// The step that refuses and a name, the valid certificate, and what is changed: every field of claim, network, α and witnesses.
-const CHANGES: [Change; 65] = [
+const CHANGES: [Change; 73] = [
     ("container--deep-version", TWO, |c| c.claim.version = 2),
     ("container--deep-kind", TWO, |c| c.claim.kind = "relu".into()),
     ("container--deep-rows", TWO, |c| c.claim.rows += 1),
@@ -286,6 +299,18 @@ const CHANGES: [Change; 65] = [
         let more = plane_of(c).outputs[0].clone();
         plane_of(c).outputs.push(more);
     }),
+    ("problem--deep-labels-swapped", LABELS, |c| {
+        std::mem::swap(&mut c.claim.recipe.target, &mut c.claim.recipe.more_targets[0]);
+    }),
+    ("problem--deep-labels-fewer", LABELS, |c| c.claim.recipe.more_targets.clear()),
+    ("problem--deep-labels-numbers", LABELS, |c| {
+        (c.claim.recipe.task, c.claim.recipe.loss) = (Task::Regression, Loss::Squared);
+    }),
+    ("problem--deep-labels-loss", LABELS, |c| c.claim.recipe.loss = Loss::Hinge),
+    ("data--deep-labels-twice", LABELS, |c| c.claim.recipe.more_targets[0] = "red".into()),
+    ("data--deep-labels-softmax", LABELS, |c| c.claim.recipe.loss = Loss::Softmax),
+    ("dual--deep-labels-sign", LABELS, |c| plane_of(c).dual[1] *= -1.0),
+    ("bound--deep-labels-witnesses", LABELS, |c| plane_of(c).outputs.swap(0, 1)),
     ("lower--deep-too-high", TWO, |c| c.claim.lower = c.claim.lower.next_up()),
     ("lower--deep-without-plane", TWO, |c| c.witness.planes.clear()),
     ("lower--deep-conflicts-too-high", CONFLICTS, |c| c.claim.lower *= 1.0 + 1e-12),
@@ -304,7 +329,7 @@ const ENDINGS: [Change; 6] = [
 ];
 
 /// Those of the changed certificates that are kept as golden ones.
-const GOLDEN: [&str; 18] = [
+const GOLDEN: [&str; 20] = [
     "container--deep-wider",
     "container--deep-parameters-fewer",
     "data--deep-target",
@@ -318,6 +343,8 @@ const GOLDEN: [&str; 18] = [
     "bound--deep-scaling",
     "bound--deep-rest",
     "bound--deep-slope-smaller",
+    "problem--deep-labels-swapped",
+    "bound--deep-labels-witnesses",
     "lower--deep-too-high",
     "lower--deep-without-plane",
     "upper--deep-parameter",

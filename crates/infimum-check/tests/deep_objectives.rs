@@ -11,7 +11,7 @@ use infimum_problem::deep::{
 };
 use infimum_problem::{Ending, Loss, Problem};
 use relu_oracle::Random;
-use relu_oracle::networks::problem;
+use relu_oracle::networks::{problem, with_several};
 
 fn dense(units: usize, bias: bool) -> Layer {
     Layer::Dense { units, bias }
@@ -116,8 +116,12 @@ fn made(architecture: &Architecture, loss: Loss, random: &mut Random) -> (Proble
 fn objectives_are_those_of_the_definitions() {
     let mut random = Random(3);
     for (place, (architecture, kind)) in architectures().into_iter().enumerate() {
-        for loss in [Loss::Softmax, Loss::Logistic, Loss::SquaredHinge] {
-            let (problem, theta, running) = made(&architecture, loss, &mut random);
+        let losses = [Loss::Softmax, Loss::Logistic, Loss::SquaredHinge].map(|loss| (loss, false));
+        for (loss, several) in losses.into_iter().chain([(Loss::Logistic, true), (Loss::Huber(0.7), true)]) {
+            let (mut problem, theta, running) = made(&architecture, loss, &mut random);
+            if several {
+                problem = with_several(problem, 3, &mut random);
+            }
             let truth = objective(&problem, &architecture, &theta, &running);
             let (upper, known) =
                 deep_upper(&problem, &architecture, &singles(&theta), &singles(&running)).expect("fits");

@@ -124,6 +124,9 @@ fn no_network_is_below_the_bound() {
         }
         let beta = 10f64.powf(random.within(-1.5, 0.7));
         let mut problem = problem(&inputs, columns, &targets, loss, bias, beta);
+        if loss != Loss::Softmax && random.below(4) == 0 {
+            problem = networks::with_several(problem, 2, &mut random);
+        }
         problem.data.weights.iter_mut().for_each(|c| *c = [0.5, 1.0, 3.0][random.below(3)]);
         problem.data.total_weight = problem.data.weights.iter().sum();
         let outputs = problem.outputs();

@@ -65,9 +65,9 @@ pub(crate) struct ReadArguments {
     /// Data file; given before the options, or by --data
     #[arg(skip)]
     pub(crate) data: String,
-    /// Target column by name or number, -1 the last [default: target/label/class/y, else the last]
-    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
-    target: Option<String>,
+    /// Target column by name or number, -1 the last; several separated by commas have an output each: labels of 0 and 1, or numbers [default: target/label/class/y, else the last]
+    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',', allow_hyphen_values = true)]
+    target: Vec<String>,
     /// What is predicted [default: classification if text or at most 20 distinct integers]
     #[arg(long)]
     task: Option<TaskName>,
@@ -506,7 +506,8 @@ impl ReadArguments {
                 (_, true) => Some(false),
                 _ => None,
             },
-            target: self.target.clone(),
+            target: self.target.first().cloned(),
+            more_targets: self.target.iter().skip(1).cloned().collect(),
             sample_weight: self.sample_weight.clone(),
             task: self.task.map(|task| match task {
                 TaskName::Classification => Task::Classification,
@@ -628,7 +629,7 @@ impl FitArguments {
         Ok(Some(Asked {
             command: "fit",
             data: &self.read.data,
-            request: loading_request(self.read.format, header, self.read.target.clone().into_iter().collect()),
+            request: loading_request(self.read.format, header, self.read.target.clone()),
             hidden: layers(&nets.hidden)?,
             net: nets.net.as_deref(),
             question: Question::Fewest,

@@ -6,7 +6,6 @@ use infimum::{
     Assessment, DeepArchitecture, DeepOptions, Intercept, Loaded, Request, fit_deep, read_architecture,
     standard_scaling, warm_start_deep,
 };
-use infimum_check::HEAD;
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
@@ -68,7 +67,7 @@ pub(crate) fn options<'a>(run: &Run, loaded: &Loaded, architecture: DeepArchitec
         resume: None,
         start: None,
         checkpoint_every: arguments.training.checkpoint_every(),
-        folder: run.folder.path.join(HEAD),
+        folder: run.folder.path.clone(),
     }
 }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use infimum::{
-    DeepArchitecture, Ending, Findings, FitOptions, Format, Loaded, Memory, ModelFile, Request, Start, Strength, Task,
-    Trained, deep_promise, fit_loaded, load, net_promise, onnx_of, relative_gap, warm_start, words_of,
+    BlockFinding, DeepArchitecture, Ending, Findings, FitOptions, Format, Loaded, Memory, ModelFile, Request, Start,
+    Strength, Task, Trained, deep_promise, fit_loaded, load, net_promise, onnx_of, relative_gap, warm_start, words_of,
 };
-use infimum_check::{Checker, FEATURES, HEAD, check_deep, check_relu};
+use infimum_check::{Checker, check_block, check_deep, check_relu};
 use infimum_report::{Closing, Header, Log, Proof, print};
 use serde_json::{Value, json};
 
@@ -192,10 +192,17 @@ impl<'a> Run<'a> {
             target: match loaded.recipe.format {
                 Format::Idx => "the labels file".into(),
                 Format::Images => "the images' folders".into(),
-                _ => loaded.recipe.target.clone(),
+                _ => loaded.recipe.targets().collect::<Vec<_>>().join(", "),
             },
-            task: if loaded.recipe.task == Task::Regression { "regression" } else { "classification" }.into(),
-            labels: data.labels().to_vec(),
+            task: match (loaded.recipe.task, data.target.several()) {
+                (Task::Regression, _) => "regression".into(),
+                (Task::Classification, None) => "classification".into(),
+                (Task::Classification, Some(_)) => "multi-label classification".into(),
+            },
+            labels: match (loaded.recipe.task, data.target.several()) {
+                (Task::Classification, Some(_)) => vec!["0".into(), "1".into()],
+                _ => data.labels().to_vec(),
+            },
             loss: match objective.loss.parameter() {
                 Some(value) => format!("{} ({value})", objective.loss.name()),
                 None => objective.loss.name().into(),
@@ -231,12 +238,10 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Checks the certificate of the last layer against the features beside it, where there is one.
-    fn check_head(&self) -> Option<Proof> {
-        let folder = self.folder.path.join(HEAD);
-        let bytes = std::fs::read(folder.join(CERTIFICATE)).ok()?;
-        let features = folder.join(FEATURES).display().to_string();
-        Some(match Checker::within(self.memory.clone()).check(bytes, &features) {
+    /// Checks the certificate of a block against the features beside it, where there is one.
+    fn check_block(&self, block: &str) -> Option<Proof> {
+        let checked = check_block(&mut Checker::within(self.memory.clone()), &self.folder.path, block)?;
+        Some(match checked {
             Ok(_) => Proof::Checked,
             Err(refusal) => Proof::Refused(refusal.to_string()),
         })
@@ -298,7 +303,8 @@ impl<'a> Run<'a> {
                 }
             }
         };
-        let head = self.check_head();
+        let blocks = findings.iter().flat_map(|findings| &findings.blocks).map(|block| self.check_block(block.folder));
+        let blocks: Vec<Option<Proof>> = blocks.collect();
         let checked = check_start.elapsed().as_secs_f64();
         let closing = Closing {
             ending,
@@ -309,10 +315,7 @@ impl<'a> Run<'a> {
             gap,
             wanted: self.arguments.gap,
             metrics: summary.metric_lines.clone(),
-            report: findings
-                .as_ref()
-                .map(|findings| report(findings, &proof, head.as_ref(), lower, gap))
-                .unwrap_or_default(),
+            report: findings.as_ref().map(|findings| report(findings, &proof, &blocks, lower, gap)).unwrap_or_default(),
             proof,
             seconds: [read, solved - read, written - solved, checked],
             folder: stored.is_ok().then(|| self.folder.path.display().to_string()),
@@ -350,7 +353,7 @@ impl<'a> Run<'a> {
 fn report(
     findings: &Findings,
     proof: &Proof,
-    head: Option<&Proof>,
+    blocks: &[Option<Proof>],
     lower: f64,
     gap: f64,
 ) -> Vec<(&'static str, String)> {
@@ -365,7 +368,7 @@ fn report(
         false => "the objective is evaluated; nothing about it is proven, for there is no certificate that the checker accepts".into(),
     };
     let mut lines = vec![("INCUMBENT", incumbent), (word, bound)];
-    lines.extend(findings.proven.iter().map(|text| match head {
+    lines.extend(findings.blocks.iter().zip(blocks).map(|(BlockFinding { text, .. }, proof)| match proof {
         Some(Proof::Refused(why)) => ("UNKNOWN", format!("{text} (NOT accepted by the checker: {why})")),
         Some(Proof::Checked) => ("PROVEN", text.clone()),
         Some(Proof::Unwritten(_)) | None => ("UNKNOWN", format!("{text} (not checked)")),
@@ -413,7 +416,7 @@ pub(crate) fn write_model(folder: &Folder, prefix: &str, fitted: &impl Trained) 
         layers: predictor.layers().map(|layers| layers.architecture.clone()),
     };
     let labels = problem.data.labels();
-    if let Some(onnx) = onnx_of(&predictor, problem.objective.loss, labels) {
+    if let Some(onnx) = onnx_of(&predictor, problem.objective.loss, labels, problem.data.target.names()) {
         folder.write(&name("model.onnx"), &onnx.map_err(Failure::internal)?)?;
     }
     for (file, bytes) in fitted.attachments().map_err(Failure::internal)? {

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use infimum_check::{HEAD, SERIES};
+use infimum_check::{BLOCKS, SERIES};
 
 use crate::failure::{Failure, say};
 
@@ -143,7 +143,7 @@ impl Folder {
                 let entry = entry.map_err(failed)?;
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let is_series = SERIES.contains(&name.as_str()) && entry.path().is_dir();
-                let is_head = name == HEAD && entry.path().is_dir();
+                let is_block = BLOCKS.contains(&name.as_str()) && entry.path().is_dir();
                 if is_series && let Some(odd) = foreign(&entry.path()) {
                     let message = format!(
                         "{}: expected a new or empty folder or an earlier run, but it holds `{}`; choose another with --out",
@@ -152,7 +152,7 @@ impl Folder {
                     );
                     return Err(Failure::input(message));
                 }
-                if name != LOCK && !is_series && !is_head && !is_ours(&name) {
+                if name != LOCK && !is_series && !is_block && !is_ours(&name) {
                     let message = format!(
                         "{}: expected a new or empty folder or an earlier run, but it holds `{name}`; choose another with --out",
                         path.display()
@@ -240,7 +240,7 @@ impl Folder {
         let stays = |name: &&&str| !(training && **name == CHECKPOINT);
         FILES.iter().filter(stays).try_for_each(|name| failed(fs::remove_file(self.path.join(name))))?;
         if !training {
-            failed(fs::remove_dir_all(self.path.join(HEAD)))?;
+            BLOCKS.iter().try_for_each(|block| failed(fs::remove_dir_all(self.path.join(block))))?;
         }
         for series in SERIES.map(|name| self.path.join(name)) {
             points_of(&series).0.iter().try_for_each(|point| failed(remove_point(point)))?;

@@ -3,13 +3,15 @@
 
 use std::ops::ControlFlow;
 
-use infimum::{Ending, Event, Fit, Monitor, Proof, Score, Stop, Strength, held_out, mean_and_error, relative_gap};
+use infimum::{
+    Ending, Event, Fit, KnownTarget, Monitor, Proof, Score, Stop, Strength, held_out, mean_and_error, relative_gap,
+};
 use infimum_report::{Log, Point, SeriesClosing, points_csv, points_head, series_closing};
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, print as print_result};
 use crate::fit::{Run, write_model};
-use crate::result::{Summary, training_target};
+use crate::result::Summary;
 
 /// What a solver of a series says goes nowhere, for the table has a row for each fit; but it hears when to stop.
 pub(crate) struct Quiet<'a>(pub(crate) &'a Log);
@@ -103,7 +105,7 @@ impl<'r> Series<'r> {
         };
         let model = &outcome.model;
         let of = |matrix, target: &_| self.score.of_rows(objective.loss, model, matrix, target);
-        let train = mean_and_error(&of(&data.matrix, &training_target(&data.target))).0;
+        let train = mean_and_error(&of(&data.matrix, &KnownTarget::from(&data.target))).0;
         self.valid_rows = held_out(&fit.loaded).map(|(matrix, target)| of(matrix, &target)).unwrap_or_default();
         let known = |value: f64| (!value.is_nan()).then_some(value);
         let (valid, error) = mean_and_error(&self.valid_rows);

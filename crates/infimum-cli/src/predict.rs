@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use infimum::{ModelFile, NetworkModel, labels, load_rows, metrics, probabilities, read_for_prediction};
+use infimum::{
+    ModelFile, NetworkModel, label_probabilities, labels, load_rows, metrics, probabilities, read_for_prediction,
+};
 
 use crate::arguments::{PredictArguments, What};
 use crate::failure::{Failure, say, written};
@@ -26,12 +28,22 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
     rows.notes.iter().for_each(|note| say(&format!("note       {note}")));
     let (model, decision) = (&predictor.model, predictor.decision_values(&rows.matrix));
     let wants = |what| arguments.what == what || arguments.what == What::All;
-    let mut heads: Vec<String> = Vec::new();
+    // What each of several targets, labels or the one output is called.
+    let targets = file.recipe.output_names();
+    let names = if targets.is_empty() { &file.labels } else { &targets };
     let classes = if file.labels.is_empty() { None } else { Some(labels(model.outputs, &decision)) };
+    let mut heads: Vec<String> = Vec::new();
     if wants(What::Labels) {
-        heads.push(if classes.is_some() { "label".into() } else { "value".into() });
+        match (&targets[..], &classes) {
+            ([], Some(_)) => heads.push("label".into()),
+            ([], None) => heads.push("value".into()),
+            (targets, _) => heads.extend_from_slice(targets),
+        }
     }
-    let share = probabilities(file.loss, model.outputs, &decision);
+    let share = match targets.is_empty() {
+        true => probabilities(file.loss, model.outputs, &decision),
+        false => label_probabilities(file.loss, &decision),
+    };
     if arguments.what == What::Probabilities && share.is_none() {
         let message = format!(
             "the loss {} defines no probabilities; use --what decision, or train with logistic or softmax",
@@ -41,24 +53,27 @@ pub(crate) fn run(arguments: &PredictArguments) -> Result<i32, Failure> {
     }
     let share = share.filter(|_| wants(What::Probabilities));
     if share.is_some() {
-        heads.extend(file.labels.iter().map(|label| format!("p({label})")));
+        heads.extend(names.iter().map(|name| format!("p({name})")));
     }
     if wants(What::Decision) {
         match model.outputs {
             1 => heads.push("decision".into()),
-            _ => heads.extend(file.labels.iter().map(|label| format!("decision({label})"))),
+            _ => heads.extend(names.iter().map(|name| format!("decision({name})"))),
         }
     }
     let write = |out: &mut dyn Write| -> io::Result<()> {
         writeln!(out, "{}", heads.iter().map(|head| quoted(head)).collect::<Vec<_>>().join(","))?;
-        let width = file.labels.len();
+        let width = names.len();
         for (i, z) in decision.chunks_exact(model.outputs).enumerate() {
             let mut fields: Vec<String> = Vec::with_capacity(heads.len());
             if wants(What::Labels) {
-                fields.push(match &classes {
-                    Some(classes) => quoted(&file.labels[classes[i]]),
-                    None => file.loss.prediction(z[0]).to_string(),
-                });
+                match &classes {
+                    Some(classes) => fields.push(quoted(&file.labels[classes[i]])),
+                    None if file.loss.is_classification() => {
+                        fields.extend(z.iter().map(|&z| u8::from(z > 0.0).to_string()));
+                    }
+                    None => fields.extend(z.iter().map(|&z| file.loss.prediction(z).to_string())),
+                }
             }
             if let Some(share) = &share {
                 fields.extend(share[i * width..(i + 1) * width].iter().map(f64::to_string));

@@ -1,6 +1,6 @@
 //! `result.json`, and the metrics in it.
 
-use infimum::{KnownTarget, Loaded, Metrics, Target, Trained, held_out, metrics};
+use infimum::{KnownTarget, Loaded, Metrics, Trained, held_out, metrics};
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
@@ -15,19 +15,11 @@ pub(crate) struct Summary {
     pub(crate) metric_lines: Vec<String>,
 }
 
-/// The training rows' targets, all of them known.
-pub(crate) fn training_target(target: &Target) -> KnownTarget {
-    match target {
-        Target::Real(values) => KnownTarget::Real(values.clone()),
-        Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
-    }
-}
-
 /// Metrics on the training rows and, if there are any, the held-out rows.
 fn both_metrics(fitted: &impl Trained) -> (Metrics, Option<Metrics>) {
     let (problem, predictor) = (&fitted.loaded().problem, fitted.predictor());
     let loss = problem.objective.loss;
-    let train = metrics(loss, &predictor, &problem.data.matrix, &training_target(&problem.data.target));
+    let train = metrics(loss, &predictor, &problem.data.matrix, &KnownTarget::from(&problem.data.target));
     let valid = held_out(fitted.loaded()).map(|(matrix, known)| metrics(loss, &predictor, matrix, &known));
     (train, valid)
 }
@@ -36,7 +28,7 @@ fn both_metrics(fitted: &impl Trained) -> (Metrics, Option<Metrics>) {
 pub(crate) fn asked(command: &str, arguments: &FitArguments, loaded: &Loaded, threads: usize) -> Value {
     let (data, objective, recipe) = (&loaded.problem.data, &loaded.problem.objective, &loaded.recipe);
     let held_out = loaded.validation.as_ref().map_or(0, |validation| validation.matrix.rows());
-    json!({
+    let mut asked = json!({
         "version": VERSION,
         "command": command,
         "rung": 1,
@@ -54,7 +46,11 @@ pub(crate) fn asked(command: &str, arguments: &FitArguments, loaded: &Loaded, th
             "rows": data.rows(), "columns": data.columns(), "stored": data.matrix.stored(),
             "held_out": held_out, "target": recipe.target, "labels": data.labels(),
         },
-    })
+    });
+    if data.target.several().is_some() {
+        asked["data"]["target"] = data.target.names().into();
+    }
+    asked
 }
 
 impl Summary {

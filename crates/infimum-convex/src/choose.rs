@@ -16,11 +16,12 @@ const CONE_SYSTEM_UP_TO: usize = 1_200;
 /// The solver for `problem`, by `wanted` or by rule, with the reason as a clause.
 pub(crate) fn choose(problem: &Problem, wanted: Option<Solver>) -> Result<(Solver, String), Error> {
     let objective = &problem.objective;
-    if let Target::Real(values) = &problem.data.target
-        && let Some((row, expected)) =
+    if let Target::Real(values) | Target::Several { values, .. } = &problem.data.target
+        && let Some((entry, expected)) =
             values.iter().enumerate().find_map(|(i, &y)| Some((i, objective.loss.refuses(y)?)))
     {
-        let message = format!("target of row {}: expected {expected}, got {}", row + 1, values[row]);
+        let row = entry / problem.outputs() + 1;
+        let message = format!("target of row {row}: expected {expected}, got {}", values[entry]);
         return Err(Error::Unsupported(message));
     }
     if let Some(solver) = wanted {

@@ -51,13 +51,10 @@ pub fn row_losses(problem: &Problem) -> Box<dyn RowLosses + '_> {
         (Target::Class { classes, .. }, Loss::Softmax) => {
             return Box::new(SoftmaxLosses { classes, weights, outputs: problem.outputs() });
         }
-        (Target::Class { classes, .. }, _) => {
+        (target, _) => {
             let outputs = problem.outputs();
-            let positive = |k: usize| if outputs == 1 { 1 } else { k as u32 };
-            let signs = |k| classes.iter().map(move |&class| if class == positive(k) { 1.0 } else { -1.0 }).collect();
-            (0..outputs).map(signs).collect()
+            (0..outputs).map(|k| target.wanted(k, outputs)).collect()
         }
-        (Target::Real(values), _) => vec![values.clone()],
     };
     let is_margin = problem.objective.loss.is_margin();
     with_scalar_loss!(problem.objective.loss, |loss| Box::new(Scalars { loss, targets, weights, is_margin }))

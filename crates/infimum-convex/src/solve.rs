@@ -171,27 +171,27 @@ impl Run<'_> {
                 };
                 vec![self.part(&frame, &losses, self.abs_gap, Offset::default(), first(), solve)]
             }
-            (Target::Class { classes, .. }, _) => self.one_vs_rest(problem, &frame, classes, start),
+            (Target::Class { .. } | Target::Several { .. }, _) => self.one_by_one(problem, &frame, start),
             (Target::Real(values), loss) => {
-                vec![self.scalar(loss, &frame, values, self.abs_gap, Offset::default(), 0, first())]
+                vec![self.scalar(loss, &frame, values, self.abs_gap, Offset::default(), 0.0, first())]
             }
         };
         self.assemble(problem, parts)
     }
 
-    /// Solves one binary problem per output, one after the other; the part of the objective that is not reached yet counts
-    /// with its value at zero weights and with the bound 0.
-    fn one_vs_rest(&self, problem: &Problem, frame: &Frame, classes: &[u32], start: Option<&Start>) -> Vec<Part> {
+    /// Solves the problem of each output (one-vs-rest, or a target column), one after the other; the part of the objective that is not
+    /// reached yet counts with its value at zero weights and with the bound 0.
+    fn one_by_one(&self, problem: &Problem, frame: &Frame, start: Option<&Start>) -> Vec<Part> {
         let outputs = problem.outputs();
+        let (loss, target) = (problem.objective.loss, &problem.data.target);
+        let at_zero: Vec<f64> = (0..outputs).map(|k| at_zero(loss, frame, &target.wanted(k, outputs))).collect();
         let mut parts = Vec::with_capacity(outputs);
         let mut offset = Offset::default();
         for output in 0..outputs {
-            let positive = if outputs == 1 { 1 } else { output as u32 };
-            let targets: Vec<f64> = classes.iter().map(|&class| if class == positive { 1.0 } else { -1.0 }).collect();
             let abs_gap = self.abs_gap / outputs as f64;
-            let rest = outputs - output - 1;
-            let loss = problem.objective.loss;
             let first = start.map(|start| start.part((outputs > 1).then_some(output), self.offers_natural_dual()));
+            let targets = target.wanted(output, outputs);
+            let rest = at_zero[output + 1..].iter().sum();
             let part = self.scalar(loss, frame, &targets, abs_gap, offset, rest, first);
             offset.upper += part.witness.upper;
             offset.lower += part.witness.lower;
@@ -201,7 +201,7 @@ impl Run<'_> {
         parts
     }
 
-    /// Solves the one-output problem of any loss but softmax; `rest` problems like it come later and count with their values at 0.
+    /// Solves the one-output problem of any loss but softmax; problems that come later have the value `rest` at 0.
     fn scalar(
         &self,
         loss: Loss,
@@ -209,16 +209,13 @@ impl Run<'_> {
         targets: &[f64],
         abs_gap: f64,
         offset: Offset,
-        rest: usize,
+        rest: f64,
         first: Option<First>,
     ) -> Part {
         let (is_margin, name) = (loss.is_margin(), loss);
         with_scalar_loss!(loss, |loss| {
             let losses = ScalarLosses { loss, targets, weights: frame.weights, is_margin };
-            let offset = match rest {
-                0 => offset,
-                _ => Offset { upper: offset.upper + rest as f64 * losses.value(&vec![0.0; frame.rows()]), ..offset },
-            };
+            let offset = Offset { upper: offset.upper + rest, ..offset };
             match frame.kernel {
                 Some(kernel) => self.kernel_part(frame, kernel, &losses, abs_gap, offset),
                 None => self.part(frame, &losses, abs_gap, offset, first, |tracker| {
@@ -357,6 +354,14 @@ impl Run<'_> {
         }
         Outcome { model, dual, upper, lower, ending, solver: self.solver.name(), explored, message }
     }
+}
+
+/// The value of one-output losses with these targets where all weights are 0.
+fn at_zero(loss: Loss, frame: &Frame, targets: &[f64]) -> f64 {
+    let is_margin = loss.is_margin();
+    with_scalar_loss!(loss, |loss| {
+        ScalarLosses { loss, targets, weights: frame.weights, is_margin }.value(&vec![0.0; frame.rows()])
+    })
 }
 
 /// Runs a solver for a one-output loss.

@@ -36,16 +36,12 @@ pub fn l1_max(problem: &Problem) -> f64 {
                 }
             }
         }
-        Target::Class { classes, .. } => {
+        target => {
             for k in 0..outputs {
-                let positive = if outputs == 1 { 1 } else { k as u32 };
-                let targets: Vec<f64> =
-                    classes.iter().map(|&class| if class == positive { 1.0 } else { -1.0 }).collect();
-                let part = dual_of_best_constant(problem, &targets);
+                let part = dual_of_best_constant(problem, &target.wanted(k, outputs));
                 part.iter().enumerate().for_each(|(i, &a)| alpha[i * outputs + k] = a);
             }
         }
-        Target::Real(values) => alpha = dual_of_best_constant(problem, values),
     }
     let (mut v, mut sums) = (vec![0.0; d * outputs], vec![0.0; outputs]);
     design::transpose_multiply(&data.matrix, &alpha, &mut v, &mut sums);

@@ -7,7 +7,7 @@ use crate::error::DataError;
 use crate::npy::{Array, Npz, read_array};
 use crate::raw::{Encode, Raw, RawTarget, plain};
 use crate::source::Source;
-use crate::{infer, number};
+use crate::{infer, number, several};
 
 /// Reads one array; target and weights are columns of it.
 pub(crate) fn read_npy(mut source: Source, request: &Request, encode: &Encode) -> Result<Raw, DataError> {
@@ -21,14 +21,28 @@ pub(crate) fn read_npy(mut source: Source, request: &Request, encode: &Encode) -
     let (mut target, mut target_name, mut weights, mut weight_name) = (RawTarget::Absent, String::new(), None, None);
     let mut taken = Vec::new();
     if !bare {
-        let column = infer::column(&name, request.target.as_deref().unwrap_or("-1"), &names, "target")?;
-        let values = column_of(&dense, column);
-        target = RawTarget::Numeric(if usable { values } else { targets(values, encode, &name, column)? });
-        target_name = names.name(column).into_owned();
-        taken.push(column);
+        let last = ["-1".to_string()];
+        let wanted: Vec<&String> =
+            if request.target.is_none() { last.iter().collect() } else { request.targets().collect() };
+        let mut columns = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            let column = infer::column(&name, wanted, &names, "target")?;
+            if taken.contains(&column) {
+                return Err(several::twice(&name, &names.name(column)));
+            }
+            let values = column_of(&dense, column);
+            columns.push(if usable { values } else { targets(values, encode, &name, column)? });
+            taken.push(column);
+        }
+        target_name = names.name(taken[0]).into_owned();
+        target = if request.has_several() {
+            several::side_by_side(taken.iter().map(|&column| names.name(column).into_owned()).collect(), &columns)
+        } else {
+            RawTarget::Numeric(columns.swap_remove(0))
+        };
         if let Some(wanted) = &request.sample_weight {
             let weight = infer::column(&name, wanted, &names, "weight")?;
-            if weight == column {
+            if taken.contains(&weight) {
                 return Err(infer::both(&name, wanted));
             }
             let values = column_of(&dense, weight);
@@ -79,15 +93,26 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
         _ if !fresh => None,
         wanted => return Err(without_target(&npz, wanted)),
     };
+    let more: Vec<&str> = request.more_targets.iter().map(String::as_str).collect();
+    for (place, &wanted) in more.iter().enumerate() {
+        if fresh && !names.iter().any(|name| name == wanted) {
+            return Err(without_target(&npz, Some(wanted)));
+        }
+        if target_name == Some(wanted) || more[..place].contains(&wanted) {
+            return Err(DataError::input(&path, format!("the array `{wanted}` is a target twice")));
+        }
+    }
     let weight_name = request.sample_weight.as_deref().filter(|_| fresh);
-    for (what, given) in [("target", target_name), ("weights", weight_name)] {
-        if given == Some(features) {
+    let targets_named = || target_name.into_iter().chain(more.iter().copied());
+    for (what, given) in targets_named().map(|name| ("target", name)).chain(weight_name.map(|name| ("weights", name))) {
+        if given == features {
             return Err(both(&path, features, "features", what));
         }
     }
-    if weight_name.is_some() && weight_name == target_name {
-        let message = format!("the array `{}` cannot be both target and weights", weight_name.unwrap_or_default());
-        return Err(DataError::input(&path, message));
+    if let Some(weights) = weight_name
+        && targets_named().any(|target| target == weights)
+    {
+        return Err(both(&path, weights, "target", "weights"));
     }
     let inside = |array: &str| format!("{path}, array `{array}`");
     let Array::<Values> { shape, values, usable } = npz.array(features)?;
@@ -101,14 +126,20 @@ pub(crate) fn read_npz(mut npz: Npz, sha256: String, request: &Request, encode: 
         one_for_each(&shape, dense.rows, &inside(array)).map(|()| values)
     };
     let mut notes = Vec::new();
-    let target = match target_name.map(|name| (name, vector(name))) {
-        None => RawTarget::Absent,
-        Some((name, Ok(values))) => RawTarget::Numeric(targets(values, encode, &inside(name), 0)?),
-        Some((_, Err(error))) if fresh => return Err(error),
-        Some((_, Err(error))) => {
-            notes.push(format!("the target is not used: {error}"));
-            RawTarget::Absent
+    let mut columns = Vec::new();
+    for name in targets_named() {
+        match vector(name) {
+            Ok(values) => columns.push(targets(values, encode, &inside(name), 0)?),
+            Err(error) if fresh => return Err(error),
+            Err(error) => notes.push(format!("the target is not used: {error}")),
         }
+    }
+    let target = match columns.len() {
+        1 if more.is_empty() => RawTarget::Numeric(columns.swap_remove(0)),
+        count if count == 1 + more.len() => {
+            several::side_by_side(targets_named().map(String::from).collect(), &columns)
+        }
+        _ => RawTarget::Absent,
     };
     let weights = weight_name.map(&mut vector).transpose()?;
     if let (Some(weights), Some(name)) = (&weights, weight_name) {

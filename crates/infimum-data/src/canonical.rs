@@ -13,6 +13,7 @@ use crate::memory::Memory;
 use crate::number;
 use crate::raw::{Encode, Raw, RawTarget, read};
 use crate::rows::{split_rows, split_values};
+use crate::several;
 use crate::variant::Rows;
 
 /// Integer targets with at most this many distinct values are classes.
@@ -27,6 +28,8 @@ pub struct Request {
     pub header: Option<bool>,
     /// Target column.
     pub target: Option<String>,
+    /// Further target columns, an output for each of all.
+    pub more_targets: Vec<String>,
     /// Weight column.
     pub sample_weight: Option<String>,
     /// Classification or regression.
@@ -58,6 +61,8 @@ pub enum ValidationTarget {
     Real(Vec<f64>),
     /// Index into the training labels; `None` for a label that no training row has.
     Classes(Vec<Option<u32>>),
+    /// Several targets, K for each row: 1 and −1 of labels, else numbers.
+    Several(Vec<f64>),
 }
 
 /// Held-out rows.
@@ -94,6 +99,9 @@ pub struct Loaded {
 
 /// Reads `source` (a path or `builtin:NAME`) and builds the problem that the request asks for.
 pub fn load(source: &str, request: &Request) -> Result<Loaded, DataError> {
+    if request.target.is_none() && !request.more_targets.is_empty() {
+        return Err(DataError::input(source, "further target columns are named, but no first one"));
+    }
     let raw = read(source, request, &Encode::Fresh)?;
     build(source, raw, request)
 }
@@ -105,6 +113,7 @@ pub fn rebuild(source: &str, recipe: &Recipe, memory: Option<Memory>) -> Result<
         format: Some(recipe.format),
         header: Some(recipe.header),
         target: has_columns.then(|| recipe.target.clone()),
+        more_targets: recipe.more_targets.clone(),
         sample_weight: recipe.sample_weight.clone(),
         task: Some(recipe.task),
         class_weight: Some(recipe.class_weight.clone()),
@@ -161,15 +170,22 @@ fn label_codes(target: &RawTarget) -> (Vec<u32>, Vec<String>) {
             let map: Vec<u32> = dictionary.names.iter().map(|name| code_of(label(name))).collect();
             codes.iter().map(|&code| map[code as usize]).collect()
         }
-        RawTarget::Absent => Vec::new(),
+        RawTarget::Several { .. } | RawTarget::Absent => Vec::new(),
     };
     (codes, names)
 }
 
 fn infer_task(target: &RawTarget) -> (Task, &'static str) {
-    let RawTarget::Numeric(values) = target else {
-        return (Task::Classification, "the target is text");
-    };
+    match target {
+        RawTarget::Numeric(values) => infer_task_of(values),
+        RawTarget::Several { names, values } => {
+            several::infer_task(values, names.len(), |column| infer_task_of(column).0)
+        }
+        RawTarget::Text(_) | RawTarget::Absent => (Task::Classification, "the target is text"),
+    }
+}
+
+fn infer_task_of(values: &[f64]) -> (Task, &'static str) {
     let mut distinct: Vec<f64> = Vec::new();
     for &value in values {
         if value.fract() != 0.0 {
@@ -224,12 +240,21 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
             can.join(", ")
         ));
     }
-    if let Some(why) = request.loss.and_then(Loss::objection) {
+    let output_names = match &mut raw.target {
+        RawTarget::Several { names, .. } => std::mem::take(names),
+        _ => Vec::new(),
+    };
+    let width = output_names.len().max(1);
+    let misfit = || request.loss.filter(|_| width > 1).and_then(several::misfit);
+    if let Some(why) = request.loss.and_then(Loss::objection).or_else(misfit) {
         return fail(why);
     }
     let class_weight = request.class_weight.clone().unwrap_or(ClassWeight::Uniform);
     if task == Task::Regression && class_weight != ClassWeight::Uniform {
         return fail("class weights need classes, but the task is regression; use --sample-weight or --task".into());
+    }
+    if width > 1 && class_weight != ClassWeight::Uniform {
+        return fail("class weights are for the classes of one target column; use --sample-weight".into());
     }
     let intercept = request.intercept.unwrap_or(Intercept::Free);
     if request.standardize && intercept != Intercept::Free {
@@ -264,17 +289,19 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
         return Err(field.at(path, 0));
     }
     let (mut codes, names) = if task == Task::Classification { label_codes(&target) } else { (Vec::new(), Vec::new()) };
-    if task == Task::Classification {
+    if let (Task::Classification, RawTarget::Several { values, .. }) = (task, &mut target) {
+        several::signs(path, &output_names, values)?;
+    } else if task == Task::Classification {
         target = RawTarget::Absent;
     }
     let mut real = match target {
-        RawTarget::Numeric(values) => values,
+        RawTarget::Numeric(values) | RawTarget::Several { values, .. } => values,
         RawTarget::Text(_) | RawTarget::Absent => Vec::new(),
     };
     if let Some(loss) = request.loss
-        && let Some((row, expected)) = real.iter().enumerate().find_map(|(row, &y)| Some((row, loss.refuses(y)?)))
+        && let Some((entry, expected)) = real.iter().enumerate().find_map(|(entry, &y)| Some((entry, loss.refuses(y)?)))
     {
-        return fail(format!("the target of row {} is {}; expected {expected}", row + 1, real[row]));
+        return fail(format!("the target of row {} is {}; expected {expected}", entry / width + 1, real[entry]));
     }
     if request.split.is_some() {
         held_matrix = Some(split_rows(&mut raw.matrix, &keep, path, memory)?);
@@ -282,20 +309,25 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     }
     let (mut held_codes, mut held_real) = (Vec::new(), Vec::new());
     if held_matrix.is_some() {
-        (held_codes, held_real) = split_targets(&mut codes, &mut real, &keep);
+        (held_codes, held_real) = split_targets(&mut codes, (&mut real, width), &keep);
     }
     let positive: Vec<bool> = weights.iter().map(|&weight| weight > 0.0).collect();
     let zero = positive.iter().filter(|&&positive| !positive).count();
     if zero > 0 {
         split_rows(&mut raw.matrix, &positive, path, memory)?;
         split_values(&mut weights, &positive);
-        split_targets(&mut codes, &mut real, &positive);
+        split_targets(&mut codes, (&mut real, width), &positive);
         notes.push(format!("{zero} rows have weight 0 and were left out"));
     }
     if weights.is_empty() {
         return fail("no training row has a positive weight".into());
     }
-    let (target, held_target, factors) = if task == Task::Classification {
+    let (target, held_target, factors) = if width > 1 {
+        if task == Task::Classification {
+            notes.extend(several::constant_labels(&output_names, &real));
+        }
+        (Target::Several { names: output_names, values: real }, ValidationTarget::Several(held_real), Vec::new())
+    } else if task == Task::Classification {
         let (labels, rank) = ordered_labels(&codes, &names);
         if labels.len() < 2 {
             let message = format!(
@@ -323,7 +355,7 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
             weights[row]
         ));
     }
-    let classes = if let Target::Class { labels, .. } = &target { labels.len() } else { 0 };
+    let binary = matches!(&target, Target::Class { labels, .. } if labels.len() == 2) || width > 1;
     let kernel = match request.kernel {
         None => None,
         Some(wanted) if wanted != KernelRequest::Linear && raw.matrix.is_spilled() => {
@@ -335,18 +367,19 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
             kernel
         }
     };
-    let loss = request.loss.unwrap_or(match (task, classes) {
+    let loss = request.loss.unwrap_or(match (task, binary) {
         (Task::Regression, _) if kernel.is_some() => Loss::Epsilon(0.1),
         (Task::Classification, _) if kernel.is_some() => Loss::Hinge,
         (Task::Regression, _) => Loss::Squared,
-        (_, 2) => Loss::Logistic,
-        _ => Loss::Softmax,
+        (Task::Classification, true) => Loss::Logistic,
+        (Task::Classification, false) => Loss::Softmax,
     });
     let total_weight: f64 = weights.iter().sum();
     let recipe = Recipe {
         format: raw.format,
         header: raw.header,
-        target: raw.target_name,
+        target: target.names().first().cloned().unwrap_or(raw.target_name),
+        more_targets: target.names().iter().skip(1).cloned().collect(),
         sample_weight: raw.weight_name,
         task,
         class_weight,
@@ -371,9 +404,10 @@ fn build(path: &str, mut raw: Raw, request: &Request) -> Result<Loaded, DataErro
     Loaded::new(rows, recipe, raw.encoding, source, notes, request.memory.clone())
 }
 
-pub(crate) fn split_targets(codes: &mut Vec<u32>, real: &mut Vec<f64>, keep: &[bool]) -> (Vec<u32>, Vec<f64>) {
+/// Keeps the targets of some rows and gives those of the others; of numbers each row has `width`.
+fn split_targets(codes: &mut Vec<u32>, (real, width): (&mut Vec<f64>, usize), keep: &[bool]) -> (Vec<u32>, Vec<f64>) {
     let held_codes = if codes.is_empty() { Vec::new() } else { split_values(codes, keep) };
-    let held_real = if real.is_empty() { Vec::new() } else { split_values(real, keep) };
+    let held_real = if real.is_empty() { Vec::new() } else { several::split_records(real, width, keep) };
     (held_codes, held_real)
 }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use infimum_problem::{Format, Matrix, Target};
+use infimum_problem::{Format, Matrix, Target, Task};
 
 use crate::canonical::{Loaded, Request, load, splitmix64};
 use crate::error::{DataError, one_line};
@@ -130,15 +130,28 @@ impl fmt::Display for Description {
             Format::Libsvm => "first field of each row",
             Format::Idx => "the labels file",
             Format::Images => "the images' folders",
-            _ => &recipe.target,
+            _ => &recipe.targets().collect::<Vec<_>>().join(", "),
         };
         writeln!(f, "target     {}: {:?}", one_line(target), recipe.task)?;
         match &data.target {
             Target::Real(values) => {
-                let (low, high) = values
-                    .iter()
-                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+                let (low, high) = range(values.iter());
                 writeln!(f, "           from {low} to {high}")?;
+            }
+            Target::Several { names, values } => {
+                for (k, name) in names.iter().enumerate().take(LISTED) {
+                    let column = values.iter().skip(k).step_by(names.len());
+                    let name = one_line(name);
+                    if recipe.task == Task::Classification {
+                        writeln!(f, "           `{name}`: {} rows", column.filter(|&&y| y > 0.0).count())?;
+                    } else {
+                        let (low, high) = range(column);
+                        writeln!(f, "           `{name}`: from {low} to {high}")?;
+                    }
+                }
+                if names.len() > LISTED {
+                    writeln!(f, "           and {} more targets", names.len() - LISTED)?;
+                }
             }
             Target::Class { labels, classes } => {
                 let mut counts = vec![0usize; labels.len()];
@@ -174,6 +187,11 @@ impl fmt::Display for Description {
         let mut others = notes.iter().filter(|note| **note != header_words(recipe.header));
         others.try_for_each(|note| writeln!(f, "note       {note}"))
     }
+}
+
+/// The least and the greatest value.
+fn range<'a>(values: impl Iterator<Item = &'a f64>) -> (f64, f64) {
+    values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)))
 }
 
 /// The first names of `count`.

@@ -150,6 +150,12 @@ fn hashed(data: &Dataset) -> Result<Sha256, SpillFault> {
             let bytes: Vec<u8> = classes.iter().flat_map(|&class| u64::from(class).to_le_bytes()).collect();
             hasher.update(&bytes);
         }
+        Target::Several { names, values } => {
+            put(&mut hasher, 2);
+            put(&mut hasher, names.len());
+            names.iter().for_each(|name| put_text(&mut hasher, name));
+            put_floats(&mut hasher, values);
+        }
     }
     put_floats(&mut hasher, &data.weights);
     put_floats(&mut hasher, &[data.total_weight]);

@@ -38,6 +38,7 @@ mod predict;
 mod raw;
 pub mod reductions;
 mod rows;
+mod several;
 mod source;
 mod stream;
 mod subset;

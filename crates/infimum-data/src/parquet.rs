@@ -136,6 +136,10 @@ fn read_file(
     request: &Request,
     encode: &Encode,
 ) -> Result<Raw, DataError> {
+    if request.has_several() {
+        let message = "Parquet files are read with one target column; convert the file to CSV for several";
+        return Err(DataError::input(name, message));
+    }
     let schema = file.metadata().file_metadata().schema_descr();
     let columns = schema.columns();
     if columns.is_empty() {

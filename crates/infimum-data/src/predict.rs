@@ -1,8 +1,8 @@
 //! Reading rows for a trained model.
 
-use infimum_problem::{Encoding, Format, Matrix, Recipe, Task};
+use infimum_problem::{Encoding, Format, Matrix, Recipe, Target, Task};
 
-use crate::canonical::{Request, label, number_label};
+use crate::canonical::{Request, ValidationTarget, label, number_label};
 use crate::error::DataError;
 use crate::raw::{Encode, RawTarget, read};
 
@@ -13,6 +13,29 @@ pub enum KnownTarget {
     Real(Vec<f64>),
     /// Index into the model's labels; `None` where the file holds none of them.
     Classes(Vec<Option<u32>>),
+    /// Several targets, K for each row: 1 and −1 of labels, else numbers; NaN where the file holds none that is usable.
+    Several(Vec<f64>),
+}
+
+impl From<&Target> for KnownTarget {
+    /// The training rows' targets, all of them known.
+    fn from(target: &Target) -> KnownTarget {
+        match target {
+            Target::Real(values) => KnownTarget::Real(values.clone()),
+            Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
+            Target::Several { values, .. } => KnownTarget::Several(values.clone()),
+        }
+    }
+}
+
+impl From<&ValidationTarget> for KnownTarget {
+    fn from(target: &ValidationTarget) -> KnownTarget {
+        match target {
+            ValidationTarget::Real(values) => KnownTarget::Real(values.clone()),
+            ValidationTarget::Classes(classes) => KnownTarget::Classes(classes.clone()),
+            ValidationTarget::Several(values) => KnownTarget::Several(values.clone()),
+        }
+    }
 }
 
 /// Rows encoded as the model expects, and targets if there are any.
@@ -43,6 +66,7 @@ pub fn read_for_prediction(
         format,
         header: has_columns.then_some(recipe.header),
         target: has_columns.then(|| recipe.target.clone()),
+        more_targets: recipe.more_targets.clone(),
         sample_weight: recipe.sample_weight.clone(),
         ..Request::default()
     };
@@ -56,6 +80,15 @@ pub fn read_for_prediction(
         (RawTarget::Text(text), Task::Classification) => {
             let places: Vec<Option<u32>> = text.dictionary.names.iter().map(|name| place(&label(name))).collect();
             Some(KnownTarget::Classes(text.codes.iter().map(|&code| places[code as usize]).collect()))
+        }
+        (RawTarget::Several { values, .. }, Task::Regression) => Some(KnownTarget::Several(values)),
+        (RawTarget::Several { values, .. }, Task::Classification) => {
+            let sign = |value: f64| match value {
+                1.0 => 1.0,
+                0.0 => -1.0,
+                _ => f64::NAN,
+            };
+            Some(KnownTarget::Several(values.into_iter().map(sign).collect()))
         }
         (RawTarget::Text(_), Task::Regression) | (RawTarget::Absent, _) => None,
     };

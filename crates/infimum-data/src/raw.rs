@@ -23,6 +23,13 @@ pub(crate) enum RawTarget {
     Numeric(Vec<f64>),
     /// Text, or numbers and text.
     Text(TextColumn),
+    /// Several columns of numbers.
+    Several {
+        /// References that find them again.
+        names: Vec<String>,
+        /// Row-major, one for each name; when predicting, NaN where there is none.
+        values: Vec<f64>,
+    },
     /// The file has none (only when predicting).
     Absent,
 }

@@ -20,7 +20,7 @@ fn by_class(target: &Target, seed: u64) -> Vec<Vec<usize>> {
     let start = splitmix64(seed);
     let key = |&row: &usize| splitmix64(start.wrapping_add(row as u64));
     let mut lists = match target {
-        Target::Real(values) => vec![(0..values.len()).collect()],
+        Target::Real(_) | Target::Several { .. } => vec![(0..rows(target)).collect()],
         Target::Class { labels, classes } => {
             let mut lists = vec![Vec::new(); labels.len()];
             classes.iter().enumerate().for_each(|(row, &class)| lists[class as usize].push(row));
@@ -31,20 +31,25 @@ fn by_class(target: &Target, seed: u64) -> Vec<Vec<usize>> {
     lists
 }
 
+fn rows(target: &Target) -> usize {
+    match target {
+        Target::Real(values) => values.len(),
+        Target::Class { classes, .. } => classes.len(),
+        Target::Several { names, values } => values.len() / names.len(),
+    }
+}
+
 /// Fewest rows that a share can have: one of each class.
 pub fn smallest_share(target: &Target) -> usize {
     match target {
-        Target::Real(_) => 1,
+        Target::Real(_) | Target::Several { .. } => 1,
         Target::Class { labels, .. } => labels.len(),
     }
 }
 
 /// Whether each training row is used, or what is wrong with the subset: a clause for an error.
 pub fn subset_rows(target: &Target, subset: Subset) -> Result<Vec<bool>, String> {
-    let n = match target {
-        Target::Real(values) => values.len(),
-        Target::Class { classes, .. } => classes.len(),
-    };
+    let n = rows(target);
     match subset {
         Subset::WithoutFold { folds, fold, seed } => {
             if folds < 2 || fold >= folds {

@@ -12,7 +12,7 @@ use crate::fields::Fields;
 use crate::raw::{Encode, Raw, RawTarget};
 use crate::source::Source;
 use crate::stream::BLOCK;
-use crate::{infer, number};
+use crate::{infer, number, several};
 
 /// Records looked at to infer header and text columns.
 const SAMPLE: usize = 100;
@@ -94,6 +94,7 @@ pub(crate) fn read_table(
         Encode::Fresh => {
             choose_columns(&path, request, &mut layout)?;
             guess_text(&mut layout, &sample);
+            mark_several(request, &mut layout);
             (0..layout.roles.len()).filter(|&column| layout.roles[column] == Role::Feature).collect()
         }
         Encode::Fixed { encoding, labels } => {
@@ -104,6 +105,7 @@ pub(crate) fn read_table(
             for (text, role) in layout.text.iter_mut().zip(&layout.roles) {
                 *text |= *labels && *role == Role::Target;
             }
+            mark_several(request, &mut layout);
             features
         }
     };
@@ -111,13 +113,17 @@ pub(crate) fn read_table(
     demand_rows(&path, table.rows, header)?;
     let target = layout.roles.iter().position(|&role| role == Role::Target);
     let weight = layout.roles.iter().position(|&role| role == Role::Weight);
-    if let (Encode::Fresh, Some(column), Some(text)) = (encode, target, table.target_text.first()) {
-        refuse_missing(&path, &layout.names.name(column), &text.dictionary)?;
-    }
-    let raw_target = match (target, table.target_text.pop()) {
-        (None, _) => RawTarget::Absent,
-        (Some(_), Some(text)) => RawTarget::Text(text),
-        (Some(_), None) => RawTarget::Numeric(std::mem::take(&mut table.target)),
+    let raw_target = if request.has_several() {
+        several::of_table(&path, request, &layout, &std::mem::take(&mut table.target_text), table.rows)?
+    } else {
+        if let (Encode::Fresh, Some(column), Some(text)) = (encode, target, table.target_text.first()) {
+            refuse_missing(&path, &layout.names.name(column), &text.dictionary)?;
+        }
+        match (target, table.target_text.pop()) {
+            (None, _) => RawTarget::Absent,
+            (Some(_), Some(text)) => RawTarget::Text(text),
+            (Some(_), None) => RawTarget::Numeric(std::mem::take(&mut table.target)),
+        }
     };
     let weights = std::mem::take(&mut table.weights);
     let (encoding, names) = match encode {
@@ -158,16 +164,28 @@ fn column_names(text: &[u8], delimiter: u8, first: &[Vec<u8>], path: &str) -> Re
     Ok(ColumnNames::Named(first.iter().enumerate().map(name).collect::<Result<_, _>>()?))
 }
 
-/// Marks target and weights as the user said, or by the rules.
+/// Of several target columns fields are read as they stand.
+fn mark_several(request: &Request, layout: &mut Layout) {
+    if request.has_several() {
+        layout.text.iter_mut().zip(&layout.roles).for_each(|(text, role)| *text |= *role == Role::Target);
+    }
+}
+
+/// Marks targets and weights as the user said, or by the rules.
 pub(crate) fn choose_columns(path: &str, request: &Request, layout: &mut Layout) -> Result<(), DataError> {
-    let target = match &request.target {
-        Some(wanted) => infer::column(path, wanted, &layout.names, "target")?,
-        None => infer::target(&layout.names),
-    };
-    layout.roles[target] = Role::Target;
+    for wanted in request.targets() {
+        let target = infer::column(path, wanted, &layout.names, "target")?;
+        if layout.roles[target] == Role::Target {
+            return Err(several::twice(path, &layout.names.name(target)));
+        }
+        layout.roles[target] = Role::Target;
+    }
+    if request.target.is_none() {
+        layout.roles[infer::target(&layout.names)] = Role::Target;
+    }
     if let Some(wanted) = &request.sample_weight {
         let weight = infer::column(path, wanted, &layout.names, "weight")?;
-        if weight == target {
+        if layout.roles[weight] == Role::Target {
             return Err(infer::both(path, wanted));
         }
         layout.roles[weight] = Role::Weight;
@@ -185,11 +203,10 @@ pub(crate) fn place_columns(
     layout: &mut Layout,
 ) -> Result<Vec<usize>, DataError> {
     let Layout { names, roles, .. } = layout;
-    let extras = [(&request.target, Role::Target), (&request.sample_weight, Role::Ignored)];
-    let extras = extras.map(|(wanted, role)| {
-        let column = wanted.as_ref().and_then(|wanted| infer::column(path, wanted, names, "target").ok());
-        column.map(|column| (column, role))
-    });
+    let weights = request.sample_weight.iter().map(|wanted| (wanted, Role::Ignored));
+    let extras = request.targets().map(|wanted| (wanted, Role::Target)).chain(weights);
+    let extras: Vec<(usize, Role)> =
+        extras.filter_map(|(wanted, role)| Some((infer::column(path, wanted, names, "target").ok()?, role))).collect();
     roles.fill(Role::Ignored);
     let features: Vec<usize> = match names {
         ColumnNames::Named(names) => {
@@ -197,7 +214,7 @@ pub(crate) fn place_columns(
             for (column, name) in names.iter().enumerate() {
                 places.entry(name).or_default().push_back(column);
             }
-            for (column, role) in extras.into_iter().flatten() {
+            for (column, role) in extras {
                 // One more of this name than the features need: so the target (or weight) is in this file.
                 let needed = encoding.features.iter().filter(|feature| feature.name == names[column]).count();
                 if let Some(places) = places.get_mut(names[column].as_str()).filter(|places| places.len() > needed) {
@@ -216,7 +233,7 @@ pub(crate) fn place_columns(
         }
         ColumnNames::Numbered { columns, .. } if *columns == encoding.features.len() => (0..*columns).collect(),
         ColumnNames::Numbered { columns, .. } => {
-            extras.into_iter().flatten().for_each(|(column, role)| roles[column] = role);
+            extras.into_iter().for_each(|(column, role)| roles[column] = role);
             let place = |name: &str| name.parse::<usize>().ok()?.checked_sub(1).filter(|column| column < columns);
             let found: Option<Vec<usize>> = encoding.features.iter().map(|feature| place(&feature.name)).collect();
             found.ok_or_else(|| {

@@ -11,6 +11,7 @@ use crate::hash::DataHash;
 use crate::kernel;
 use crate::memory::{Memory, Shape};
 use crate::rows::{split_rows, split_values};
+use crate::several;
 use crate::subset::subset_rows;
 
 /// What is to be different in an objective; `None` stays.
@@ -43,6 +44,9 @@ impl Rows {
             Target::Real(values) => ValidationTarget::Real(split_values(values, &keep)),
             Target::Class { classes, .. } => {
                 ValidationTarget::Classes(split_values(classes, &keep).into_iter().map(Some).collect())
+            }
+            Target::Several { names, values } => {
+                ValidationTarget::Several(several::split_records(values, names.len(), &keep))
             }
         };
         if matches!(subset, Subset::WithoutFold { .. }) {
@@ -88,13 +92,17 @@ impl Loaded {
         if loss.is_classification() != self.recipe.loss.is_classification() {
             return Err(DataError::input(path, format!("the loss {} does not fit the target", loss.name())));
         }
-        if let Some(why) = loss.objection() {
+        let target = &self.problem.data.target;
+        let misfit = || target.several().and_then(|_| several::misfit(loss));
+        if let Some(why) = loss.objection().or_else(misfit) {
             return Err(DataError::input(path, why));
         }
-        if let Target::Real(values) = &self.problem.data.target
-            && let Some((row, expected)) = values.iter().enumerate().find_map(|(row, &y)| Some((row, loss.refuses(y)?)))
+        if let Target::Real(values) | Target::Several { values, .. } = target
+            && let Some((entry, expected)) =
+                values.iter().enumerate().find_map(|(entry, &y)| Some((entry, loss.refuses(y)?)))
         {
-            let why = format!("target of training row {}: expected {expected}, got {}", row + 1, values[row]);
+            let row = entry / target.several().unwrap_or(1) + 1;
+            let why = format!("target of training row {row}: expected {expected}, got {}", values[entry]);
             return Err(DataError::input(path, why));
         }
         if change.standardize == Some(true) && self.recipe.intercept != Intercept::Free {
@@ -107,7 +115,7 @@ impl Loaded {
         let (lambda1, lambda2) = lambdas(path, strength, self.problem.data.total_weight)?;
         let data = &self.problem.data;
         if let Some(memory) = &self.memory {
-            let outputs = loss.outputs(data.labels().len());
+            let outputs = data.target.several().unwrap_or_else(|| loss.outputs(data.labels().len()));
             let shape = Shape { rows: data.rows(), columns: data.columns(), outputs, working_sets: lambda1 > 0.0 };
             memory.demand_vectors(path, &data.matrix, shape)?;
         }

@@ -15,6 +15,13 @@ pub enum Target {
         /// Index into `labels` of each row.
         classes: Vec<u32>,
     },
+    /// Several target columns, with an output and a loss each: labels that a row has or has not (multi-label), or numbers.
+    Several {
+        /// References of the target columns, K ≥ 2 of them, all different.
+        names: Vec<String>,
+        /// n × K, row-major: of labels 1 where the row has it and −1 where not, of regressions the number.
+        values: Vec<f64>,
+    },
 }
 
 /// The training rows as `docs/canonical-problem.md` defines them.
@@ -62,6 +69,10 @@ impl Dataset {
             Target::Class { labels, classes } => {
                 Target::Class { labels: labels.clone(), classes: rows.iter().map(|&i| classes[i]).collect() }
             }
+            Target::Several { names, values } => {
+                let row = |&i: &usize| values[i * names.len()..(i + 1) * names.len()].iter().copied();
+                Target::Several { names: names.clone(), values: rows.iter().flat_map(row).collect() }
+            }
         };
         let weights: Vec<f64> = rows.iter().map(|&i| self.weights[i]).collect();
         Dataset {
@@ -73,19 +84,47 @@ impl Dataset {
         }
     }
 
-    /// The ordered label list; empty for regression.
+    /// The ordered label list; empty for regression and for several target columns.
     pub fn labels(&self) -> &[String] {
         match &self.target {
-            Target::Real(_) => &[],
+            Target::Real(_) | Target::Several { .. } => &[],
             Target::Class { labels, .. } => labels,
         }
     }
 }
 
+impl Target {
+    /// The names of several target columns; none of one.
+    pub fn names(&self) -> &[String] {
+        match self {
+            Target::Real(_) | Target::Class { .. } => &[],
+            Target::Several { names, .. } => names,
+        }
+    }
+
+    /// K of several target columns; `None` of one.
+    pub fn several(&self) -> Option<usize> {
+        Some(self.names().len()).filter(|&count| count > 0)
+    }
+
+    /// What a loss of one output wants of output `k` of `outputs`, by row: the number of a regression, of classes 1 where the output stands for the row's class (of two
+    /// classes the one output stands for the second) and −1 elsewhere.
+    pub fn wanted(&self, k: usize, outputs: usize) -> Vec<f64> {
+        match self {
+            Target::Real(values) => values.clone(),
+            Target::Class { classes, .. } => {
+                let positive = if outputs == 1 { 1 } else { k as u32 };
+                classes.iter().map(|&class| if class == positive { 1.0 } else { -1.0 }).collect()
+            }
+            Target::Several { names, values } => values.iter().skip(k).step_by(names.len()).copied().collect(),
+        }
+    }
+}
+
 impl Problem {
-    /// Rows of `W`: 1 for regression and for two classes with a margin loss, K for softmax, K for one-vs-rest.
+    /// Rows of `W`: 1 for regression and for two classes with a margin loss, K for softmax, K for one-vs-rest and for K target columns.
     pub fn outputs(&self) -> usize {
-        self.objective.loss.outputs(self.data.labels().len())
+        self.data.target.several().unwrap_or_else(|| self.objective.loss.outputs(self.data.labels().len()))
     }
 
     /// Columns of `W`: the features, or with a kernel the training rows.

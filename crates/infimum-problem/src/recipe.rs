@@ -114,6 +114,9 @@ pub struct Recipe {
     /// Target column, by name, or by number `"1"`, `"2"`, … where there are no names; array name for NPZ; empty for
     /// LIBSVM, IDX and images.
     pub target: String,
+    /// Further target columns, named in the same way; the problem then has an output for each of them all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub more_targets: Vec<String>,
     /// Column (or NPZ array) of example weights, if any.
     pub sample_weight: Option<String>,
     /// What is predicted.
@@ -136,6 +139,18 @@ pub struct Recipe {
     /// Kernel, with the parameters that are used; none for a linear model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<Kernel>,
+}
+
+impl Recipe {
+    /// All target columns, in the order of the outputs.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.target).chain(&self.more_targets).map(String::as_str)
+    }
+
+    /// The names of the outputs of several target columns; none of one.
+    pub fn output_names(&self) -> Vec<String> {
+        if self.more_targets.is_empty() { Vec::new() } else { self.targets().map(String::from).collect() }
+    }
 }
 
 /// How one column of the source becomes columns of the matrix.

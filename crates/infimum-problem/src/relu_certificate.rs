@@ -236,6 +236,7 @@ mod tests {
             format: Format::Csv,
             header: true,
             target: "y".into(),
+            more_targets: Vec::new(),
             sample_weight: None,
             task: Task::Regression,
             class_weight: ClassWeight::Uniform,

@@ -214,6 +214,7 @@ mod tests {
         match target {
             Target::Real(values) => Observed::Real(values[i]),
             Target::Class { classes, .. } => Observed::Class(classes[i] as usize),
+            Target::Several { .. } => unreachable!("one target"),
         }
     }
 
@@ -224,6 +225,7 @@ mod tests {
             format: Format::Csv,
             header: true,
             target: "y".into(),
+            more_targets: Vec::new(),
             sample_weight: None,
             task: if is_class { Task::Classification } else { Task::Regression },
             class_weight: ClassWeight::Uniform,

@@ -34,10 +34,7 @@ pub(crate) fn problem(
     intercept: Intercept,
     beta: f64,
 ) -> Problem {
-    let rows = match &target {
-        Target::Real(y) => y.len(),
-        Target::Class { classes, .. } => classes.len(),
-    };
+    let rows = values.len() / columns;
     Problem {
         data: Dataset {
             matrix: Matrix::Dense(DenseMatrix { rows, columns, values: values.into() }),

@@ -121,7 +121,11 @@ pub fn model_name(problem: &Problem) -> String {
         ),
         None => name.to_string(),
     };
-    if several { format!("one-vs-rest {name}") } else { name }
+    match problem.data.target.several() {
+        Some(count) => format!("{name} with {count} outputs"),
+        None if several => format!("one-vs-rest {name}"),
+        None => name,
+    }
 }
 
 impl Fit {

@@ -24,7 +24,7 @@ pub enum Scores {
 pub struct GivenOutputs {
     /// The rows, and the loss alone as objective.
     pub loaded: Loaded,
-    /// Share of the training rows whose label is right, of classification.
+    /// Share of the training rows whose label is right, or of several targets all labels, of classification.
     pub accuracy: Option<f64>,
     /// Loss of the outputs and bound, of the unnormalised sum.
     pub bounds: (f64, f64),
@@ -61,7 +61,12 @@ pub fn given_outputs(
         }
     };
     let accuracy = match &problem.data.target {
-        Target::Real(_) => None,
+        Target::Several { names, values } if problem.objective.loss.is_classification() => {
+            let is_right = |(z, y): (&[f64], &[f64])| z.iter().zip(y).all(|(&z, &y)| (z > 0.0) == (y > 0.0));
+            let rows = outputs.chunks_exact(names.len()).zip(values.chunks_exact(names.len()));
+            Some(rows.filter(|&row| is_right(row)).count() as f64 / problem.data.rows() as f64)
+        }
+        Target::Real(_) | Target::Several { .. } => None,
         Target::Class { classes, .. } => {
             let predicted = labels(problem.outputs(), &outputs);
             let right = predicted.iter().zip(classes).filter(|pair| *pair.0 == *pair.1 as usize).count();

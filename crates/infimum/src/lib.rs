@@ -33,8 +33,8 @@ mod warm_start;
 
 pub use cross_validation::{CrossValidated, CrossValidation, FoldPoint, Rule, cross_validate};
 pub use deep::{
-    Assessment, DeepFit, DeepNetwork, DeepOptions, Findings, Head, Layers, audit, deep_intercept, deep_promise,
-    fit_deep, standard_scaling, words_of,
+    Assessment, BlockFinding, DeepFit, DeepNetwork, DeepOptions, Findings, Head, LastTwo, Layers, audit,
+    deep_intercept, deep_promise, fit_deep, standard_scaling, words_of,
 };
 pub use fit::{Error, Fit, FitOptions, Proof, fit, fit_loaded, model_name};
 pub use formula::assignment;
@@ -63,7 +63,7 @@ pub use model_file::{ModelFile, ModelFileError};
 pub use network_model::NetworkModel;
 pub use onnx::onnx_of;
 pub use path::{Path, Penalty, Range, path};
-pub use predict::{decision_values, labels, probabilities};
+pub use predict::{decision_values, label_probabilities, labels, probabilities};
 pub use predictor::{Basis, Features, HiddenLayer, Predictor};
 pub use relu::{NetFit, NetOptions, fit_net};
 pub use score::{Score, held_out, mean_and_error, paired_difference};

@@ -33,6 +33,15 @@ pub struct Metrics {
     /// Mean of 2 (p − y + y ln(y/p)), 0 ln 0 = 0, for the loss poisson.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mean_poisson_deviance: Option<f64>,
+    /// Share of rows of which all labels are right, of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exact_match: Option<f64>,
+    /// `2 tp/(2 tp + fp + fn)` of a label among several, and their mean over the labels (macro-F1); absent of a label that no row has and none is predicted to have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub f1: Option<f64>,
+    /// Of several targets those of each, in their order; the others are then means over the targets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Metrics>,
 }
 
 /// Rows whose probabilities are made together: those of all rows may be as large as the data.
@@ -44,15 +53,20 @@ fn is_zero(count: &usize) -> bool {
 
 /// Metrics of `model` on `matrix` with known targets.
 pub fn metrics(loss: Loss, predictor: &Predictor, matrix: &Matrix, target: &KnownTarget) -> Metrics {
-    let (model, decision) = (&predictor.model, predictor.decision_values(matrix));
-    let rows = matrix.rows();
+    of_outputs(loss, predictor.model.outputs, &predictor.decision_values(matrix), target)
+}
+
+/// Metrics of raw outputs, rows × `outputs`.
+fn of_outputs(loss: Loss, outputs: usize, decision: &[f64], target: &KnownTarget) -> Metrics {
+    let rows = decision.len() / outputs;
     let of = |known: usize| Metrics { rows, unknown: rows - known, ..Metrics::default() };
     match target {
+        KnownTarget::Several(values) => of_several(loss, outputs, decision, values),
         KnownTarget::Classes(classes) => {
             let (mut known, mut right, mut log_loss) = (0, 0, Some(0.0));
-            for (decision, classes) in decision.chunks(CHUNK * model.outputs).zip(classes.chunks(CHUNK)) {
-                let predicted = labels(model.outputs, decision);
-                let p = probabilities(loss, model.outputs, decision);
+            for (decision, classes) in decision.chunks(CHUNK * outputs).zip(classes.chunks(CHUNK)) {
+                let predicted = labels(outputs, decision);
+                let p = probabilities(loss, outputs, decision);
                 let width = p.as_ref().map_or(0, |p| p.len() / classes.len());
                 for (row, class) in classes.iter().enumerate() {
                     let Some(class) = class.map(|class| class as usize) else { continue };
@@ -91,6 +105,46 @@ pub fn metrics(loss: Loss, predictor: &Predictor, matrix: &Matrix, target: &Know
     }
 }
 
+/// Metrics of several targets; a row counts if all of its targets are known.
+fn of_several(loss: Loss, outputs: usize, decision: &[f64], values: &[f64]) -> Metrics {
+    let rows = decision.len() / outputs;
+    let usable = |y: &f64| !y.is_nan() && loss.refuses(*y).is_none();
+    let pairs = decision.chunks_exact(outputs).zip(values.chunks_exact(outputs));
+    let known: Vec<(&[f64], &[f64])> = pairs.filter(|(_, y)| y.iter().all(usable)).collect();
+    let is_right = |z: f64, y: f64| (z > 0.0) == (y > 0.0);
+    let of_target = |k: usize| {
+        let decision: Vec<f64> = known.iter().map(|(z, _)| z[k]).collect();
+        let values = known.iter().map(|(_, y)| y[k]);
+        if !loss.is_classification() {
+            return of_outputs(loss, 1, &decision, &KnownTarget::Real(values.collect()));
+        }
+        let classes = values.map(|y| Some(u32::from(y > 0.0))).collect();
+        let wrong = known.iter().filter(|(z, y)| !is_right(z[k], y[k])).count();
+        let both = known.iter().filter(|(z, y)| z[k] > 0.0 && y[k] > 0.0).count();
+        let f1 = (2 * both + wrong > 0).then(|| 2.0 * both as f64 / (2 * both + wrong) as f64);
+        Metrics { f1, ..of_outputs(loss, 1, &decision, &KnownTarget::Classes(classes)) }
+    };
+    let targets: Vec<Metrics> = (0..outputs).map(of_target).collect();
+    let mean = |value: fn(&Metrics) -> Option<f64>| {
+        let values: Vec<f64> = targets.iter().filter_map(value).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    let matches = || known.iter().filter(|(z, y)| z.iter().zip(*y).all(|(&z, &y)| is_right(z, y))).count();
+    Metrics {
+        rows,
+        unknown: rows - known.len(),
+        accuracy: mean(|one| one.accuracy),
+        log_loss: mean(|one| one.log_loss),
+        mean_squared_error: mean(|one| one.mean_squared_error),
+        mean_absolute_error: mean(|one| one.mean_absolute_error),
+        r2: mean(|one| one.r2),
+        mean_poisson_deviance: mean(|one| one.mean_poisson_deviance),
+        exact_match: (loss.is_classification() && !known.is_empty()).then(|| matches() as f64 / known.len() as f64),
+        f1: mean(|one| one.f1),
+        targets,
+    }
+}
+
 /// `2 (p − y + y ln(y/p))` of a prediction p > 0 and a target y ≥ 0.
 fn deviance(p: f64, y: f64) -> f64 {
     2.0 * if y > 0.0 { p - y + y * (y / p).ln() } else { p }
@@ -106,6 +160,8 @@ impl Metrics {
             ("mean absolute error", self.mean_absolute_error),
             ("R²", self.r2),
             ("mean Poisson deviance", self.mean_poisson_deviance),
+            ("exact match", self.exact_match),
+            ("macro-F1", self.f1),
         ];
         let values = values.iter().filter_map(|(name, value)| value.map(|value| format!("{name} {value:.6}")));
         let mut parts: Vec<String> = values.collect();
@@ -144,5 +200,30 @@ mod tests {
         assert_eq!(real.mean_poisson_deviance, None);
         let nothing = metrics(Loss::Squared, &model, &matrix, &KnownTarget::Real(vec![f64::NAN; 3]));
         assert_eq!(nothing.words(), "none, 3 rows of unknown target left out");
+    }
+
+    #[test]
+    fn several_targets_have_metrics_of_their_own_and_their_means() {
+        // z = x, −x + 1, −1 for the three outputs.
+        let model = Model { outputs: 3, columns: 1, weights: vec![1.0, -1.0, 0.0], intercepts: vec![0.0, 1.0, -1.0] };
+        let predictor = Predictor { model, features: Features::Columns };
+        let matrix = Matrix::Dense(DenseMatrix { rows: 4, columns: 1, values: vec![-1.0, 0.5, 2.0, 3.0].into() });
+        let labels = vec![-1.0, 1.0, -1.0, 1.0, -1.0, -1.0, 1.0, 1.0, -1.0, 1.0, f64::NAN, 1.0];
+        let found = metrics(Loss::Logistic, &predictor, &matrix, &KnownTarget::Several(labels));
+        assert_eq!((found.rows, found.unknown), (4, 1));
+        // Of the first output all three are right, of the second one, of the third all, none of them there.
+        let accuracies: Vec<f64> = found.targets.iter().filter_map(|one| one.accuracy).collect();
+        assert_eq!(accuracies, [1.0, 1.0 / 3.0, 1.0]);
+        assert_eq!(found.exact_match, Some(1.0 / 3.0));
+        assert_eq!(found.targets.iter().map(|one| one.f1).collect::<Vec<_>>(), [Some(1.0), Some(0.5), None]);
+        assert_eq!(found.f1, Some(0.75));
+        let loss = |margins: [f64; 3]| margins.iter().map(|m: &f64| (-m).exp().ln_1p()).sum::<f64>() / 3.0;
+        let expected = [loss([1.0, 0.5, 2.0]), loss([2.0, -0.5, -1.0]), loss([1.0, 1.0, 1.0])];
+        assert!((found.log_loss.unwrap() - expected.iter().sum::<f64>() / 3.0).abs() < 1e-14, "{found:?}");
+        let numbers = vec![-1.0, 0.0, -1.0, 0.5, 0.5, -1.0, 2.0, -1.0, 1.0, 3.0, -2.0, -1.0];
+        let found = metrics(Loss::Squared, &predictor, &matrix, &KnownTarget::Several(numbers));
+        let errors: Vec<f64> = found.targets.iter().filter_map(|one| one.mean_squared_error).collect();
+        assert_eq!((errors, found.mean_squared_error), (vec![0.0, 1.0, 1.0], Some(2.0 / 3.0)));
+        assert_eq!((found.accuracy, found.exact_match, found.f1), (None, None, None));
     }
 }

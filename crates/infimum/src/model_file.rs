@@ -227,10 +227,17 @@ impl ModelFile {
     /// What predictions rely on: outputs fit the labels, columns the encoding, categories are sorted.
     fn consistent(&self) -> Result<(), String> {
         let (labels, classification) = (self.labels.len(), self.recipe.task == Task::Classification);
-        if classification != (labels >= 2) || classification != self.loss.is_classification() {
+        let targets = self.recipe.output_names().len();
+        let fits =
+            if targets > 0 { labels == 0 && self.loss != Loss::Softmax } else { classification == (labels >= 2) };
+        if !fits || classification != self.loss.is_classification() {
             return Err(format!("{labels} labels do not fit the loss {}", self.loss.name()));
         }
-        let outputs = if classification { self.loss.outputs(labels) } else { 1 };
+        let outputs = match (targets, classification) {
+            (0, true) => self.loss.outputs(labels),
+            (0, false) => 1,
+            _ => targets,
+        };
         if self.outputs != outputs {
             return Err(format!("expected {outputs} outputs for {labels} labels, got {}", self.outputs));
         }

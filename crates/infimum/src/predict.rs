@@ -22,10 +22,19 @@ pub fn labels(outputs: usize, decision: &[f64]) -> Vec<usize> {
     decision.chunks_exact(outputs).map(|z| if outputs == 1 { usize::from(z[0] > 0.0) } else { largest(z) }).collect()
 }
 
+/// The logistic function `1/(1 + exp(−z))`.
+fn sigmoid(z: f64) -> f64 {
+    if z >= 0.0 { 1.0 / (1.0 + (-z).exp()) } else { z.exp() / (1.0 + z.exp()) }
+}
+
+/// Probabilities of several labels, each by itself: the sigmoid of every output, for the loss logistic. `None` for losses that define none.
+pub fn label_probabilities(loss: Loss, decision: &[f64]) -> Option<Vec<f64>> {
+    (loss == Loss::Logistic).then(|| decision.iter().map(|&z| sigmoid(z)).collect())
+}
+
 /// Class probabilities, row-major n × classes: the model's own for logistic (two classes) and softmax; for one-vs-rest
 /// logistic the sigmoids divided by their sum. `None` for losses that define none.
 pub fn probabilities(loss: Loss, outputs: usize, decision: &[f64]) -> Option<Vec<f64>> {
-    let sigmoid = |z: f64| if z >= 0.0 { 1.0 / (1.0 + (-z).exp()) } else { z.exp() / (1.0 + z.exp()) };
     let rows = decision.chunks_exact(outputs);
     match loss {
         Loss::Logistic if outputs == 1 => Some(rows.flat_map(|z| [sigmoid(-z[0]), sigmoid(z[0])]).collect()),

@@ -1,7 +1,7 @@
 //! Scores on rows that nothing was trained on. They are estimates: means over these rows, each with its standard error.
 
 use infimum_convex::{Observed, row_loss};
-use infimum_data::{KnownTarget, Loaded, ValidationTarget};
+use infimum_data::{KnownTarget, Loaded};
 use infimum_problem::{Loss, Matrix, Model, Task};
 
 use crate::predict::{decision_values, labels, probabilities};
@@ -81,6 +81,10 @@ impl Score {
                     })
                     .collect()
             }
+            KnownTarget::Several(values) => {
+                let rows = z.chunks_exact(outputs).zip(values.chunks_exact(outputs));
+                rows.filter(|(_, y)| y.iter().all(|y| !y.is_nan())).map(|(z, y)| self.of_several(loss, z, y)).collect()
+            }
             KnownTarget::Classes(classes) => {
                 let known = classes.iter().enumerate().filter_map(|(i, class)| Some((i, (*class)? as usize)));
                 match self {
@@ -101,16 +105,23 @@ impl Score {
             }
         }
     }
+
+    /// The score of a row with several targets: the sum of the losses, of other scores the mean over the targets.
+    fn of_several(self, loss: Loss, z: &[f64], y: &[f64]) -> f64 {
+        let of_one = |(&z, &y): (&f64, &f64)| match self {
+            Score::Loss | Score::LogLoss => row_loss(loss, Observed::Real(y), &[z]),
+            Score::Accuracy => f64::from(u8::from((z > 0.0) == (y > 0.0))),
+            Score::SquaredError => (z - y) * (z - y),
+        };
+        let sum: f64 = z.iter().zip(y).map(of_one).sum();
+        if self == Score::Loss { sum } else { sum / y.len() as f64 }
+    }
 }
 
 /// The held-out rows' features and targets, if rows were held out.
 pub fn held_out(loaded: &Loaded) -> Option<(&Matrix, KnownTarget)> {
     let validation = loaded.validation.as_ref()?;
-    let known = match &validation.target {
-        ValidationTarget::Real(values) => KnownTarget::Real(values.clone()),
-        ValidationTarget::Classes(classes) => KnownTarget::Classes(classes.clone()),
-    };
-    Some((&validation.matrix, known))
+    Some((&validation.matrix, KnownTarget::from(&validation.target)))
 }
 
 /// Mean and standard error of the mean (sample deviation over √n); the error is NaN for fewer than two values.

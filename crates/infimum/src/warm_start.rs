@@ -98,6 +98,11 @@ fn misfit(file: &ModelFile, model: &Model, loaded: &Loaded) -> Option<String> {
     if file.labels != labels {
         return expected("labels", labels.join(", "), file.labels.join(", "));
     }
+    let (ours, theirs) = (loaded.recipe.output_names(), file.recipe.output_names());
+    if ours != theirs {
+        let named = |names: Vec<String>| if names.is_empty() { "one".to_string() } else { names.join(", ") };
+        return expected("targets", named(ours), named(theirs));
+    }
     let outputs = loaded.problem.outputs();
     (model.outputs != outputs).then(|| {
         let (loss, other) = (loaded.problem.objective.loss.name(), file.loss.name());
@@ -112,8 +117,8 @@ fn misfit(file: &ModelFile, model: &Model, loaded: &Loaded) -> Option<String> {
 fn is_of_same_rows(certificate: &Certificate, loaded: &Loaded) -> bool {
     let claim = &certificate.claim;
     let rows = |recipe: &Recipe| {
-        let Recipe { format, header, target, sample_weight, task, split, subset, .. } = recipe.clone();
-        (format, header, target, sample_weight, task, split, subset)
+        let Recipe { format, header, target, more_targets, sample_weight, task, split, subset, .. } = recipe.clone();
+        (format, header, target, more_targets, sample_weight, task, split, subset)
     };
     claim.source.sha256 == loaded.source.sha256
         && rows(&claim.recipe) == rows(&loaded.recipe)

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use infimum::{
     Ending, Fit, FitOptions, Intercept, KnownTarget, Loss, Matrix, Memory, Metrics, Predictor, Request, Silent, Solver,
-    Split, Strength, Target, Task, ValidationTarget, fit, metrics,
+    Split, Strength, Task, fit, metrics,
 };
 use infimum_check::{Checker, check};
 
@@ -37,17 +37,9 @@ fn both_metrics(fitted: &Fit, of: &Fit) -> (Metrics, Option<Metrics>) {
     let problem = &fitted.loaded.problem;
     let predictor = Predictor::new(problem, &of.outcome.model);
     let evaluate = |matrix: &Matrix, known| metrics(problem.objective.loss, &predictor, matrix, &known);
-    let train = match &problem.data.target {
-        Target::Real(values) => KnownTarget::Real(values.clone()),
-        Target::Class { classes, .. } => KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect()),
-    };
-    let valid = fitted.loaded.validation.as_ref().map(|validation| {
-        let known = match &validation.target {
-            ValidationTarget::Real(values) => KnownTarget::Real(values.clone()),
-            ValidationTarget::Classes(classes) => KnownTarget::Classes(classes.clone()),
-        };
-        evaluate(&validation.matrix, known)
-    });
+    let train = KnownTarget::from(&problem.data.target);
+    let valid = fitted.loaded.validation.as_ref();
+    let valid = valid.map(|validation| evaluate(&validation.matrix, KnownTarget::from(&validation.target)));
     (evaluate(&problem.data.matrix, train), valid)
 }
 

@@ -205,21 +205,24 @@ fn a_start_at_the_optimum_is_the_end() {
     }
 }
 
-/// The score `loss` over the training rows is the objective without its penalty.
+/// The score `loss` over the training rows is the objective without its penalty; of several targets the losses are added up.
 #[test]
 fn the_loss_of_rows_is_what_is_trained() {
-    for loss in Loss::ALL {
-        let data = if loss.is_classification() { "builtin:wine" } else { "builtin:friedman" };
+    let several = Loss::ALL.into_iter().filter(|&loss| loss != Loss::Softmax).map(|loss| (loss, true));
+    for (loss, several) in Loss::ALL.map(|loss| (loss, false)).into_iter().chain(several) {
+        let data = match (loss.is_classification(), several) {
+            (true, false) => "builtin:wine",
+            (true, true) => "builtin:parity:5",
+            (false, _) => "builtin:friedman",
+        };
         let strength = Some(Strength::PerExample { l1: 1e-2, l2: 1e-2 });
-        let request = Request { loss: Some(loss), strength, standardize: true, ..Request::default() };
+        let target = several.then(|| "-1".to_string());
+        let more_targets = several.then(|| "1".to_string()).into_iter().collect();
+        let loss_only = Request { loss: Some(loss), strength, standardize: true, ..Request::default() };
+        let request = Request { target, more_targets, ..loss_only };
         let fit = fit_loaded(load(data, &request).unwrap(), &options(1e-9), None, &Silent).unwrap();
         let (problem, model) = (&fit.loaded.problem, &fit.outcome.model);
-        let known = match &problem.data.target {
-            infimum::Target::Real(values) => infimum::KnownTarget::Real(values.clone()),
-            infimum::Target::Class { classes, .. } => {
-                infimum::KnownTarget::Classes(classes.iter().map(|&class| Some(class)).collect())
-            }
-        };
+        let known = infimum::KnownTarget::from(&problem.data.target);
         let rows = Score::Loss.of_rows(loss, model, &problem.data.matrix, &known);
         let penalty: f64 = (model.weights.iter().enumerate())
             .map(|(entry, w)| {

@@ -1,10 +1,29 @@
 //! The least loss of outputs in a ball around 0: `min_{‖z‖ ≤ R} loss(y, z)` (docs/deep.md, theorem 2).
 
 use infimum_problem::Loss;
-use infimum_rigor::{Interval, exp, ln, ln_1p};
+use infimum_rigor::{Interval, Sum, exp, ln, ln_1p};
 
-/// A number ≥ 0 that the least loss is not below. `y` is the target of a regression, `outputs` the number of outputs, of which regressions have one.
-pub(super) fn least(loss: Loss, y: f64, outputs: usize, radius: f64) -> f64 {
+/// A number ≥ 0 that the least loss is not below. `y` are the targets of regressions, one for each output; classes need none.
+pub(super) fn least(loss: Loss, y: &[f64], outputs: usize, radius: f64) -> f64 {
+    match (loss, y) {
+        (_, []) => of_one(loss, 0.0, outputs, radius),
+        (_, &[y]) => of_one(loss, y, 1, radius),
+        (Loss::Squared, y) => {
+            let mut square = Sum::new();
+            y.iter().for_each(|&y| square.add_product(y, y));
+            let norm = Interval::new(square.enclose().lower.max(0.0), f64::INFINITY).sqrt().lower;
+            of_one(loss, norm, 1, radius)
+        }
+        (_, y) => {
+            let mut sum = Sum::new();
+            y.iter().for_each(|&y| sum.add(of_one(loss, y, 1, radius)));
+            sum.enclose().lower.max(0.0)
+        }
+    }
+}
+
+/// The least loss of classes, or of a regression with one target.
+fn of_one(loss: Loss, y: f64, outputs: usize, radius: f64) -> f64 {
     if !radius.is_finite() {
         return 0.0;
     }
@@ -98,7 +117,8 @@ mod tests {
                         {
                             continue;
                         }
-                        let bound = least(loss, y, outputs, radius);
+                        let targets = if loss.is_classification() { &[][..] } else { &[y] };
+                        let bound = least(loss, targets, outputs, radius);
                         let mut best = f64::INFINITY;
                         for step in 0..400 {
                             let mut z: Vec<f64> =
@@ -147,7 +167,37 @@ mod tests {
                 }
             }
         }
-        assert_eq!(least(Loss::Squared, 1.0, 1, f64::INFINITY), 0.0);
-        assert_eq!(least(Loss::Squared, 1.0, 1, f64::NAN), 0.0);
+        assert_eq!(least(Loss::Squared, &[1.0], 1, f64::INFINITY), 0.0);
+        assert_eq!(least(Loss::Squared, &[1.0], 1, f64::NAN), 0.0);
+    }
+
+    /// Several numbers: no point of the ball has a loss below, and for the squared loss the nearest one has it.
+    #[test]
+    fn no_point_of_the_ball_is_below_of_several_numbers() {
+        for loss in Loss::ALL.into_iter().filter(|loss| !loss.is_classification()) {
+            let scalar = scalar(loss).expect("a loss of one output");
+            for y in [[0.0, 0.0, 0.0], [0.3, 2.0, 0.0], [4.0, 0.5, 1.0], [1e-3, 1e-9, 7.0]] {
+                for radius in [0.0, 1e-3, 0.4, 1.0, 2.5, 30.0] {
+                    let bound = least(loss, &y, 3, radius);
+                    let value =
+                        |z: &[f64]| -> f64 { z.iter().zip(y).map(|(&z, y)| scalar.upper(y, Interval::point(z))).sum() };
+                    let mut best = f64::INFINITY;
+                    for step in 0..4_000 {
+                        let mut z: Vec<f64> =
+                            (0..3).map(|k| ((step * 7919 + k * 104_729) as f64 * 0.618).sin()).collect();
+                        if step == 0 {
+                            z = y.to_vec();
+                        }
+                        let size = z.iter().map(|z| z * z).sum::<f64>().sqrt();
+                        let longest = if step == 0 { size.min(radius) } else { radius * ((step % 20) as f64 / 19.0) };
+                        z.iter_mut().for_each(|z| *z *= longest / size.max(1e-300) * (1.0 - 1e-15));
+                        best = best.min(value(&z));
+                    }
+                    assert!(bound <= best * (1.0 + 1e-13) + 1e-15, "{loss:?} {y:?} {radius}: {bound} {best}");
+                    let is_attained = bound >= best * (1.0 - 1e-9) - 1e-12;
+                    assert!(loss != Loss::Squared || is_attained, "{y:?} {radius}: {bound} {best}");
+                }
+            }
+        }
     }
 }

@@ -51,11 +51,12 @@ pub(super) fn lower(
 }
 
 /// Rows that theorem 2 may treat as one: the largest `|x̂|²` among them stands for all.
-struct Group {
+struct Group<'a> {
     square: f64,
     /// Σ c_i, rounded down.
     weight: f64,
-    y: f64,
+    /// The numbers of a regression; none of classes.
+    y: &'a [f64],
 }
 
 /// Groups of an octave of `|x̂|²`.
@@ -63,15 +64,18 @@ const GROUPS: f64 = 64.0;
 
 /// The rows with their norms. The least loss over a ball does not increase with its radius, so a longer row may stand for shorter ones; with classes it does not depend on
 /// the target either, and rows with norms within about 0.5 % of each other are taken together: a bound is asked for at thousands of S.
-fn groups(problem: &Problem, inputs: &Matrix) -> Vec<Group> {
+fn groups<'a>(problem: &'a Problem, inputs: &Matrix) -> Vec<Group<'a>> {
     let square = |i: usize| {
         let mut sum = Sum::new();
         inputs.row(i).for_each(|_, x| sum.add_product(x, x));
         sum.enclose().upper.max(0.0)
     };
     let weights = &problem.data.weights;
-    if let Target::Real(values) = &problem.data.target {
-        return (0..inputs.rows()).map(|i| Group { square: square(i), weight: weights[i], y: values[i] }).collect();
+    if let Target::Real(values) | Target::Several { values, .. } = &problem.data.target
+        && !problem.objective.loss.is_classification()
+    {
+        let rows = values.chunks_exact(problem.outputs()).zip(weights).enumerate();
+        return rows.map(|(i, (y, &weight))| Group { square: square(i), weight, y }).collect();
     }
     let mut found: BTreeMap<i64, (f64, Sum)> = BTreeMap::new();
     for (i, &weight) in weights.iter().enumerate() {
@@ -81,7 +85,7 @@ fn groups(problem: &Problem, inputs: &Matrix) -> Vec<Group> {
         *largest = largest.max(square);
         sum.add(weight);
     }
-    let group = |(square, sum): (f64, Sum)| Group { square, weight: sum.enclose().lower.max(0.0), y: 0.0 };
+    let group = |(square, sum): (f64, Sum)| Group { square, weight: sum.enclose().lower.max(0.0), y: &[] };
     found.into_values().map(group).collect()
 }
 

@@ -123,6 +123,7 @@ fn case(matrix: Matrix, kernel: Kernel, beta: &[f64], alpha: &[f64]) -> (Problem
         format: Format::Csv,
         header: false,
         target: "1".into(),
+        more_targets: Vec::new(),
         sample_weight: None,
         task: Task::Regression,
         class_weight: ClassWeight::Uniform,

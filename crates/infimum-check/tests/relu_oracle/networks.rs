@@ -30,6 +30,22 @@ pub fn problem(rows: &[f64], columns: usize, targets: &[f64], loss: Loss, bias: 
     }
 }
 
+/// The same with `count` targets, drawn at random of the kind that the loss wants.
+pub fn with_several(problem: Problem, count: usize, random: &mut Random) -> Problem {
+    let loss = problem.objective.loss;
+    let mut value = || {
+        let number = 2.0 * random.normal();
+        match loss {
+            _ if loss.is_classification() => number.signum(),
+            Loss::Poisson => number.abs(),
+            _ => number,
+        }
+    };
+    let values = (0..problem.data.rows() * count).map(|_| value()).collect();
+    let target = Target::Several { names: (0..count).map(|k| format!("y{k}")).collect(), values };
+    Problem { data: Dataset { target, ..problem.data }, objective: problem.objective }
+}
+
 /// A certificate that claims next to nothing about the bounds, so that the verdict says what is proven.
 pub fn certificate(
     problem: &Problem,
@@ -43,6 +59,7 @@ pub fn certificate(
         format: Format::Csv,
         header: true,
         target: "y".into(),
+        more_targets: Vec::new(),
         sample_weight: None,
         task: if objective.loss.is_classification() { Task::Classification } else { Task::Regression },
         class_weight: ClassWeight::Uniform,
@@ -123,6 +140,7 @@ pub fn loss(problem: &Problem, i: usize, z: &[f64]) -> (f64, Vec<f64>) {
 pub fn target(problem: &Problem, i: usize, k: usize) -> f64 {
     match &problem.data.target {
         Target::Real(values) => values[i],
+        Target::Several { names, values } => values[i * names.len() + k],
         Target::Class { classes, .. } => {
             let positive = if problem.outputs() == 1 { 1 } else { k as u32 };
             if classes[i] == positive { 1.0 } else { -1.0 }

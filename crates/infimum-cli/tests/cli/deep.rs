@@ -47,6 +47,41 @@ fn a_network_is_trained_certified_and_predicts() {
     assert!(refused.stdout.starts_with("s NOT VERIFIED") && refused.stdout.contains("head: "), "{refused:?}");
 }
 
+/// The two last layers have a certificate of rung 4 about what they read; it is checked with the run, and goes with it.
+#[test]
+fn the_two_last_layers_are_bounded_given_what_they_read() {
+    let sandbox = Sandbox::new();
+    sandbox.certified(&format!("{SMALL} --l2 1e-2"), "run");
+    let log = sandbox.good(&format!("fit {SMALL} --l2 1e-2 --out again")).stderr;
+    let is_block = |line: &&str| line.starts_with("PROVEN") && line.contains("[block: last-two/features.npz]");
+    assert_eq!(log.lines().filter(is_block).count(), 1, "{log}");
+    // Without a limit of time the search is not put back: the same seed, the same bits.
+    let model = |run: &str| std::fs::read(sandbox.path(run).join("model.safetensors")).unwrap();
+    assert_eq!(model("again"), model("run"));
+    let checked = sandbox.good("check run/last-two/certificate.safetensors --data run/last-two/features.npz");
+    assert!(checked.stdout.starts_with("s VERIFIED lower="), "{checked:?}");
+    let claims = sandbox.good("check run").stderr;
+    assert!(claims.lines().any(|line| line.starts_with("last-two: ")), "{claims}");
+    for file in ["features.npz", "certificate.safetensors"] {
+        let name = format!("run/last-two/{file}");
+        let whole = std::fs::read(sandbox.path(&name)).unwrap();
+        let mut spoilt = whole.clone();
+        spoilt[whole.len() / 2] ^= 0x10;
+        sandbox.file(&name, &spoilt);
+        let refused = sandbox.run("check run --quiet");
+        assert_eq!(refused.code, Some(1), "{file}: {refused:?}");
+        assert!(refused.stdout.starts_with("s NOT VERIFIED") && refused.stdout.contains("last-two: "), "{refused:?}");
+        sandbox.file(&name, &whole);
+    }
+    sandbox.good("check run --quiet");
+    // A run without such an end leaves none behind, one of another rung nothing at all.
+    sandbox.certified("builtin:iris --hidden 8,4 --activation tanh --epochs 3 --threads 1", "run");
+    assert!(!sandbox.path("run/last-two").exists() && sandbox.path("run/head").exists());
+    sandbox.certified(&format!("{SMALL} --l2 1e-2"), "run");
+    sandbox.certified("builtin:iris", "run");
+    assert!(!sandbox.path("run/last-two").exists() && !sandbox.path("run/head").exists());
+}
+
 #[test]
 fn the_report_keeps_proven_estimated_and_unknown_apart() {
     let sandbox = Sandbox::new();

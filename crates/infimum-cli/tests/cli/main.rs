@@ -21,3 +21,4 @@ mod predict;
 mod reading;
 mod sandbox;
 mod selection;
+mod several;

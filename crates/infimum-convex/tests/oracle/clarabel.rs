@@ -77,13 +77,19 @@ impl std::iter::Sum for Optimum {
     }
 }
 
-/// `min U`; one-vs-rest is solved class by class. `None` if Clarabel does not reach its tolerance.
+/// `min U`; one-vs-rest is solved class by class, several targets one by one. `None` if Clarabel does not reach its tolerance.
 pub fn optimum(problem: &Problem) -> Option<Optimum> {
     match &problem.data.target {
         Target::Real(values) => one(problem, values, &[], 1),
         Target::Class { labels, classes } if problem.objective.loss == Loss::Softmax => {
             one(problem, &[], classes, labels.len())
         }
+        Target::Several { names, values } => (0..names.len())
+            .map(|k| {
+                let y: Vec<f64> = values.iter().skip(k).step_by(names.len()).copied().collect();
+                one(problem, &y, &[], 1)
+            })
+            .sum(),
         Target::Class { classes, .. } => (0..problem.outputs())
             .map(|k| {
                 let positive = if problem.outputs() == 1 { 1 } else { k as u32 };

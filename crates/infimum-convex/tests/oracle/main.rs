@@ -21,6 +21,15 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 /// A random problem. Values are small integers and quarters, so that duplicates and ties are common.
 fn problem(loss: Loss, intercept: Intercept) -> impl Strategy<Value = Problem> {
+    targeted(loss, intercept, false)
+}
+
+/// The same with several targets.
+fn of_several(loss: Loss, intercept: Intercept) -> impl Strategy<Value = Problem> {
+    targeted(loss, intercept, true)
+}
+
+fn targeted(loss: Loss, intercept: Intercept, several: bool) -> impl Strategy<Value = Problem> {
     (2usize..12, 0usize..5, 2u32..5, any::<u64>(), 0usize..3, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
         move |(n, d, labels, seed, penalty, sparse, weighted, scaled)| {
             let mut state = seed;
@@ -38,9 +47,15 @@ fn problem(loss: Loss, intercept: Intercept) -> impl Strategy<Value = Problem> {
                 .collect();
             let values: Vec<f64> =
                 (0..n * d).map(|_| [0.0, 0.0, 1.0, -1.0, 0.25, -2.5, 3.0][(next() % 7) as usize]).collect();
-            let target = if !loss.is_classification() {
-                let lowest = if loss == Loss::Poisson { 0.0 } else { -4.0 };
-                Target::Real((0..n).map(|_| (next() % 9) as f64 + lowest).collect())
+            let lowest = if loss == Loss::Poisson { 0.0 } else { -4.0 };
+            let mut number = || (next() % 9) as f64 + lowest;
+            let target = if several {
+                let sign = |number: f64| if number < 1.0 { -1.0 } else { 1.0 };
+                let mut value = || if loss.is_margin() { sign(number()) } else { number() };
+                let names = (0..labels).map(|k| format!("y{k}")).collect();
+                Target::Several { names, values: (0..n * labels as usize).map(|_| value()).collect() }
+            } else if !loss.is_classification() {
+                Target::Real((0..n).map(|_| number()).collect())
             } else {
                 Target::Class { labels: (0..labels).map(|k| k.to_string()).collect(), classes }
             };
@@ -92,6 +107,7 @@ fn certificate(problem: &Problem, outcome: &Outcome, options: &Options) -> Certi
         format: Format::Csv,
         header: false,
         target: "1".into(),
+        more_targets: Vec::new(),
         sample_weight: None,
         task: if objective.loss.is_classification() { Task::Classification } else { Task::Regression },
         class_weight: ClassWeight::Uniform,
@@ -187,15 +203,26 @@ fn verify(problem: &Problem) -> Result<(), TestCaseError> {
 }
 
 macro_rules! combinations {
-    ($($name:ident: $loss:expr, $intercept:expr;)*) => {
+    ($cases:expr, $problem:ident; $($name:ident: $loss:expr, $intercept:expr;)*) => {
         proptest! {
-            #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
-            $(#[test] fn $name(problem in problem($loss, $intercept)) { verify(&problem)?; })*
+            #![proptest_config(ProptestConfig { cases: $cases, failure_persistence: None, ..ProptestConfig::default() })]
+            $(#[test] fn $name(problem in $problem($loss, $intercept)) { verify(&problem)?; })*
         }
     };
 }
 
 combinations! {
+    24, of_several;
+    several_labels_free: Loss::Logistic, Intercept::Free;
+    several_labels_penalized: Loss::Hinge, Intercept::Penalized;
+    several_labels_none: Loss::SquaredHinge, Intercept::None;
+    several_numbers_free: Loss::Squared, Intercept::Free;
+    several_numbers_penalized: Loss::Poisson, Intercept::Penalized;
+    several_numbers_none: Loss::Quantile(0.9), Intercept::None;
+}
+
+combinations! {
+    96, problem;
     logistic_free: Loss::Logistic, Intercept::Free;
     logistic_penalized: Loss::Logistic, Intercept::Penalized;
     logistic_none: Loss::Logistic, Intercept::None;

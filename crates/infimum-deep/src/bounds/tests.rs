@@ -61,6 +61,19 @@ fn problem(loss: Loss, rows: usize, columns: usize, bias: bool, lambda: f64, ran
     }
 }
 
+/// The same rows with two targets, labels or numbers.
+fn with_several(problem: Problem, random: &mut Random) -> Problem {
+    let loss = problem.objective.loss;
+    let mut value = || match loss {
+        _ if loss.is_margin() => random.normal().signum(),
+        Loss::Poisson => random.normal().abs(),
+        _ => 1.5 * random.normal(),
+    };
+    let values = (0..2 * problem.data.rows()).map(|_| value()).collect();
+    let target = Target::Several { names: ["a", "b"].map(String::from).into(), values };
+    Problem { data: Dataset { target, ..problem.data }, ..problem }
+}
+
 /// The objective of a chain without scaling, θ in the order of the layers, weights before biases.
 fn objective(problem: &Problem, architecture: &Architecture, theta: &[f64]) -> f64 {
     let Matrix::Dense(matrix) = &problem.data.matrix else { return f64::NAN };
@@ -124,11 +137,20 @@ fn checked(problem: &Problem, architecture: &Architecture, found: &Bound) -> f64
 fn no_network_is_below_the_bound_for_any_loss_depth_and_bias() {
     let mut random = Random::new(1);
     for (case, loss) in Loss::ALL.into_iter().enumerate() {
-        for (layers, hidden_bias, output_bias) in
-            [(2, false, false), (3, false, false), (3, true, true), (4, true, false)]
-        {
+        for (layers, hidden_bias, output_bias, several) in [
+            (2, false, false, false),
+            (3, false, false, false),
+            (3, true, true, false),
+            (4, true, false, false),
+            (2, true, true, true),
+            (3, false, true, true),
+        ] {
+            if several && loss == Loss::Softmax {
+                continue;
+            }
             let lambda = [0.05, 0.5, 4.0][(case + layers) % 3];
             let problem = problem(loss, 12, 1 + (case + layers) % 3, output_bias, lambda, &mut random);
+            let problem = if several { with_several(problem, &mut random) } else { problem };
             let hidden = vec![3; layers - 1];
             let outputs = problem.outputs();
             let architecture = Architecture::dense(

@@ -4,12 +4,12 @@ use infimum_problem::Loss;
 
 use super::Real;
 
-/// What a batch is to give, one entry for each of its examples.
+/// What a batch is to give.
 #[derive(Debug, Clone, Copy)]
 pub enum Targets<'a> {
-    /// Classes, counted from 0.
+    /// Classes, counted from 0, one for each example.
     Classes(&'a [u32]),
-    /// Numbers of a regression.
+    /// One number for each output of each example: of regressions what is to come out, of labels 1 where the example has it and −1 where not.
     Values(&'a [f64]),
 }
 
@@ -18,8 +18,9 @@ pub fn loss_value<R: Real>(loss: Loss, outputs: &[R], targets: Targets<'_>, weig
     sum_of_losses(loss, outputs, targets, weights, 0.0, |_, _| {})
 }
 
-/// `Σ_i c_i·loss(y_i, z_i)`, added up in doubles; `slopes[i·K + k] = c_i·∂loss_i/∂z_k`. `outputs` are examples × K, K as [`Loss::outputs`] says. With K > 1, margin
-/// losses are summed over the classes k with y = 1 for the example's class and −1 for others; with K = 1, class 1 is y = 1. Label smoothing s (softmax and
+/// `Σ_i c_i·loss(y_i, z_i)`, added up in doubles; `slopes[i·K + k] = c_i·∂loss_i/∂z_k`. `outputs` are examples × K. Of classes K is what [`Loss::outputs`] says;
+/// with K > 1, margin losses are summed over the classes k with y = 1 for the example's class and −1 for others; with K = 1, class 1 is y = 1. Of several targets the losses of
+/// the outputs are added up. Label smoothing s (softmax and
 /// logistic) is the loss averaged over targets: softmax takes the target's class with probability 1 − s and else any of the K; logistic takes y with probability 1 − s and
 /// else +1 or −1.
 pub fn loss_and_slopes<R: Real>(
@@ -42,11 +43,12 @@ fn sum_of_losses<R: Real>(
     smoothing: f64,
     mut slope: impl FnMut(usize, f64),
 ) -> f64 {
-    let examples = match targets {
-        Targets::Classes(classes) => classes.len(),
-        Targets::Values(values) => values.len(),
+    let examples = weights.len();
+    let (wanted, got) = match targets {
+        Targets::Classes(classes) => (examples, classes.len()),
+        Targets::Values(values) => (outputs.len(), values.len()),
     };
-    assert_eq!(weights.len(), examples, "weights: expected one for each target");
+    assert_eq!(wanted, got, "number of targets");
     if examples == 0 {
         return 0.0;
     }
@@ -62,7 +64,10 @@ fn sum_of_losses<R: Real>(
                 let is_true = |k: usize| if count == 1 { class == 1 } else { class == k };
                 one_by_one(z, &mut give, |k, z| margin(loss, if is_true(k) { 1.0 } else { -1.0 }, z, smoothing))
             }
-            Targets::Values(values) => one_by_one(z, &mut give, |_, z| regression(loss, values[i], z)),
+            Targets::Values(values) if loss.is_margin() => {
+                one_by_one(z, &mut give, |k, z| margin(loss, values[i * count + k], z, smoothing))
+            }
+            Targets::Values(values) => one_by_one(z, &mut give, |k, z| regression(loss, values[i * count + k], z)),
         };
         sum += weight * value;
     }
@@ -176,6 +181,35 @@ mod tests {
         (a - b).abs() <= 1e-9 * (1.0 + b.abs())
     }
 
+    /// Slopes against finite differences.
+    fn slopes_are_those_of_differences(
+        loss: Loss,
+        z: &[f64],
+        targets: Targets<'_>,
+        weights: &[f64],
+        smoothing: f64,
+    ) -> Result<(), TestCaseError> {
+        let (mut slopes, mut unused) = (vec![0.0; z.len()], vec![0.0; z.len()]);
+        loss_and_slopes(loss, z, targets, weights, smoothing, &mut slopes);
+        for place in 0..z.len() {
+            let mut at = |step: f64| {
+                let mut moved = z.to_vec();
+                moved[place] += step;
+                loss_and_slopes(loss, &moved, targets, weights, smoothing, &mut unused)
+            };
+            let (below, above) = (at(-1e-6), at(1e-6));
+            // A step may lie across a kink: there the two one-sided slopes enclose the slope.
+            let middle = at(0.0);
+            let (left, right) = ((middle - below) / 1e-6, (above - middle) / 1e-6);
+            prop_assert!(
+                slopes[place] >= left - 1e-4 && slopes[place] <= right + 1e-4,
+                "{loss:?} {left} {} {right}",
+                slopes[place]
+            );
+        }
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn losses_are_as_defined(
@@ -200,21 +234,25 @@ mod tests {
                 };
                 prop_assert!(close(loss_value(loss, &z, targets, weights), expected), "{loss:?}");
                 let smoothing = if matches!(loss, Loss::Softmax | Loss::Logistic) { smoothing } else { 0.0 };
-                let mut slopes = vec![0.0; 12];
-                let mut unused = vec![0.0; 12];
-                loss_and_slopes(loss, &z, targets, weights, smoothing, &mut slopes);
-                for place in 0..12 {
-                    let mut at = |step: f64| {
-                        let mut moved = z.clone();
-                        moved[place] += step;
-                        loss_and_slopes(loss, &moved, targets, weights, smoothing, &mut unused)
-                    };
-                    let (below, above) = (at(-1e-6), at(1e-6));
-                    // A step may lie across a kink: there the two one-sided slopes enclose the slope.
-                    let middle = at(0.0);
-                    let (left, right) = ((middle - below) / 1e-6, (above - middle) / 1e-6);
-                    prop_assert!(slopes[place] >= left - 1e-4 && slopes[place] <= right + 1e-4, "{loss:?} {left} {} {right}", slopes[place]);
-                }
+                slopes_are_those_of_differences(loss, &z, targets, weights, smoothing)?;
+            }
+        }
+
+        /// Four examples of three targets each: labels or numbers.
+        #[test]
+        fn losses_of_several_targets_are_added_up(
+            z in prop::collection::vec(-3.0f64..3.0, 12),
+            y in prop::collection::vec(0.1f64..3.0, 12),
+            labels in prop::collection::vec(prop_oneof![Just(1.0), Just(-1.0)], 12),
+            weights in prop::collection::vec(0.1f64..3.0, 4),
+            smoothing in 0.0f64..0.5,
+        ) {
+            for loss in Loss::ALL.into_iter().filter(|&loss| loss != Loss::Softmax) {
+                let y = if loss.is_margin() { &labels } else { &y };
+                let expected: f64 = (0..12).map(|p| weights[p / 3] * defined(loss, y[p], z[p])).sum();
+                prop_assert!(close(loss_value(loss, &z, Targets::Values(y), &weights), expected), "{loss:?}");
+                let smoothing = if loss == Loss::Logistic { smoothing } else { 0.0 };
+                slopes_are_those_of_differences(loss, &z, Targets::Values(y), &weights, smoothing)?;
             }
         }
 

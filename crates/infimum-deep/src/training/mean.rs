@@ -93,7 +93,7 @@ impl<'a> Mean<'a> {
             let targets = if self.values.is_empty() {
                 Targets::Classes(&self.classes[rows.clone()])
             } else {
-                Targets::Values(&self.values[rows.clone()])
+                Targets::Values(&self.values[rows.start * outputs..rows.end * outputs])
             };
             let weights = &self.weights[rows.clone()];
             if let Some(gradient) = gradient.as_deref_mut() {

@@ -125,6 +125,9 @@ impl<'a> Rows<'a> {
         match self.target {
             Target::Class { classes, .. } => Targets::Classes(&classes[first..first + count]),
             Target::Real(values) => Targets::Values(&values[first..first + count]),
+            Target::Several { names, values } => {
+                Targets::Values(&values[first * names.len()..(first + count) * names.len()])
+            }
         }
     }
 
@@ -146,6 +149,9 @@ impl<'a> Rows<'a> {
             match self.target {
                 Target::Class { classes, .. } => batch.classes.push(classes[i]),
                 Target::Real(values) => batch.values.push(values[i]),
+                Target::Several { names, values } => {
+                    batch.values.extend_from_slice(&values[i * names.len()..(i + 1) * names.len()]);
+                }
             }
         }
     }

@@ -362,7 +362,10 @@ pub(super) fn fingerprint(setup: &Setup) -> String {
     let architecture = serde_json::to_string(setup.network.architecture()).unwrap_or_default();
     let objective = serde_json::to_string(&setup.problem.objective).unwrap_or_default();
     let data = &setup.problem.data;
-    format!("{architecture} {objective} {} x {} rows, weight {}", data.rows(), data.columns(), data.total_weight)
+    let size = format!("{} x {} rows, weight {}", data.rows(), data.columns(), data.total_weight);
+    // Which output is which, where they could change places.
+    let targets = data.target.several().map(|_| format!(", targets {:?}", data.target.names())).unwrap_or_default();
+    format!("{architecture} {objective} {size}{targets}")
 }
 
 /// The state in a checkpoint, if it is one of a run with these options whose arrays are as long as parameters and buffers.

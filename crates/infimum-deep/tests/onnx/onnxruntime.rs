@@ -4,12 +4,12 @@ use std::process::Command;
 
 use infimum_deep::onnx::{Output, export, export_linear, export_relu, export_threshold};
 use infimum_problem::{ColumnScale, Columns, Function, Loss, Model, Network, Neuron, ReluNet, Unit};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::networks::{examples, numbers, outputs};
 
 /// Label and probabilities as crates/infimum/src/predict.rs defines them.
-fn classes(loss: Loss, z: &[f64]) -> (usize, Option<Vec<f64>>) {
+fn classes(loss: Loss, z: &[f64]) -> (Value, Option<Vec<f64>>) {
     let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
     let label = if z.len() == 1 {
         usize::from(z[0] > 0.0)
@@ -23,8 +23,18 @@ fn classes(loss: Loss, z: &[f64]) -> (usize, Option<Vec<f64>>) {
         Loss::Softmax => Some(shares(z.iter().map(|&z| z.exp()).collect())),
         _ => None,
     };
-    (label, probabilities)
+    (json!(label), probabilities)
 }
+
+/// The same of several labels.
+fn several(loss: Loss, z: &[f64]) -> (Value, Option<Vec<f64>>) {
+    let label: Vec<u8> = z.iter().map(|&z| u8::from(z > 0.0)).collect();
+    let probabilities = (loss == Loss::Logistic).then(|| z.iter().map(|z| 1.0 / (1.0 + (-z).exp())).collect());
+    (json!(label), probabilities)
+}
+
+/// Label and probabilities of a row's raw outputs.
+type Predict<'a> = &'a dyn Fn(&[f64]) -> (Value, Option<Vec<f64>>);
 
 #[test]
 fn onnxruntime_computes_the_same() {
@@ -33,10 +43,10 @@ fn onnxruntime_computes_the_same() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, file: Vec<u8>, loss: Option<Loss>, rows: &[f64], z: &[f64], count: usize| {
+    let write = |name: &str, file: Vec<u8>, predict: Option<Predict>, rows: &[f64], z: &[f64], count: usize| {
         let mut expected = json!({ "rows": rows.chunks(rows.len() * count / z.len()).collect::<Vec<_>>(), "z": z.chunks(count).collect::<Vec<_>>() });
-        if let Some(loss) = loss {
-            let all: Vec<_> = z.chunks(count).map(|z| classes(loss, z)).collect();
+        if let Some(predict) = predict {
+            let all: Vec<_> = z.chunks(count).map(predict).collect();
             expected["label"] = json!(all.iter().map(|(label, _)| label).collect::<Vec<_>>());
             if all[0].1.is_some() {
                 expected["probabilities"] = json!(all.iter().map(|(_, p)| p).collect::<Vec<_>>());
@@ -54,7 +64,15 @@ fn onnxruntime_computes_the_same() {
         for (place, loss) in losses.into_iter().enumerate().filter(|(place, _)| *place != 1 || count > 1) {
             let output = loss.map_or(Output::Values, |loss| Output::Classes { loss, labels: &labels });
             let file = export(&example.architecture, &example.parameters, &example.buffers, output).unwrap();
-            write(&format!("{} {place}", example.name), file, loss, &example.rows, &z, count);
+            let predict = loss.map(|loss| move |z: &[f64]| classes(loss, z));
+            let predict = predict.as_ref().map(|predict| predict as Predict);
+            write(&format!("{} {place}", example.name), file, predict, &example.rows, &z, count);
+        }
+        for loss in [Loss::Logistic, Loss::Hinge] {
+            let output = Output::Labels { loss, names: &labels };
+            let file = export(&example.architecture, &example.parameters, &example.buffers, output).unwrap();
+            let name = format!("{} labels {}", example.name, loss.name());
+            write(&name, file, Some(&|z| several(loss, z)), &example.rows, &z, count);
         }
     }
     let doubles = |seed, count| numbers(seed, count).into_iter().map(f64::from).collect::<Vec<f64>>();
@@ -68,7 +86,7 @@ fn onnxruntime_computes_the_same() {
         .collect();
     for (name, loss) in [("linear softmax", Loss::Softmax), ("linear logistic", Loss::Logistic)] {
         let file = export_linear(&model, Output::Classes { loss, labels: &[] }).unwrap();
-        write(name, file, Some(loss), &rows, &z, 3);
+        write(name, file, Some(&|z| classes(loss, z)), &rows, &z, 3);
     }
     for width in [5, 0] {
         let net = ReluNet {
@@ -89,7 +107,7 @@ fn onnxruntime_computes_the_same() {
             })
             .collect();
         let file = export_relu(&net, Output::Classes { loss: Loss::Logistic, labels: &[] }).unwrap();
-        write(&format!("relu {width}"), file, Some(Loss::Logistic), &rows, &z, 1);
+        write(&format!("relu {width}"), file, Some(&|z| classes(Loss::Logistic, z)), &rows, &z, 1);
     }
     // x1 counts tenths, x2 halves: exclusive or of "3·x1 tenths > x2 halves" and "x1 tenths ≥ 3", and its opposite; sums hit 0 exactly.
     let neuron = |weights: [i64; 2], bias: i64| Neuron { weights: weights.map(Into::into).to_vec(), bias: bias.into() };

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use infimum_check::{deep_evaluation, deep_lower, deep_upper};
+use infimum_check::{BLOCKS, HEAD, LAST_TWO, deep_evaluation, deep_lower, deep_upper};
 use infimum_deep::bounds;
 use infimum_deep::estimates::{self, Estimates};
 use infimum_deep::training::{Rows, Setup, TrainingError, TrainingOutcome, objective_in_doubles};
@@ -10,8 +10,10 @@ use infimum_problem::deep::{Architecture, DeepWitness, Evaluation};
 use infimum_problem::{Ending, Event, Intercept, Monitor, Problem, Stop, gap_reached};
 
 use super::budget::{Budget, Until};
+use super::features;
 use super::fit::DeepOptions;
 use super::head::{self, Head};
+use super::last_two::{Divided, LastTwo};
 use super::layers::{Layers, operations};
 use crate::fit::{Error, FitOptions, ROOM};
 use crate::predictor::{Features, Predictor};
@@ -45,6 +47,8 @@ pub struct Assessment {
     pub witness: DeepWitness,
     /// Every run.
     pub runs: Vec<TrainingOutcome>,
+    /// The two last layers given what they read, where they were bounded.
+    pub last_two: Option<LastTwo>,
     /// The head given the features, where it was solved.
     pub head: Option<Head>,
     /// What is estimated.
@@ -64,6 +68,10 @@ const EXACT: f64 = 5e9;
 const JUDGED: usize = 512;
 const ROOM_FOR_ENCLOSURE: f64 = 4.0;
 
+/// Relative gaps at which the solvers of the blocks stop.
+const HEAD_GAP: f64 = 1e-6;
+const LAST_TWO_GAP: f64 = 1e-4;
+
 /// Finds out what can be found out within the budget.
 pub(super) fn assess(
     setup: &Setup,
@@ -77,14 +85,29 @@ pub(super) fn assess(
     let steps = runs.iter().map(|run| run.steps).sum();
     let interrupted = || monitor.stop() == Some(Stop::Interrupted);
     let given = objective_in_doubles(setup, &parameters, &buffers);
-    let (mut value, mut head) = (given, None);
+    let (mut value, mut last_two, mut head) = (given, None, None);
+    BLOCKS.iter().for_each(|block| features::clear(&options.folder.join(block)));
     if !given.is_finite() {
         (ending, message) = (Ending::NumericalTrouble, "the network's objective on these rows is not finite".into());
-    } else if !interrupted()
-        && let Some((mut solved, better)) = solve_head(setup, options, budget, (&parameters, &buffers), given, monitor)?
+    }
+    if given.is_finite()
+        && !interrupted()
+        && let Some((mut solved, better)) =
+            solve_last_two(setup, options, budget, (&parameters, &buffers), value, monitor)
     {
         let with_it = objective_in_doubles(setup, &better, &buffers);
-        if with_it < given {
+        // How far a search gets depends on the clock; without a limit of time a run is to give the same bits again.
+        if options.limit.is_some() && with_it < value {
+            (parameters, value, solved.put_back) = (better, with_it, true);
+        }
+        last_two = Some(solved);
+    }
+    if given.is_finite()
+        && !interrupted()
+        && let Some((mut solved, better)) = solve_head(setup, options, budget, (&parameters, &buffers), value, monitor)?
+    {
+        let with_it = objective_in_doubles(setup, &better, &buffers);
+        if with_it < value {
             (parameters, value, solved.put_back) = (better, with_it, true);
         }
         head = Some(solved);
@@ -113,6 +136,7 @@ pub(super) fn assess(
         lower,
         witness,
         runs,
+        last_two,
         head,
         estimates,
         ended: (ending, message),
@@ -177,6 +201,49 @@ fn bounded(
     })
 }
 
+/// `(λ2/2)‖θ‖²` of some layers.
+fn penalty(problem: &Problem, parameters: &[f32]) -> f64 {
+    0.5 * problem.objective.lambda2 * parameters.iter().map(|&t| f64::from(t) * f64::from(t)).sum::<f64>()
+}
+
+/// What is asked of the solver of a block.
+fn block_options(options: &DeepOptions, gap: f64) -> FitOptions {
+    FitOptions {
+        gap,
+        abs_gap: options.abs_gap,
+        threads: options.threads,
+        seed: options.training.seed,
+        ..FitOptions::default()
+    }
+}
+
+/// Searches and bounds the two last layers given what they read, where rung 4 can; gives the parameters with those of rung 4. `given` is the objective without.
+fn solve_last_two(
+    setup: &Setup,
+    options: &DeepOptions,
+    budget: &Budget,
+    (parameters, buffers): (&[f32], &[f32]),
+    given: f64,
+    monitor: &dyn Monitor,
+) -> Option<(LastTwo, Vec<f32>)> {
+    let problem = setup.problem;
+    let divided =
+        Divided::new(&options.architecture, parameters, buffers).filter(|_| problem.objective.lambda2 > 0.0)?;
+    let until = Until::new(monitor, budget.last_two(), true);
+    let folder = options.folder.join(LAST_TWO);
+    match divided.solve(&folder, problem, &block_options(options, LAST_TWO_GAP), &until) {
+        Ok(solved) => solved.map(|fit| {
+            let front = penalty(problem, &divided.front.parameters);
+            let better = divided.join(&fit.outcome.net);
+            (LastTwo { fit, before: given - front, front, put_back: false }, better)
+        }),
+        Err(why) => {
+            monitor.report(Event::Note(format!("the two last layers were not bounded: {why}")));
+            None
+        }
+    }
+}
+
 /// Solves the last layer given the features of the others, where rung 1 can; gives the parameters with it. `given` is the objective without.
 fn solve_head(
     setup: &Setup,
@@ -191,20 +258,12 @@ fn solve_head(
         return Ok(None);
     }
     let (layers, _) = Layers::split(&options.architecture, parameters, buffers).map_err(refused)?;
-    let fit_options = FitOptions {
-        gap: 1e-6,
-        abs_gap: options.abs_gap,
-        threads: options.threads,
-        seed: options.training.seed,
-        ..FitOptions::default()
-    };
     let until = Until::new(monitor, budget.head(), true);
-    match head::solve(&options.folder, &layers, problem, &fit_options, &until) {
+    match head::solve(&options.folder.join(HEAD), &layers, problem, &block_options(options, HEAD_GAP), &until) {
         Ok(fit) => {
             let better = layers.join(&fit.outcome.model, problem.objective.intercept != Intercept::None);
             // The penalty of the layers before is no part of the head's objective.
-            let front: f64 = layers.parameters.iter().map(|&t| f64::from(t) * f64::from(t)).sum();
-            let before = given - 0.5 * problem.objective.lambda2 * front;
+            let before = given - penalty(problem, &layers.parameters);
             Ok(Some((Head { fit, before, put_back: false }, better)))
         }
         Err(why) => {

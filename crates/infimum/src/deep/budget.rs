@@ -15,12 +15,15 @@ pub(super) struct Budget {
 const USED: f64 = 0.94;
 /// Share of the time that is left before training which training gets.
 const TRAINING: f64 = 0.7;
-/// Share of what is left after training which the head gets.
+/// Share of what is left after training which the two last layers get.
+const LAST_TWO: f64 = 0.25;
+/// Share of what is then left which the head gets.
 const HEAD: f64 = 0.6;
 /// Share of what is left after the head which the bound gets.
 const BOUND: f64 = 0.5;
-/// Where there is no limit, head and bound each get as much time as was spent before them, but at least and at most so much.
+/// Where there is no limit, head and bound each get as much time as was spent before them, but at least and at most so much; the two last layers too, but for their least.
 const LEAST: Duration = Duration::from_secs(10);
+const LEAST_OF_LAST_TWO: Duration = Duration::from_secs(1);
 const MOST: Duration = Duration::from_secs(600);
 
 impl Budget {
@@ -35,8 +38,8 @@ impl Budget {
     }
 
     /// As much time as was spent.
-    fn usual(&self) -> Duration {
-        self.begin.elapsed().clamp(LEAST, MOST)
+    fn usual(&self, least: Duration) -> Duration {
+        self.begin.elapsed().clamp(least, MOST)
     }
 
     /// For training; nothing if only the epochs limit it.
@@ -44,14 +47,19 @@ impl Budget {
         self.share(TRAINING)
     }
 
+    /// For the two last layers.
+    pub(super) fn last_two(&self) -> Duration {
+        self.share(LAST_TWO).unwrap_or_else(|| self.usual(LEAST_OF_LAST_TWO))
+    }
+
     /// For the head.
     pub(super) fn head(&self) -> Duration {
-        self.share(HEAD).unwrap_or_else(|| self.usual())
+        self.share(HEAD).unwrap_or_else(|| self.usual(LEAST))
     }
 
     /// For the bound.
     pub(super) fn bound(&self) -> Duration {
-        self.share(BOUND).unwrap_or_else(|| self.usual())
+        self.share(BOUND).unwrap_or_else(|| self.usual(LEAST))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is said of a deep network beside objective and bound: proven, estimated and unknown are kept apart.
 
-use infimum_check::{FEATURES, HEAD};
+use infimum_check::{FEATURES, HEAD, LAST_TWO};
 use infimum_deep::training::{Mark, TrainingOutcome};
 use infimum_problem::deep::Evaluation;
 use infimum_problem::{Ending, relative_gap};
@@ -8,21 +8,34 @@ use serde::Serialize;
 
 use super::assess::Assessment;
 use super::head::Head;
+use super::last_two::LastTwo;
 use super::outcome::DeepFit;
+
+/// Share of the block's objective from which on it is worth a word that a better network is known.
+const NOTABLE: f64 = 1e-3;
 
 /// Sentences of the closing report, without those about the bound, which wait for the checker.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Findings {
     /// What the incumbent's value is: `proven` or `evaluated`.
     pub incumbent: String,
-    /// What is proven beside the bound.
-    pub proven: Vec<String>,
+    /// What is proven of blocks of the network.
+    pub blocks: Vec<BlockFinding>,
     /// What is estimated.
     pub estimated: Vec<String>,
     /// What nobody knows.
     pub unknown: Vec<String>,
     /// What to do next.
     pub next: String,
+}
+
+/// What a block's own certificate says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BlockFinding {
+    /// The block's folder in that of the run.
+    pub folder: &'static str,
+    /// In words.
+    pub text: String,
 }
 
 impl Findings {
@@ -48,7 +61,12 @@ impl Findings {
         });
         Findings {
             incumbent: incumbent.into(),
-            proven: found.head.iter().map(of_head).collect(),
+            blocks: found
+                .last_two
+                .iter()
+                .map(|block| of_last_two(block, found.upper, total))
+                .chain(found.head.iter().map(of_head))
+                .collect(),
             estimated: given.into_iter().chain(found.estimates.lines()).collect(),
             unknown: unknown.into_iter().collect(),
             next: next(found, gap),
@@ -57,7 +75,7 @@ impl Findings {
 }
 
 /// What the head's own certificate says, and whether the network has it.
-fn of_head(head: &Head) -> String {
+fn of_head(head: &Head) -> BlockFinding {
     let (upper, lower) = (head.fit.outcome.upper, head.fit.outcome.lower);
     let gap = relative_gap(upper, lower);
     let gained = (head.before - upper) / head.before.abs().max(1e-300);
@@ -74,7 +92,30 @@ fn of_head(head: &Head) -> String {
             100.0 * gap
         )
     };
-    format!("{sentence} [block: {HEAD}/{FEATURES}]")
+    BlockFinding { folder: HEAD, text: format!("{sentence} [block: {HEAD}/{FEATURES}]") }
+}
+
+/// What the certificate of the two last layers says; the network's objective without that of the layers before is theirs.
+fn of_last_two(block: &LastTwo, network: f64, total: f64) -> BlockFinding {
+    let (upper, lower) = (block.fit.outcome.upper, block.fit.outcome.lower);
+    let own = network - block.front;
+    let gained = (block.before - upper) / block.before.abs().max(1e-300);
+    let change = if block.put_back {
+        format!("; a search had found some {gained:.1e} (relative) below what training had left, they are put back")
+    } else if gained > NOTABLE {
+        format!(
+            "; some of as many units that have {:.6e} are known (a run with --time-limit puts them back)",
+            upper / total
+        )
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "given what they read, no two last layers of any width have with their decay a mean objective below {:.6e}; these have about {:.4e}{change} [block: {LAST_TWO}/{FEATURES}]",
+        lower / total,
+        own / total
+    );
+    BlockFinding { folder: LAST_TWO, text }
 }
 
 /// One piece of advice, by what the run itself showed.

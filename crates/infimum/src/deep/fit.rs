@@ -39,7 +39,7 @@ pub struct DeepOptions<'a> {
     pub start: Option<(&'a [f32], &'a [f32])>,
     /// Time from checkpoint to checkpoint.
     pub checkpoint_every: Duration,
-    /// The folder [`infimum_check::HEAD`] of the run, for the features of the last layer.
+    /// The run's folder, for the features of [`infimum_check::BLOCKS`].
     pub folder: PathBuf,
 }
 

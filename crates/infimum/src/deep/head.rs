@@ -1,12 +1,10 @@
 //! The last layer given its features: a convex problem about a stored, hashed file of features, with a certificate of rung 1.
 
-use std::fs::File;
 use std::path::Path;
 
-use infimum_check::FEATURES;
-use infimum_data::{ArrayValues, Request, load, write_npz};
-use infimum_problem::{Loss, Monitor, Problem, Strength, Target, Task};
+use infimum_problem::{Loss, Monitor, Problem};
 
+use super::features::stored;
 use super::layers::Layers;
 use crate::fit::{Fit, FitOptions, fit_loaded};
 
@@ -21,34 +19,6 @@ pub struct Head {
     pub put_back: bool,
 }
 
-/// Writes the features of the training rows to `path`, with targets and weights.
-fn write(path: &Path, layers: &Layers, problem: &Problem) -> Result<(), String> {
-    let data = &problem.data;
-    let (features, width) = (layers.features(&data.matrix), layers.width());
-    let targets: Vec<f64> = match &data.target {
-        Target::Real(values) => values.clone(),
-        Target::Class { classes, .. } => classes.iter().map(|&class| f64::from(class)).collect(),
-    };
-    let (rows, one) = ([data.rows(), width], [data.rows()]);
-    let arrays: [(&str, &[usize], ArrayValues); 3] = [
-        ("X", &rows, ArrayValues::Singles(&features)),
-        ("y", &one, ArrayValues::Doubles(&targets)),
-        ("weight", &one, ArrayValues::Doubles(&data.weights)),
-    ];
-    let partial = path.with_extension("npz.partial");
-    let made = path.parent().map_or(Ok(()), std::fs::create_dir_all);
-    let written = made.and_then(|()| File::create(&partial)).and_then(|file| {
-        let mut out = std::io::BufWriter::new(file);
-        write_npz(&mut out, &arrays)?;
-        out.into_inner().map_err(|error| error.into_error())?.sync_all()
-    });
-    let written = written.and_then(|()| std::fs::rename(&partial, path));
-    written.map_err(|error| {
-        let _ = std::fs::remove_file(&partial);
-        format!("{}: cannot be written: {error}", path.display())
-    })
-}
-
 /// Solves the last layer given the features of the others. The problem is `Σ c_i loss + (λ2/2)‖W, b‖²`, as in the network's objective.
 pub(super) fn solve(
     folder: &Path,
@@ -57,30 +27,8 @@ pub(super) fn solve(
     options: &FitOptions,
     monitor: &dyn Monitor,
 ) -> Result<Fit, String> {
-    let path = folder.join(FEATURES);
-    write(&path, layers, problem)?;
-    let objective = &problem.objective;
-    let classification = objective.loss.is_classification();
-    let request = Request {
-        target: Some("y".into()),
-        sample_weight: Some("weight".into()),
-        task: Some(if classification { Task::Classification } else { Task::Regression }),
-        loss: Some(objective.loss),
-        intercept: Some(objective.intercept),
-        strength: Some(strength(objective.lambda2)),
-        ..Request::default()
-    };
-    let loaded = load(&path.display().to_string(), &request).map_err(|error| error.to_string())?;
+    let loaded = stored(folder, &layers.features(&problem.data.matrix), layers.width(), problem)?;
     fit_loaded(loaded, options, None, monitor).map_err(|error| error.to_string())
-}
-
-/// The strength whose λ2 is this, as nearly as 1/C can say it.
-fn strength(lambda2: f64) -> Strength {
-    if lambda2 > 0.0 && (1.0 / lambda2).is_finite() {
-        Strength::C(1.0 / lambda2)
-    } else {
-        Strength::PerExample { l1: 0.0, l2: 0.0 }
-    }
 }
 
 /// Whether rung 1 solves this loss with this penalty to a gap.

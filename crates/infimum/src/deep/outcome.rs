@@ -1,11 +1,12 @@
 //! A deep network with its data: predictor, certificate, and what the command line needs of a fit of any kind.
 
-use infimum_check::{HEAD, check_deep_problem};
+use infimum_check::{HEAD, LAST_TWO, check_deep_problem};
 use infimum_data::Loaded;
 use infimum_problem::deep::{DeepCertificate, DeepClaim};
 use infimum_problem::{CERTIFICATE_VERSION, CertificateError, Ending};
 
 use super::assess::Assessment;
+use super::features::CERTIFICATE;
 use super::findings::Findings;
 use crate::fit::Proof;
 use crate::predictor::Predictor;
@@ -102,10 +103,10 @@ impl Trained for DeepFit {
     }
 
     fn attachments(&self) -> Result<Vec<(String, Vec<u8>)>, CertificateError> {
-        let head = self.found.head.iter().map(|head| {
-            head.fit.certificate().to_bytes().map(|bytes| (format!("{HEAD}/certificate.safetensors"), bytes))
-        });
-        head.collect()
+        let Assessment { last_two, head, .. } = &self.found;
+        let last_two = last_two.iter().map(|block| (LAST_TWO, block.fit.certificate().to_bytes()));
+        let head = head.iter().map(|block| (HEAD, block.fit.certificate().to_bytes()));
+        last_two.chain(head).map(|(folder, bytes)| Ok((format!("{folder}/{CERTIFICATE}"), bytes?))).collect()
     }
 
     fn findings(&self) -> Option<Findings> {

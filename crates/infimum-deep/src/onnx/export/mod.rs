@@ -27,6 +27,13 @@ pub enum Output<'a> {
         /// The classes' names, as JSON in the file's metadata under `labels`; may be empty.
         labels: &'a [String],
     },
+    /// `label` of shape `[N, outputs]`, 1 where the row has the label and 0 where not, and `probabilities` of the same shape where the loss defines them.
+    Labels {
+        /// The loss.
+        loss: Loss,
+        /// The labels' names, as JSON in the file's metadata under `labels`.
+        names: &'a [String],
+    },
 }
 
 /// Why nothing was written.
@@ -103,6 +110,7 @@ fn names<'a>(output: Output<'a>) -> &'a [String] {
     match output {
         Output::Values => &[],
         Output::Classes { labels, .. } => labels,
+        Output::Labels { names, .. } => names,
     }
 }
 

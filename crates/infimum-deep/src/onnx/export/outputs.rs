@@ -8,9 +8,14 @@ use super::Output;
 
 /// `z`, and for classes the label and the probabilities, as predictions of `infimum` have them: with one output the second class iff z > 0, else the largest output
 /// (the first of equals); probabilities in doubles: sigmoid, softmax, or of one-vs-rest logistic models the sigmoids divided by their sum.
+/// Of several labels each output is one of its own.
 pub(super) fn add(builder: &mut Builder, z: &str, element: i32, outputs: usize, output: Output<'_>) {
     builder.output(z, "z", element, &[outputs]);
-    let Output::Classes { loss, .. } = output else { return };
+    let loss = match output {
+        Output::Values => return,
+        Output::Labels { loss, .. } => return labels(builder, z, element, outputs, loss),
+        Output::Classes { loss, .. } => loss,
+    };
     let label = if outputs == 1 {
         let zero = builder.number(element, 0.0);
         let is_second = builder.node("Greater", &[z, &zero], Vec::new());
@@ -41,4 +46,19 @@ pub(super) fn add(builder: &mut Builder, z: &str, element: i32, outputs: usize, 
     };
     let probabilities = builder.node("Cast", &[&probabilities], vec![integer("to", element.into())]);
     builder.output(&probabilities, "probabilities", element, &[outputs.max(2)]);
+}
+
+/// Whether each label is there, and its probability.
+fn labels(builder: &mut Builder, z: &str, element: i32, outputs: usize, loss: Loss) {
+    let zero = builder.number(element, 0.0);
+    let is_there = builder.node("Greater", &[z, &zero], Vec::new());
+    let label = builder.node("Cast", &[&is_there], vec![integer("to", kinds::INT64.into())]);
+    builder.output(&label, "label", kinds::INT64, &[outputs]);
+    if loss != Loss::Logistic {
+        return;
+    }
+    let exact = builder.node("Cast", &[z], vec![integer("to", kinds::DOUBLE.into())]);
+    let each = builder.node("Sigmoid", &[&exact], Vec::new());
+    let probabilities = builder.node("Cast", &[&each], vec![integer("to", element.into())]);
+    builder.output(&probabilities, "probabilities", element, &[outputs]);
 }
