@@ -10,8 +10,10 @@
 //!
 //! * `blocks.rs`, `objective.rs`, `point.rs`: moments, losses, and the barrier function Φ_μ.
 //! * `system.rs`, `packed.rs`: Newton's system. `path.rs`: the barrier method.
+//! * `atoms.rs`: the same without Newton's systems, for many columns. `first_order.rs`: multipliers alone, for a given α.
 //! * `bound.rs`, `trust_region.rs`: from multipliers to witnesses.
 
+mod atoms;
 mod blocks;
 mod bound;
 mod clusters;
@@ -45,7 +47,9 @@ pub(crate) use path::Path;
 /// Relative accuracy to which the relaxation is solved.
 const ACCURACY: f64 = 1e-6;
 
-/// Operations of one Newton system beyond which the first-order method is all that is done, and order of it.
+/// Operations of one Newton system beyond which first-order methods come first.
+const FEW_OPERATIONS: f64 = 5e9;
+/// Operations of one Newton system beyond which first-order methods are all that is done, and order of it.
 const MOST_OPERATIONS: f64 = 1e11;
 const MOST_ORDER: usize = 6_000;
 /// Steps of the first-order method before Newton's, and instead of it.
@@ -85,12 +89,6 @@ pub(crate) fn joint(
     report: &mut dyn FnMut(&DualPoint),
 ) -> DualPoint {
     let mut best = DualPoint::zero(instance);
-    let mut improve = |candidate: DualPoint, best: &mut DualPoint| {
-        if candidate.value > best.value {
-            report(&candidate);
-            *best = candidate;
-        }
-    };
     let newton = affords_newton(&instance.points, 2, instance.outputs, MOST_OPERATIONS);
     let steps = if newton { FIRST_STEPS } else { ALL_STEPS };
     let multipliers: Vec<Multipliers> = (0..2 * instance.outputs)
@@ -99,7 +97,10 @@ pub(crate) fn joint(
             tightest(&instance.points, &w, steps, stop).1
         })
         .collect();
-    improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
+    improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best, report);
+    if instance.outputs == 1 && !affords_newton(&instance.points, 2, 1, FEW_OPERATIONS) {
+        best = atoms::joint(instance, start, best, upper, gap, stop, report);
+    }
     if !newton {
         return best;
     }
@@ -107,15 +108,23 @@ pub(crate) fn joint(
     let mut path = Path::of(instance, Layers::One, instance.beta, scale / (4.0 * instance.beta), 10.0 * scale);
     while !(upper - best.value <= gap) {
         let Advance::Near(near) = path.advance(stop) else { break };
-        improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best);
+        improve(bound::certified(instance, near.alpha.clone(), &near.multipliers), &mut best, report);
         let multipliers = rescaled(instance, &near.alpha, start, &near.multipliers);
-        improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best);
+        improve(bound::certified(instance, start.to_vec(), &multipliers), &mut best, report);
         if near.primal - best.value <= ACCURACY * near.primal.abs() || near.width <= 0.1 * ACCURACY * near.primal.abs()
         {
             break;
         }
     }
     best
+}
+
+/// Keeps a dual point that is better than the best.
+fn improve(candidate: DualPoint, best: &mut DualPoint, report: &mut dyn FnMut(&DualPoint)) {
+    if candidate.value > best.value {
+        report(&candidate);
+        *best = candidate;
+    }
 }
 
 impl<'a> Path<'a> {

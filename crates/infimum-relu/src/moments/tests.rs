@@ -1,7 +1,7 @@
 //! Bounds against brute force, against networks, against another solver; and theorem 3 once more, in interval arithmetic.
 
 use infimum_problem::{BoundProof, HiddenBias, Intercept, Loss, Moments, Target, Witness};
-use infimum_rigor::Interval;
+use infimum_rigor::{Interval, is_positive_semidefinite};
 
 use super::{DualPoint, joint};
 use crate::test_problems::{Random, classes, problem};
@@ -13,24 +13,6 @@ fn never() -> bool {
 
 fn point(x: f64) -> Interval {
     Interval::point(x)
-}
-
-/// Whether a symmetric matrix of intervals has Cholesky factors: `a_jj − Σ l_jk² d_k > 0` for all j.
-fn is_positive_definite(mut a: Vec<Vec<Interval>>) -> bool {
-    let order = a.len();
-    for j in 0..order {
-        if !(a[j][j].lower > 0.0) {
-            return false;
-        }
-        for i in j + 1..order {
-            let l = a[i][j].divide_by_positive(a[j][j]);
-            for k in j + 1..=i {
-                let product = l * a[k][j];
-                a[i][k] = a[i][k] - product;
-            }
-        }
-    }
-    true
 }
 
 /// Theorem 3, in interval arithmetic.
@@ -67,7 +49,7 @@ fn proves(points: &Points, w: &[f64], witness: &Witness) -> bool {
             matrix[d][i] = matrix[d][i] - point(0.5) * q;
         }
     }
-    total.upper <= witness.bound && is_positive_definite(matrix)
+    total.upper <= witness.bound && is_positive_semidefinite(d + 1, &matrix.concat())
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -271,6 +253,35 @@ fn many_columns_give_a_bound() {
     assert!(!super::affords_newton(&instance.points, 2, 1, super::MOST_OPERATIONS));
     let dual = solve(&instance);
     assert!(dual.value > 0.0);
+}
+
+#[test]
+fn vectors_give_nearly_what_newtons_method_gives() {
+    let mut random = Random::new(10);
+    for loss in [Loss::Squared, Loss::Logistic, Loss::Hinge, Loss::Huber(1.0), Loss::Quantile(0.3), Loss::Poisson] {
+        for intercept in [Intercept::None, Intercept::Penalized, Intercept::Free] {
+            let (rows, d) = (25, 4);
+            let target = targets(loss, rows, &mut random);
+            let mut values = normals(&mut random, rows * d);
+            values[..d].fill(0.0);
+            values.copy_within(d..2 * d, 2 * d);
+            let problem = problem(values, d, target, loss, intercept, 1.5);
+            let instance = Instance::new(&problem, HiddenBias::None);
+            let upper = instance.losses.value(&vec![0.0; rows]);
+            let exact = solve(&instance);
+            let mut last = 0.0;
+            let zero = DualPoint::zero(&instance);
+            let dual = super::atoms::joint(&instance, &start(&instance), zero, upper, 1e-9, &never, &mut |point| {
+                assert!(point.value > last);
+                last = point.value;
+            });
+            valid(&instance, &dual);
+            let place = format!("{} {intercept:?}: {} of {}", loss.name(), dual.value, exact.value);
+            // Theorem 3 with any g is more than with multiples of the rows; α of a quantile is hard to find by gradients.
+            let share = if matches!(loss, Loss::Quantile(_)) { 0.25 } else { 0.75 };
+            assert!(dual.value <= exact.value + 1e-5 * upper && dual.value >= share * exact.value - 1e-3, "{place}");
+        }
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ use super::bound::certified;
 use super::objective::Objective;
 use super::packed::packed;
 use super::point::Biases;
-use super::{ACCURACY, DualPoint};
+use super::{ACCURACY, DualPoint, improve};
 use crate::Instance;
 use path::{Path, Point};
 
@@ -167,11 +167,7 @@ pub(crate) fn clustered(
     let Some(mut path) = Path::new(&frame, scale / (4.0 * instance.beta), 10.0 * scale) else { return best };
     while !(upper - best.value <= gap) {
         let Some(near) = path.advance(stop) else { break };
-        let candidate = certified(instance, near.alpha, &near.products);
-        if candidate.value > best.value {
-            report(&candidate);
-            best = candidate;
-        }
+        improve(certified(instance, near.alpha, &near.products), &mut best, report);
         if near.primal - best.value <= ACCURACY * near.primal.abs() || near.width <= 0.1 * ACCURACY * near.primal.abs()
         {
             break;
