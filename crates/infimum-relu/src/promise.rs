@@ -7,7 +7,7 @@ use crate::{Instance, Points};
 
 /// Columns up to which the rank is computed.
 const RANKED: usize = 512;
-/// Rank up to which cones are enumerated: above it only moments bound.
+/// Rank up to which cones are enumerated: above it moments bound, and moments with clusters of rows.
 pub(crate) const EXACT_RANK: usize = 6;
 /// Rows that are asked how large β would have to be for the constant network to be optimal.
 const ASKED: usize = 200;
@@ -28,8 +28,8 @@ pub fn promise(problem: &Problem, hidden_bias: HiddenBias) -> String {
             (4, 0.05..) | (5..=EXACT_RANK, 0.3..) => "an exact answer is expected, after some search",
             (4..=EXACT_RANK, 0.05..) => "an exact answer may take long; a gap of a few % is likely before",
             (_, 0.4..) => "a gap below 1 % is likely",
-            (_, 0.05..) => "a gap of 1 to 20 % is likely",
-            (_, 0.005..) => "a gap of 20 to 60 % is likely",
+            (_, 0.05..) => "a gap of 0.1 to 20 % is likely",
+            (_, 0.005..) => "a gap of 15 to 60 % is likely",
             _ => "a gap of more than 60 % is likely: the bound is weak where decay is",
         };
         format!("{strength}: {outlook}")
