@@ -1,7 +1,7 @@
 //! Proofs of semidefiniteness on both sides of the border, and products of tall matrices against exact sums.
 
 use dashu_float::{FBig, round::mode::HalfEven};
-use infimum_rigor::{Interval, is_positive_semidefinite, outer_products};
+use infimum_rigor::{Envelope, Interval, is_positive_semidefinite, outer_products};
 use proptest::prelude::*;
 
 type Big = FBig<HalfEven>;
@@ -75,6 +75,51 @@ fn radii_are_paid_for() {
         };
         assert!(is_positive_semidefinite(2, &two(0.999_999)) && !is_positive_semidefinite(2, &two(1.000_001)));
     }
+}
+
+/// Blocks on the diagonal with a border below them, some rows zero: the same answer as for the whole matrix, on both sides of the border.
+#[test]
+fn rows_that_begin_with_zeros_are_judged_as_the_whole_matrix() {
+    let mut state = 11;
+    let (mut inside, mut outside) = (0, 0);
+    for round in 0..200 {
+        let below = |state: &mut u64, most: usize| ((next(state) + 1.0) * 0.5 * most as f64) as usize;
+        let blocks: Vec<usize> = (0..1 + below(&mut state, 5)).map(|_| 1 + below(&mut state, 5)).collect();
+        let (border, inner) = (1 + below(&mut state, 4), blocks.iter().sum::<usize>());
+        let n = inner + border;
+        let firsts: Vec<usize> = blocks
+            .iter()
+            .scan(0, |sum, &k| {
+                *sum += k;
+                Some(std::iter::repeat_n(*sum - k, k))
+            })
+            .flatten()
+            .chain(std::iter::repeat_n(0, border))
+            .collect();
+        let mut entries = vec![0.0; n * n];
+        for i in 0..n {
+            (firsts[i]..i).for_each(|j| entries[i * n + j] = next(&mut state));
+        }
+        // Diagonally dominant, or a little less than that.
+        let share = if round % 2 == 0 { 1.01 } else { 0.3 };
+        for i in 0..n {
+            let beside = (0..n).filter(|&j| j != i).map(|j| entries[i.max(j) * n + i.min(j)].abs()).sum::<f64>();
+            entries[i * n + i] = share * beside + if round % 3 == 0 { 0.0 } else { 1e-3 };
+        }
+        if round % 5 == 0 {
+            let zero = below(&mut state, n);
+            (0..n).for_each(|j| entries[zero.max(j) * n + zero.min(j)] = 0.0);
+        }
+        let entries = points(&entries);
+        let mut envelope = Envelope::default();
+        (0..n).for_each(|i| envelope.push(firsts[i], &entries[i * n + firsts[i]..=i * n + i]));
+        assert_eq!(envelope.order(), n);
+        let answer = envelope.is_positive_semidefinite();
+        assert_eq!(answer, is_positive_semidefinite(n, &entries), "round {round}");
+        assert!(answer || round % 2 == 1, "round {round} is diagonally dominant");
+        if answer { inside += 1 } else { outside += 1 }
+    }
+    assert!(inside > 50 && outside > 20, "{inside} {outside}");
 }
 
 #[test]

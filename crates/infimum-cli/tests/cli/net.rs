@@ -60,6 +60,35 @@ fn every_loss_and_bias_has_a_verified_bound() {
     assert!(number(&result, "lower") > 0.0, "{result:#}");
 }
 
+/// A bent function of the first two of so many columns that look like noise; two rows are proportional, one is zero.
+fn of_columns(rows: i64, columns: i64) -> String {
+    let mut file = (1..=columns).map(|j| format!("x{j},")).collect::<String>() + "y\n";
+    for i in 0..rows {
+        let cell = |j: i64| match i {
+            3 => 0.0,
+            5 => -2.0 * ((4 * 7919 + j * 104_729) % 1000 - 500) as f64 / 400.0,
+            _ => ((i * i * 37 + i * 7919 + j * 104_729 + i * j * 613) % 1000 - 500) as f64 / 400.0,
+        };
+        file += &(0..columns).map(|j| format!("{},", cell(j))).collect::<String>();
+        file += &format!("{}\n", (cell(0) - cell(1)).max(0.0) + 0.2 * cell(2));
+    }
+    file
+}
+
+#[test]
+fn seven_columns_and_more_have_verified_bounds_by_clusters_and_many_by_moments() {
+    let sandbox = Sandbox::new();
+    sandbox.file("nine.csv", of_columns(40, 9));
+    let task = "--target y --task regression --hidden 20 --output-bias free --time-limit 60s";
+    let result = sandbox.certified(&format!("nine.csv {task} --l2 0.02"), "run");
+    assert!(sandbox.read("run/log.jsonl").contains("\"clusters\""), "{result:#}");
+    assert!(number(&result, "gap") < 0.2, "{result:#}");
+    sandbox.good("check run");
+    sandbox.file("many.csv", of_columns(30, 120));
+    let result = sandbox.certified(&format!("many.csv {task} --l2 1"), "wide");
+    assert!(number(&result, "gap") < 0.2, "{result:#}");
+}
+
 #[test]
 fn a_decay_that_leaves_nothing_is_proven_at_once() {
     let sandbox = Sandbox::new();

@@ -50,8 +50,7 @@ impl Shared {
 }
 
 impl Local {
-    /// The form around `cluster`, the pairs of which are `products`; what there is by G alone is added to the lower triangle
-    /// of `matrix` from (`first`, `first`) and to `shared`.
+    /// The form around `cluster`; what there is by G alone is added to the lower triangle of `matrix` from (`first`, `first`) and to `shared`.
     pub(super) fn new(
         frame: &Frame,
         scaling: &Scaling,
