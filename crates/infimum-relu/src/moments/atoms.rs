@@ -157,7 +157,7 @@ impl Master<'_> {
     fn improve(&self, weights: &mut Vec<f64>, stop: &dyn Fn() -> bool) -> Place {
         let count = self.vectors.len();
         let mut place = self.place(weights);
-        let mut past = vec![place.value; MEMORY];
+        let mut past = [place.value; MEMORY];
         let size = |v: &[f64]| v.iter().fold(0.0f64, |top, v| top.max(v.abs()));
         let mut length = (size(weights) + 1e-3) / size(&place.gradient).max(f64::MIN_POSITIVE);
         for step in 0..STEPS {
