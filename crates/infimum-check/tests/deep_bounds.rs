@@ -101,8 +101,10 @@ fn no_network_is_below_the_bound() {
         let dual = feasible(&problem, &slopes(&problem, &architecture, &theta, &[]));
         let scales = vec![0.125, 0.25, 0.5, 0.75, 1.0];
         let slope: fn(usize) -> f32 = [|_| 0.0, |_| 1.0, |_| 0.625, |p| (p % 3) as f32 / 2.0][random.below(4)];
-        let mut cones = |points: &[f64], d: usize, w: &[f64], random: &mut Random| {
-            if d <= 3 { witnesses::cones(points, d, w, 30, None, random) } else { by_norms(points, d, w, random) }
+        let mut cones = |points: &[f64], d: usize, w: &[f64], random: &mut Random| match (random.below(3), d <= 3) {
+            (0, _) => witnesses::clusters(points, d, w, random),
+            (_, true) => witnesses::cones(points, d, w, 30, None, random),
+            (_, false) => by_norms(points, d, w, random),
         };
         let plane = plane(&problem, &architecture, dual, scales, slope, &mut cones, &mut random);
         let norms = deep_lower(&problem, &architecture, &DeepWitness::default()).expect("norms");

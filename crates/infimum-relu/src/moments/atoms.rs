@@ -206,8 +206,9 @@ impl Block {
             if w[i] < 0.0 && self.size[i] > 0.0 {
                 out.sigma[i] = -0.5 * w[i] * self.share[i] * self.line[i] / self.size[i];
                 let along = -0.5 * w[i] * (1.0 - self.share[i]) / norms[i];
-                let g = out.g.chunks_exact_mut(d).nth(i).into_iter().flatten();
-                g.zip(points.point(i)).for_each(|(g, x)| *g = along * x);
+                if let Some(g) = out.g.get_mut(i * d..(i + 1) * d) {
+                    g.iter_mut().zip(points.point(i)).for_each(|(g, x)| *g = along * x);
+                }
             }
         }
         out

@@ -28,7 +28,7 @@ mod system;
 mod tests;
 mod trust_region;
 
-use infimum_problem::{Intercept, Witness};
+use infimum_problem::Witness;
 
 use crate::{Instance, Points};
 use blocks::Rows;
@@ -130,11 +130,6 @@ fn improve(candidate: DualPoint, best: &mut DualPoint, report: &mut dyn FnMut(&D
 impl<'a> Path<'a> {
     /// The path of an instance's losses at a price β, from `t` in every block.
     pub(crate) fn of(instance: &'a Instance<'a>, layers: Layers, beta: f64, t: f64, width: f64) -> Path<'a> {
-        let biases = match instance.output_bias {
-            Intercept::None => Biases::Absent,
-            Intercept::Free => Biases::Present { strength: 0.0 },
-            Intercept::Penalized => Biases::Present { strength: instance.beta },
-        };
         let setting = Setting {
             rows: Rows::new(&instance.points),
             points: instance.points.len(),
@@ -142,7 +137,7 @@ impl<'a> Path<'a> {
             layers,
             objective: Objective::losses(instance),
             beta,
-            biases,
+            biases: Biases::of(instance),
         };
         Path::new(setting, t, width)
     }

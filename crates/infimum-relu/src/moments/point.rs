@@ -7,9 +7,12 @@
 //! The slacks and the ties are eliminated by Newton's method, row by row: a step whose length is δ in the metric of the barrier is shortened by 1/(1 + δ)
 //! while δ is large, which keeps it inside and makes progress, since barriers are self-concordant (Nesterov & Nemirovskii, 1994).
 
+use infimum_problem::Intercept;
+
 use super::blocks::{Block, Rows};
 use super::layers::{Layers, MOST_BLOCKS, Model};
 use super::objective::{Objective, Sloped};
+use crate::Instance;
 
 /// Steps of the elimination of the slacks.
 const SLACK_STEPS: usize = 40;
@@ -21,6 +24,25 @@ pub(super) enum Biases {
     Absent,
     /// With the penalty `(strength/2) c²`, which may be 0.
     Present { strength: f64 },
+}
+
+impl Biases {
+    /// Those of an instance.
+    pub(super) fn of(instance: &Instance) -> Biases {
+        match instance.output_bias {
+            Intercept::None => Biases::Absent,
+            Intercept::Free => Biases::Present { strength: 0.0 },
+            Intercept::Penalized => Biases::Present { strength: instance.beta },
+        }
+    }
+
+    /// Their penalty.
+    pub(super) fn penalty(self, biases: &[f64]) -> f64 {
+        match self {
+            Biases::Present { strength } => 0.5 * strength * biases.iter().map(|c| c * c).sum::<f64>(),
+            Biases::Absent => 0.0,
+        }
+    }
 }
 
 /// What stays the same along the path.
@@ -104,7 +126,7 @@ impl Setting<'_> {
     fn rest(&self, point: &Point, mu: f64) -> f64 {
         let barriers: f64 = point.blocks.iter().map(Block::barrier).sum();
         let charge = self.beta * self.gauge(point) / mu;
-        barriers + self.tie_barriers(point) + charge + self.bias_penalty(&point.biases) / mu
+        barriers + self.tie_barriers(point) + charge + self.biases.penalty(&point.biases) / mu
     }
 
     fn tie_barriers(&self, point: &Point) -> f64 {
@@ -126,13 +148,6 @@ impl Setting<'_> {
         blocks.chunks(self.layers.blocks()).map(|blocks| blocks.iter().map(Block::t).sum()).collect()
     }
 
-    fn bias_penalty(&self, biases: &[f64]) -> f64 {
-        match self.biases {
-            Biases::Present { strength } => 0.5 * strength * biases.iter().map(|c| c * c).sum::<f64>(),
-            Biases::Absent => 0.0,
-        }
-    }
-
     /// Φ at a point whose slacks are eliminated.
     pub(super) fn value(&self, point: &Point, mu: f64) -> f64 {
         point.sloped.value / mu + self.rest(point, mu)
@@ -142,7 +157,7 @@ impl Setting<'_> {
     pub(super) fn primal(&self, point: &Point) -> f64 {
         self.objective.value(&self.outputs_of(&point.blocks, &point.ties, &point.biases))
             + self.beta * self.gauge(point)
-            + self.bias_penalty(&point.biases)
+            + self.biases.penalty(&point.biases)
     }
 
     /// Number of logarithms, which bounds how far the optimum is below the objective: by μ times this.

@@ -289,14 +289,14 @@ fn rows(
             let target = matrix.submatrix_mut(offset + first_of_u, offset, rest, first_of_u);
             matmul(target, Accum::Add, left, right.subrows(0, first_of_u).transpose(), 1.0, Par::Seq);
             let target = matrix.submatrix_mut(offset + first_of_u, offset + first_of_u, rest, rest);
-            add_lower(target, left, right.subrows(first_of_u, rest));
+            add_lower(target, left, right.subrows(first_of_u, rest).transpose(), 1.0);
             for (weights, sum) in [(&lines, &mut squares[b]), (&balls, &mut products[b])] {
                 for local in 0..count {
                     let x = rows_of.col_as_slice(local);
                     let scaled = weighted_rows.col_as_slice_mut(local).iter_mut();
                     scaled.zip(x).for_each(|(s, x)| *s = weights[local] * x);
                 }
-                add_lower(sum.as_mut(), weighted_rows.subcols(0, count), rows_of.subcols(0, count));
+                add_lower(sum.as_mut(), weighted_rows.subcols(0, count), rows_of.subcols(0, count).transpose(), 1.0);
             }
             for other in 0..b {
                 let mut count = 0;
@@ -327,16 +327,17 @@ fn rows(
     }
 }
 
-fn add_lower(target: faer::MatMut<'_, f64>, left: MatRef<'_, f64>, right: MatRef<'_, f64>) {
+/// Adds `factor·left·right` to the lower triangle.
+pub(super) fn add_lower(target: faer::MatMut<'_, f64>, left: MatRef<'_, f64>, right: MatRef<'_, f64>, factor: f64) {
     triangular::matmul(
         target,
         BlockStructure::TriangularLower,
         Accum::Add,
         left,
         BlockStructure::Rectangular,
-        right.transpose(),
+        right,
         BlockStructure::Rectangular,
-        1.0,
+        factor,
         Par::Seq,
     );
 }

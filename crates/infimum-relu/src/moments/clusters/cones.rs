@@ -2,7 +2,7 @@
 //! Jordan products and inverses as in Vandenberghe, *The CVXOPT linear and quadratic cone program solvers*, 2010, sections 4 and 5.
 
 use faer::linalg::matmul::matmul;
-use faer::{Accum, Mat, MatRef, Par, Side as Half};
+use faer::{Accum, Mat, MatRef, Par, Scale, Side as Half};
 use rayon::prelude::*;
 
 use super::super::blocks::dot;
@@ -56,6 +56,16 @@ impl Cones {
         let semidefinite: f64 = self.semidefinite.iter().zip(&other.semidefinite).map(pair).sum();
         let products: f64 = self.products.iter().zip(&other.products).map(|(a, b)| dot(a, b)).sum();
         semidefinite + pair((&self.second, &other.second)) + products + self.spare * other.spare
+    }
+
+    /// `factor·self`.
+    pub(super) fn times(&self, factor: f64) -> Cones {
+        Cones {
+            semidefinite: self.semidefinite.iter().map(|matrix| matrix * Scale(factor)).collect(),
+            second: &self.second * Scale(factor),
+            products: self.products.iter().map(|four| four.map(|value| factor * value)).collect(),
+            spare: factor * self.spare,
+        }
     }
 
     /// `self += factor·other`.

@@ -10,10 +10,10 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 
 use super::super::packed::{add_bilinear, add_kronecker, packed};
+use super::super::system::add_lower;
 use super::Frame;
 use super::cones::Scaling;
 use super::side::{SIGNS, add_outer, add_scaled, pair, pairs, unknowns};
-use super::system::add_lower;
 
 /// The form by ζζ and by ζ and G.
 pub(super) struct Local {

@@ -18,7 +18,6 @@ mod tests;
 use std::ops::Range;
 
 use faer::Mat;
-use infimum_problem::Intercept;
 
 use super::blocks::Rows;
 use super::bound::certified;
@@ -78,11 +77,6 @@ impl Frame<'_> {
         let points = instance.points.len();
         let mut is_row = vec![false; points];
         rows.point.iter().for_each(|&p| is_row[p] = true);
-        let biases = match instance.output_bias {
-            Intercept::None => Biases::Absent,
-            Intercept::Free => Biases::Present { strength: 0.0 },
-            Intercept::Penalized => Biases::Present { strength: instance.beta },
-        };
         Frame {
             first_pairs: first_pairs.collect(),
             rows,
@@ -92,7 +86,7 @@ impl Frame<'_> {
             points,
             objective: Objective::losses(instance),
             beta: instance.beta,
-            biases,
+            biases: Biases::of(instance),
         }
     }
 
@@ -119,11 +113,7 @@ impl Frame<'_> {
 
     /// `β Σ t [+ (β/2) c²]`.
     fn charge(&self, point: &Point) -> f64 {
-        let bias = match self.biases {
-            Biases::Present { strength } => 0.5 * strength * point.bias * point.bias,
-            Biases::Absent => 0.0,
-        };
-        self.beta * point.sides.iter().map(|side| side.t()).sum::<f64>() + bias
+        self.beta * point.sides.iter().map(|side| side.t()).sum::<f64>() + self.biases.penalty(&[point.bias])
     }
 
     /// The objective of the relaxation: no bound of it is above.

@@ -56,18 +56,12 @@ impl<'a> Path<'a> {
         let point = Point { sides: [Side::new(frame, t), Side::new(frame, t)], bias: 0.0 };
         let primal = [0, 1].map(|b| point.sides[b].image(frame));
         let mu = 0.5 * width / primal[0].rank();
-        let inverse = |cones: &Cones| {
-            let mut out = cones.inverse()?;
-            let whole = out.clone();
-            out.add(&whole, mu - 1.0);
-            Some(out)
-        };
-        let dual = [inverse(&primal[0])?, inverse(&primal[1])?];
+        let dual = [primal[0].inverse()?.times(mu), primal[1].inverse()?.times(mu)];
         Some(Path { frame, point, primal, dual, steps: 0 })
     }
 
     /// What is read off the point, and a step. `None` if there is no further progress.
-    pub(super) fn advance(&mut self, stop: &dyn Fn() -> bool) -> Option<Near> {
+    pub(super) fn advance(&mut self, stop: &(dyn Fn() -> bool + Sync)) -> Option<Near> {
         self.steps += 1;
         if stop() || self.steps > STEPS {
             return None;
@@ -78,19 +72,17 @@ impl<'a> Path<'a> {
         let sloped = frame.objective.at(&frame.outputs(&self.point), mu);
         let scaling = |b: usize| Scaling::new(&self.primal[b], &self.dual[b]);
         let scalings = [scaling(0)?, scaling(1)?];
-        let system = System::new(frame, &scalings, &sloped)?;
+        let system = System::new(frame, &scalings, &sloped, stop)?;
         // The predictor: y = 0.
-        let nothing = self.zero();
+        let nothing = self.primal[0].times(0.0);
         let step = system.step(frame, &self.forces([&nothing, &nothing]), self.bias_force(&sloped));
         let (primal, dual) = self.moves(&scalings, &step, [&nothing, &nothing]);
         let length = self.longest(&scalings, &primal, &dual).min(1.0);
         let sigma = (1.0 - length).powi(3).max(1e-6);
         let inverses = [self.primal[0].inverse()?, self.primal[1].inverse()?];
         let aims = [0, 1].map(|b| {
-            let mut y = scalings[b].correction(&self.primal[b], &primal[b], &dual[b]);
-            let whole = y.clone();
-            y.add(&whole, -2.0);
-            y.add(&inverses[b], sigma * mu);
+            let mut y = inverses[b].times(sigma * mu);
+            y.add(&scalings[b].correction(&self.primal[b], &primal[b], &dual[b]), -1.0);
             y
         });
         let aims = [&aims[0], &aims[1]];
@@ -116,13 +108,6 @@ impl<'a> Path<'a> {
         Some(near)
     }
 
-    fn zero(&self) -> Cones {
-        let mut out = self.primal[0].clone();
-        let whole = out.clone();
-        out.add(&whole, -1.0);
-        out
-    }
-
     /// −∇f (but for the losses') + Aᵀy.
     fn forces(&self, aims: [&Cones; 2]) -> [Form; 2] {
         aims.map(|y| {
@@ -145,11 +130,9 @@ impl<'a> Path<'a> {
     fn moves(&self, scalings: &[Scaling; 2], step: &Step, aims: [&Cones; 2]) -> ([Cones; 2], [Cones; 2]) {
         let primal = [0, 1].map(|b: usize| step.sides[b].image(self.frame));
         let dual = [0, 1].map(|b: usize| {
-            let mut dual = scalings[b].twice_inverse(&primal[b]);
-            let whole = dual.clone();
-            dual.add(&whole, -2.0);
-            dual.add(aims[b], 1.0);
+            let mut dual = aims[b].clone();
             dual.add(&self.dual[b], -1.0);
+            dual.add(&scalings[b].twice_inverse(&primal[b]), -1.0);
             dual
         });
         (primal, dual)

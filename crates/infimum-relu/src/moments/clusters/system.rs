@@ -9,17 +9,16 @@
 //! ```
 
 use faer::linalg::matmul::matmul;
-use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::linalg::solvers::{Llt, Solve};
 use faer::linalg::triangular_solve::{solve_lower_triangular_in_place, solve_upper_triangular_in_place};
-use faer::{Accum, Mat, MatMut, MatRef, Par, Side as Half};
+use faer::{Accum, Mat, MatRef, Par, Side as Half};
 use rayon::prelude::*;
 
 use super::super::blocks::dot;
 use super::super::objective::Sloped;
 use super::super::packed::{at, packed};
 use super::super::point::Biases;
-use super::super::system::factorise;
+use super::super::system::{add_lower, factorise};
 use super::Frame;
 use super::cones::Scaling;
 use super::local::{Local, Shared};
@@ -69,8 +68,13 @@ struct Sums {
 }
 
 impl System {
-    /// The system at a point with these scalings and slopes of the losses. `None` if it is not finite or cannot be factorised.
-    pub(super) fn new(frame: &Frame, scalings: &[Scaling; 2], sloped: &Sloped) -> Option<System> {
+    /// The system at a point with these scalings and slopes of the losses. `None` if it is not finite or cannot be factorised, or `stop` says so.
+    pub(super) fn new(
+        frame: &Frame,
+        scalings: &[Scaling; 2],
+        sloped: &Sloped,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Option<System> {
         let order = frame.order();
         let (size, has_bias) = (packed(order), frame.biases != Biases::Absent);
         let total = 2 * size + usize::from(has_bias);
@@ -81,7 +85,8 @@ impl System {
             .map(|part| {
                 let mut sums = Sums::new(total, order);
                 let range = part * share..((part + 1) * share).min(count);
-                let clusters = range.map(|c| eliminate(frame, scalings, sloped, c, &mut sums));
+                let clusters =
+                    range.map(|c| if stop() { None } else { eliminate(frame, scalings, sloped, c, &mut sums) });
                 Some((clusters.collect::<Option<Vec<_>>>()?, sums))
             })
             .collect();
@@ -282,19 +287,4 @@ fn cholesky(mut matrix: Mat<f64>) -> Option<Mat<f64>> {
         }
     }
     None
-}
-
-/// Adds `factor·left·right` to the lower triangle.
-pub(super) fn add_lower(target: MatMut<'_, f64>, left: MatRef<'_, f64>, right: MatRef<'_, f64>, factor: f64) {
-    triangular::matmul(
-        target,
-        BlockStructure::TriangularLower,
-        Accum::Add,
-        left,
-        BlockStructure::Rectangular,
-        right,
-        BlockStructure::Rectangular,
-        factor,
-        Par::Seq,
-    );
 }

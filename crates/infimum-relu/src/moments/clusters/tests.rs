@@ -109,6 +109,7 @@ fn the_scaling_takes_primal_to_dual_and_steps_end_at_the_boundary() {
         let frame = Frame::new(&instance, &normals(&mut random, m), size);
         let (s, z) = pair(&frame, &mut random);
         let scaling = Scaling::new(&s, &z).expect("inside");
+        assert!(close(&s.times(1e-30).times(1e30), &s, 1e-14));
         assert!(close(&scaling.twice_inverse(&s), &z, 1e-9));
         // With ds = s and dz = z the second order is λ∘λ, and W⁻¹(λ \ λ∘λ) = z.
         assert!(close(&scaling.correction(&s, &s, &z), &z, 1e-9));
@@ -143,7 +144,7 @@ fn steps_solve_the_whole_system() {
         });
         let point = Point { sides: [Side::new(&frame, 1.0), Side::new(&frame, 2.0)], bias: 0.1 };
         let sloped = frame.objective.at(&frame.outputs(&point), 1e-3);
-        let system = System::new(&frame, &scalings, &sloped).expect("positive definite");
+        let system = System::new(&frame, &scalings, &sloped, &never).expect("positive definite");
         let mut forces = [0, 1].map(|_| {
             let (shared, own, _) = change(&frame, &mut random);
             super::side::Form { shared, own }
