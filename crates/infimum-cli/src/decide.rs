@@ -82,7 +82,8 @@ pub(crate) fn run(asked: &Asked) -> Result<i32, Failure> {
     if let Some(limit) = asked.time_limit {
         log.set_deadline(limit.saturating_sub(WRITING.min(limit / 10)));
     }
-    let options = DecideOptions { allowed, threads, seed: asked.seed, symmetry: asked.symmetry };
+    let options =
+        DecideOptions { allowed, threads, seed: asked.seed, symmetry: asked.symmetry, ..DecideOptions::default() };
     let loading = decide(loaded, &options, &log);
     log.finish();
     let solved = start.elapsed().as_secs_f64();

@@ -1,12 +1,13 @@
 //! Cubes: how several threads share one search.
 //!
-//! A cube is a list of literals that are assumed. All threads begin with the empty one, each with a seed of its own; the first that does not decide it soon splits it in two by a variable, and so
-//! is a cube split whose thread has worked for a while when another waits. A refuted cube leaves a clause of the negations of some of its literals; if that does not name the literal that the
+//! A cube is a list of literals that are assumed. The first thread begins with the empty one; after a while the others join it there, each with a seed of its own, or take a part of it, for who does not
+//! decide it soon splits it in two by a variable, and so is a cube split whose thread has worked for a while when another waits. A refuted cube leaves a clause of the negations of some of its literals; if that does not name the literal that the
 //! cube was split by, its parent is refuted by the same clause. Invariant: the empty cube is refuted iff the clauses at hand give the empty clause by resolution along
 //! the splits, which [`Cubes::resolve`] writes down.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Place of a cube; the empty one is [`ROOT`].
 pub(crate) type Cube = usize;
@@ -66,6 +67,13 @@ impl Cubes {
     fn tell(&self) {
         self.changes.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_all();
+    }
+
+    /// Waits until all is done, at most so long.
+    pub(crate) fn wait(&self, patience: Duration) {
+        let state = self.state();
+        let waits = |state: &mut State| !state.ended;
+        drop(self.changed.wait_timeout_while(state, patience, waits));
     }
 
     /// Waits for a cube; `None` when there is no more to do.

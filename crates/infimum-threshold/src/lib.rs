@@ -25,11 +25,13 @@ mod refute;
 mod rows;
 mod search;
 mod separation;
+mod told;
 mod training;
 mod weights;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use dashu_int::IBig;
 use infimum_problem::{Circuit, Ending, Event, LoadingProblem, Monitor, Neuron, PointMap, ProofStep, Stop};
@@ -48,6 +50,8 @@ pub struct Options {
     pub allowed: Option<u64>,
     /// Threads, ≥ 1.
     pub threads: usize,
+    /// How long a search is left to one thread before the others join in: what is done by then they would not speed up.
+    pub patience: Duration,
     /// Seed of the search.
     pub seed: u64,
     /// Whether symmetries are broken where theorems 3 and 4 allow it.
@@ -56,7 +60,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Options {
-        Options { allowed: Some(0), threads: 1, seed: 0, symmetry: true }
+        Options { allowed: Some(0), threads: 1, patience: Duration::from_millis(20), seed: 0, symmetry: true }
     }
 }
 
@@ -112,7 +116,7 @@ pub fn solve(problem: &LoadingProblem, options: &Options, monitor: &dyn Monitor)
             return outcome;
         }
     }
-    let search = Search::new(problem.clone(), options.threads, options.symmetry, options.seed);
+    let search = Search::new(problem.clone(), options);
     let mut reason = format!("{units} threshold unit{}, {} rows", if units == 1 { "" } else { "s" }, problem.rows());
     let maps = search.maps().len();
     if maps > 0 {

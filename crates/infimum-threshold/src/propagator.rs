@@ -8,8 +8,9 @@
 use std::cell::RefCell;
 use std::collections::{HashSet, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cadical_sys::ExternalPropagator;
 use dashu_int::IBig;
@@ -20,9 +21,11 @@ use crate::formula::Formula;
 use crate::maps::Map;
 use crate::mixed::{self, MixedCheck, SeenRow};
 use crate::points::GroupPoints;
+use crate::refute::License;
 use crate::separation::circuit::Side;
 use crate::separation::crash::Start;
 use crate::separation::engine::{Check, Engine, Terms, small_circuit};
+use crate::told::{Fact, Told};
 
 /// Implied circuits of at most so many points are added, and so many after one check.
 const IMPLIED_UP_TO: u32 = 14;
@@ -39,14 +42,16 @@ pub(crate) struct Shared {
     pub(crate) problem: LoadingProblem,
     pub(crate) groups: Vec<(Arc<GroupPoints>, Arc<Start>, Vec<u32>)>,
     pub(crate) stop: AtomicBool,
-    /// Circuits that any thread has found.
-    pub(crate) pool: Mutex<Vec<Circuit>>,
+    /// What the threads tell each other.
+    pub(crate) told: Told,
     /// Circuits that are clauses from the start.
     pub(crate) eager: Vec<Circuit>,
     /// Symmetries of the data, if the network is in the domain of theorem 3.
     pub(crate) maps: Vec<Map>,
     /// Threads that search.
     pub(crate) threads: usize,
+    /// How long a search is left to the first of them.
+    pub(crate) patience: Duration,
 }
 
 /// How a unit was separated in the last complete assignment.
@@ -61,8 +66,8 @@ pub(crate) enum Hyperplane {
 #[derive(Default)]
 pub(crate) struct Record {
     pub(crate) circuits: Vec<Circuit>,
-    /// For every clause handed over the place of its circuit.
-    pub(crate) owners: Vec<u32>,
+    /// For every clause handed over why it holds.
+    pub(crate) licenses: Vec<License>,
     /// Hyperplanes of the free units that are not tables, by unit, of the accepted assignment.
     pub(crate) hyperplanes: Vec<Option<Hyperplane>>,
     pub(crate) conflicts: u64,
@@ -120,7 +125,9 @@ pub(crate) struct Propagator {
     /// For every clause in the queue whether CaDiCaL may forget it.
     forgettable: VecDeque<bool>,
     known: HashSet<u64>,
-    seen_of_pool: usize,
+    thread: usize,
+    /// How much of what is told was heard.
+    heard: usize,
     rate: Rate,
     /// Operations of checks of mixed units, estimated.
     mixed_work: u64,
@@ -128,7 +135,12 @@ pub(crate) struct Propagator {
 }
 
 impl Propagator {
-    pub(crate) fn new(shared: Arc<Shared>, formula: Arc<Formula>, record: Rc<RefCell<Record>>) -> Propagator {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        formula: Arc<Formula>,
+        record: Rc<RefCell<Record>>,
+        thread: usize,
+    ) -> Propagator {
         let network = &shared.problem.network;
         let mut slot = vec![None; network.units.len()];
         let mut linear = Vec::new();
@@ -164,7 +176,8 @@ impl Propagator {
             queue: VecDeque::new(),
             forgettable: VecDeque::new(),
             known: HashSet::new(),
-            seen_of_pool: 0,
+            thread,
+            heard: 0,
             rate: Rate { gap: 1, waited: 0, checks: 0, search: 0 },
             mixed_work: 0,
             row_of,
@@ -229,33 +242,34 @@ impl Propagator {
         }
     }
 
-    /// Takes circuits of other threads.
+    /// Takes what other threads told.
     fn import(&mut self) {
         if self.shared.threads == 1 {
             return;
         }
-        let new: Vec<Circuit> = {
-            let pool = self.shared.pool.lock().unwrap_or_else(PoisonError::into_inner);
-            let new = pool[self.seen_of_pool.min(pool.len())..].to_vec();
-            self.seen_of_pool = pool.len();
-            new
-        };
-        for circuit in new {
-            if self.known.insert(signature(&circuit)) {
-                self.hand_over(circuit);
+        for fact in self.shared.told.since(self.thread, &mut self.heard) {
+            match fact {
+                Fact::Circuit(circuit) => {
+                    if self.known.insert(signature(&circuit)) {
+                        self.hand_over(circuit);
+                    }
+                }
+                Fact::Clause(origin, clause) => {
+                    enqueue(&mut self.queue, &mut self.forgettable, &self.values, &clause);
+                    self.record.borrow_mut().licenses.push(License::Derived(origin));
+                }
             }
         }
     }
 
-    /// A circuit: its clauses go to the search, itself to the record and the pool. One that contradicts the assignment goes in any case: if it was known its
+    /// A circuit: its clauses go to the search, itself to the record and the other threads. One that contradicts the assignment goes in any case: if it was known its
     /// clauses were forgotten, or another has the same signature.
     fn learn(&mut self, circuit: Circuit, contradicts: bool) {
         if !self.known.insert(signature(&circuit)) && !contradicts {
             return;
         }
         if self.shared.threads > 1 {
-            let mut pool = self.shared.pool.lock().unwrap_or_else(PoisonError::into_inner);
-            pool.push(circuit.clone());
+            self.shared.told.tell(self.thread, Fact::Circuit(circuit.clone()));
         }
         self.hand_over(circuit);
     }
@@ -268,14 +282,8 @@ impl Propagator {
         let mut record = self.record.borrow_mut();
         let owner = record.circuits.len() as u32;
         let all_there = clauses(&circuit, network, formula, place, |clause| {
-            queue.extend(clause.iter().chain([&0]));
-            let holds = |&literal: &i32| {
-                let value = i32::from(values[literal.unsigned_abs() as usize]);
-                value * literal.signum() >= 0
-            };
-            // Those that say nothing now may be forgotten like other learned clauses.
-            forgettable.push_back(clause.iter().filter(|literal| holds(literal)).count() > 1);
-            record.owners.push(owner);
+            enqueue(queue, forgettable, values, clause);
+            record.licenses.push(License::Circuit(owner));
         });
         if all_there {
             record.circuits.push(circuit);
@@ -386,6 +394,13 @@ impl Propagator {
             Some(MixedCheck::Stopped) | None => false,
         }
     }
+}
+
+/// A clause into the queue; one that says nothing now may be forgotten like other learned clauses.
+fn enqueue(queue: &mut VecDeque<i32>, forgettable: &mut VecDeque<bool>, values: &[i8], clause: &[i32]) {
+    queue.extend(clause.iter().chain([&0]));
+    let holds = |&literal: &i32| i32::from(values[literal.unsigned_abs() as usize]) * literal.signum() >= 0;
+    forgettable.push_back(clause.iter().filter(|literal| holds(literal)).count() > 1);
 }
 
 /// A circuit from rows with input values.

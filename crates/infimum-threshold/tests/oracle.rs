@@ -7,6 +7,8 @@ mod certified;
 #[path = "certified/rows.rs"]
 mod rows;
 
+use std::time::Duration;
+
 use infimum_problem::{Columns, Ending, Function, LoadingProblem, Network, Unit};
 use infimum_threshold::Options;
 use oracle::Oracle;
@@ -72,7 +74,7 @@ fn every_answer_agrees_with_enumeration() {
         let problem = problem(&mut random);
         let least = Oracle::new(&problem).least_errors();
         wrong[least as usize] += 1;
-        let options = Options { seed: round, symmetry: round % 3 != 0, ..Options::default() };
+        let options = Options { seed: round, symmetry: round % 3 != 0, patience: Duration::ZERO, ..Options::default() };
         let fewest = solved(&problem, &Options { allowed: None, ..options.clone() });
         assert_eq!((fewest.ending, fewest.lower, fewest.upper), (Ending::Optimal, least, Some(least)), "{problem:?}");
         let allowed = random.below(3) as u64;
@@ -117,7 +119,8 @@ fn symmetric_functions() {
         let network = Network::layered(&[1 + random.below(2)], 1);
         let problem = of_rows(&points, rows.iter().map(|row| row.1).collect(), network);
         let least = Oracle::new(&problem).least_errors();
-        let options = Options { seed: round, threads: 1 + random.below(2), ..Options::default() };
+        let options =
+            Options { seed: round, threads: 1 + random.below(2), patience: Duration::ZERO, ..Options::default() };
         let fewest = solved(&problem, &Options { allowed: None, ..options.clone() });
         assert_eq!((fewest.ending, fewest.lower, fewest.upper), (Ending::Optimal, least, Some(least)), "{problem:?}");
         with_maps += usize::from(!fewest.maps.is_empty());
@@ -136,6 +139,7 @@ fn symmetric_functions() {
 #[test]
 fn searches_that_are_shared_out() {
     let mut random = Random(9);
+    let at_once = Options { patience: Duration::ZERO, ..Options::default() };
     let corner = |x: usize, d: usize| (0..d).map(|j| (x >> j & 1) as i64).collect::<Vec<i64>>();
     let parity = |x: usize| Some(x.count_ones() % 2 == 1);
     for twice in [false, true] {
@@ -143,7 +147,7 @@ fn searches_that_are_shared_out() {
         let rows: Vec<Vec<i64>> = corners.iter().map(|&x| corner(x, 5)).collect();
         let problem = of_rows(&rows, corners.iter().map(|&x| parity(x)).collect(), Network::layered(&[4], 1));
         for (threads, seed) in [(2, 0), (3, 1), (4, 2)] {
-            let answer = solved(&problem, &Options { threads, seed, ..Options::default() });
+            let answer = solved(&problem, &Options { threads, seed, ..at_once.clone() });
             assert_eq!(answer.ending, Ending::Infeasible);
         }
     }
@@ -154,7 +158,7 @@ fn searches_that_are_shared_out() {
         let targets = rows.iter().map(|_| Some(random.chance(50))).collect();
         let network = if round % 3 == 0 { Network::layered(&[2, 2], 1) } else { Network::layered(&[3], 1) };
         let problem = of_rows(&rows, targets, network);
-        let options = Options { allowed: Some([0, 1][round / 2 % 2]), seed: round as u64, ..Options::default() };
+        let options = Options { allowed: Some([0, 1][round / 2 % 2]), seed: round as u64, ..at_once.clone() };
         let alone = solved(&problem, &options);
         let shared = solved(&problem, &Options { threads: 3, ..options });
         assert_eq!(alone.ending, shared.ending, "{problem:?}");
