@@ -16,6 +16,7 @@ mod hitting;
 mod maps;
 mod margin;
 mod mixed;
+mod parallel;
 mod points;
 mod propagator;
 mod random;
@@ -247,7 +248,22 @@ impl State<'_> {
         true
     }
 
+    /// Weights of parallel hyperplanes, where the network is of that kind.
+    fn parallel(&mut self) {
+        let shared = self.search.shared();
+        if let [(points, ..)] = &shared.groups[..]
+            && let Some(neurons) = parallel::few_errors(&shared.problem, points)
+        {
+            self.take(neurons, "parallel");
+        }
+    }
+
     fn decide(&mut self, allowed: u64) {
+        self.parallel();
+        if self.outcome.upper.is_some_and(|wrong| wrong <= allowed) {
+            self.outcome.ending = Ending::Satisfiable;
+            return;
+        }
         match self.ask(allowed, None) {
             Some(true) => self.outcome.ending = Ending::Satisfiable,
             Some(false) => self.outcome.ending = Ending::Infeasible,
@@ -278,11 +294,12 @@ impl State<'_> {
         }
     }
 
-    /// First looks for an incumbent: by hitting sets or by training, and by halving the distance between bound and incumbent with a small budget. Then raises the bound one by
+    /// First looks for an incumbent: by parallel hyperplanes, by hitting sets or by training, and by halving the distance between bound and incumbent with a small budget. Then raises the bound one by
     /// one, or by half of what is left where hitting sets found the incumbent, as it then is near the best; where the budget is spent, asks elsewhere in between, trains again,
     /// and goes on with twice the budget.
     fn minimise(&mut self) {
         self.take(constant(self.search.problem()), "constant");
+        self.parallel();
         self.few_errors();
         let hit = !self.known.is_empty();
         let shared = self.search.shared();

@@ -47,7 +47,8 @@ pub(crate) fn neuron(mut weights: Vec<IBig>) -> Neuron {
     Neuron { weights, bias }
 }
 
-fn rounded(points: &GroupPoints, scaled: &[f64], wanted: &[(u32, i8)]) -> Option<Neuron> {
+/// As [`integers`], but only along the direction of the weights given.
+pub(crate) fn rounded(points: &GroupPoints, scaled: &[f64], wanted: &[(u32, i8)]) -> Option<Neuron> {
     let direction = direction(points, &scaled[..points.exact.columns()]);
     let open = open(points, wanted);
     sizes(&direction).find_map(|size| with_middle(points, &along(&direction, Some(&size)), wanted, &open))
