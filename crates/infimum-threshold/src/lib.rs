@@ -248,18 +248,18 @@ impl State<'_> {
         true
     }
 
-    /// Weights of parallel hyperplanes, where the network is of that kind.
-    fn parallel(&mut self) {
+    /// Weights of parallel hyperplanes that are wrong on at most `allowed` rows, where the network is of that kind.
+    fn parallel(&mut self, allowed: u64) {
         let shared = self.search.shared();
         if let [(points, ..)] = &shared.groups[..]
-            && let Some(neurons) = parallel::few_errors(&shared.problem, points)
+            && let Some(neurons) = parallel::few_errors(&shared.problem, points, allowed)
         {
             self.take(neurons, "parallel");
         }
     }
 
     fn decide(&mut self, allowed: u64) {
-        self.parallel();
+        self.parallel(allowed);
         if self.outcome.upper.is_some_and(|wrong| wrong <= allowed) {
             self.outcome.ending = Ending::Satisfiable;
             return;
@@ -299,7 +299,9 @@ impl State<'_> {
     /// and goes on with twice the budget.
     fn minimise(&mut self) {
         self.take(constant(self.search.problem()), "constant");
-        self.parallel();
+        if let Some((_, upper)) = self.open() {
+            self.parallel(upper - 1);
+        }
         self.few_errors();
         let hit = !self.known.is_empty();
         let shared = self.search.shared();

@@ -22,8 +22,9 @@ struct Place {
     rows: [u64; 2],
 }
 
-/// Weights of the free units, of parallel hyperplanes that are wrong on few rows; `None` outside networks of one hidden layer and one output, all free. `points`: those of the hidden units.
-pub(crate) fn few_errors(problem: &LoadingProblem, points: &GroupPoints) -> Option<Vec<Neuron>> {
+/// Weights of the free units, of parallel hyperplanes that are wrong on at most `allowed` rows; `None` if none were found, and outside networks of one hidden layer and one output, all free.
+/// `points`: those of the hidden units.
+pub(crate) fn few_errors(problem: &LoadingProblem, points: &GroupPoints, allowed: u64) -> Option<Vec<Neuron>> {
     let hidden = hidden(&problem.network)?;
     let mut wanted = vec![[0u64; 2]; points.len()];
     for row in 0..problem.rows() {
@@ -36,7 +37,7 @@ pub(crate) fn few_errors(problem: &LoadingProblem, points: &GroupPoints) -> Opti
         let (wrong, first, cuts) = cut(&places, hidden.len());
         (wrong, direction, places, first, cuts)
     });
-    let (_, direction, places, first, cuts) = best.min_by_key(|found| found.0)?;
+    let (_, direction, places, first, cuts) = best.min_by_key(|found| found.0).filter(|found| found.0 <= allowed)?;
     let mut neurons = vec![Neuron { weights: Vec::new(), bias: IBig::ZERO }; problem.network.units.len()];
     let mut output = Neuron { weights: vec![IBig::ZERO; hidden.len()], bias: IBig::from(if first { 1 } else { -1 }) };
     for (place, &unit) in hidden.iter().enumerate() {
@@ -201,7 +202,7 @@ mod tests {
             let rows: Vec<Vec<i64>> = (0..1 << bits).map(|x| (0..bits).map(|j| x >> j & 1).collect()).collect();
             let targets = (0..1i64 << bits).map(|x| Some(x.count_ones() % 2 == 1)).collect();
             let problem = of_rows(&rows, targets, Network::layered(&[hidden], 1));
-            let neurons = few_errors(&problem, &all_columns(&problem)).expect("weights");
+            let neurons = few_errors(&problem, &all_columns(&problem), 1).expect("weights");
             assert_eq!(wrong_rows(&problem, &neurons), Some(wrong), "{bits} bits, {hidden} units");
         }
     }
@@ -214,15 +215,15 @@ mod tests {
         let mut network = Network::layered(&[3], 1);
         network.units[3].units.reverse();
         let problem = of_rows(&rows, targets, network);
-        let neurons = few_errors(&problem, &all_columns(&problem)).expect("weights");
+        let neurons = few_errors(&problem, &all_columns(&problem), 1).expect("weights");
         assert_eq!(wrong_rows(&problem, &neurons), Some(0));
         let problem = of_rows(&rows, vec![Some(true); 9], Network::layered(&[2], 1));
-        let neurons = few_errors(&problem, &all_columns(&problem)).expect("weights");
+        let neurons = few_errors(&problem, &all_columns(&problem), 1).expect("weights");
         assert_eq!(wrong_rows(&problem, &neurons), Some(0));
         for network in [Network::layered(&[2, 2], 1), Network::layered(&[2], 2), Network::layered(&[], 1)] {
             let targets = vec![Some(true); 9 * network.outputs.len()];
             let problem = of_rows(&rows, targets, network);
-            assert!(few_errors(&problem, &all_columns(&problem)).is_none());
+            assert!(few_errors(&problem, &all_columns(&problem), 1).is_none());
         }
     }
 }
