@@ -288,7 +288,7 @@ impl State<'_> {
             if self.open().is_none() || monitor.stop().is_some() {
                 return;
             }
-            for neurons in training.run(&|| monitor.stop().is_some()) {
+            for neurons in training.run(&|| monitor.stop().is_some()).neurons {
                 self.take(neurons, "training");
             }
         }
@@ -305,7 +305,7 @@ impl State<'_> {
         self.few_errors();
         let hit = !self.known.is_empty();
         let shared = self.search.shared();
-        let mut training = (!hit).then(|| Training::new(&shared.problem, self.search.seed));
+        let mut training = (!hit).then(|| Training::new(shared.problem.clone(), self.search.seed));
         self.train(&mut training, 1);
         while let Some((lower, upper)) = self.open() {
             if self.ask(lower + (upper - lower) / 2, Some(QUICK_BUDGET)).is_none() {
