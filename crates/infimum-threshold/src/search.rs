@@ -368,7 +368,10 @@ impl<'a> Worker<'a> {
         let (shared, thread) = (self.shared.clone(), self.thread);
         let observed: HashSet<i32> = observed.iter().copied().collect();
         Some(Box::new(move |step, clause| {
-            if clause.len() <= TOLD_UP_TO && clause.iter().all(|literal| observed.contains(&literal.abs())) {
+            // The empty clause is what the cubes are told.
+            if (1..=TOLD_UP_TO).contains(&clause.len())
+                && clause.iter().all(|literal| observed.contains(&literal.abs()))
+            {
                 shared.told.tell(thread, Fact::Clause((thread, step), clause.to_vec()));
             }
         }))
@@ -430,6 +433,7 @@ impl<'a> Worker<'a> {
         let mut done = Done { part, ..Done::default() };
         while let Some((cube, literals)) = cubes.take() {
             current.set(Current { cube, derived: trace.borrow().derived, changes: cubes.changes(), split: false });
+            trace.borrow_mut().refuted = None;
             literals.iter().for_each(|&literal| solver.assume(literal));
             if let Some(conflicts) = self.budget {
                 // Spent by the cubes before, about.
@@ -439,7 +443,8 @@ impl<'a> Worker<'a> {
             match solver.solve() {
                 Status::UNSATISFIABLE => {
                     solver.conclude();
-                    let step = trace.borrow().refuted.unwrap_or_default();
+                    // Without a trace there is no such step, and no proof from it.
+                    let step = trace.borrow().refuted.unwrap_or(usize::MAX);
                     let failed = literals.iter().filter(|&&literal| solver.failed(literal));
                     cubes.refuted(cube, (self.thread, step), failed.map(|literal| -literal).collect());
                 }
