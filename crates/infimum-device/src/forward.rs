@@ -7,7 +7,7 @@ use burn_tensor::activation::{leaky_relu, relu, sigmoid, softmax};
 use burn_tensor::backend::Backend;
 use burn_tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn_tensor::ops::ConvOptions;
-use burn_tensor::{Shape, Tensor, TensorData};
+use burn_tensor::{Shape, Slice, Tensor, TensorData};
 use infimum_problem::deep::{Activation, Layer, Padding, output_shape};
 
 use crate::half::Half;
@@ -59,9 +59,18 @@ impl<B: Backend> Forward<'_, B> {
                 let y = self.dense(x.reshape([rows, width]), [*units, width], *bias)?;
                 y.reshape([examples, size / width * units])
             }
-            Layer::Convolution { channels, kernel: [1, 1], stride: 1, bias, .. } => {
-                let y = self.dense(x.reshape([rows, width]), [*channels, width], *bias)?;
-                y.reshape([examples, size / width * channels])
+            // No convolution of Burn's, which for strides above 1 gives no slopes by what it reads.
+            Layer::Convolution { channels, kernel: [1, 1], stride, bias, .. } => {
+                let [all, every] = [Slice::new(0, None, 1), Slice::new(0, None, *stride as isize)];
+                let x = match stride {
+                    1 => x.reshape([rows, width]),
+                    _ => {
+                        let x = x.reshape([examples, shape[0], shape[1], width]).slice([all, every, every, all]);
+                        x.reshape([examples * output[0] * output[1], width])
+                    }
+                };
+                let y = self.dense(x, [*channels, width], *bias)?;
+                y.reshape([examples, output.iter().product()])
             }
             Layer::Convolution { channels, kernel, stride, padding, bias } => {
                 self.convolution(image(x), *channels, *kernel, *stride, *padding, *bias).map(flat)?
