@@ -47,12 +47,11 @@ impl<B: Backend> Card<B> {
     pub(crate) fn on_card<'a>(&self, task: &Task<'a>) -> Result<OnCard<'a, B>, Trouble> {
         let device = self.device.clone();
         let parameters = guarded(|| Ok(Tensor::zeros([1], &device)))?;
-        let slope_scale = if self.half == Half::F16 { FIRST_SCALE } else { 1.0 };
         Ok(OnCard {
             task: task.clone(),
             device,
             half: self.half,
-            slope_scale,
+            slope_size: LARGEST_SLOPE,
             parameters,
             buffers: None,
             slots: Vec::new(),
@@ -63,15 +62,17 @@ impl<B: Backend> Card<B> {
     }
 }
 
-/// What slopes are multiplied by in f16, whose smallest numbers are 6e-8, before they go back through the layers; halved as often as something is not finite.
-const FIRST_SCALE: f64 = 65536.0;
+/// In f16, which has no numbers below 6e-8 and none above 65504, slopes go back through the layers multiplied by a power of two that makes the largest about as large as
+/// this; half of it as often as something on the way is not finite, down to the second.
+const LARGEST_SLOPE: f32 = 16.0;
+const SMALLEST_SLOPE: f32 = 1e-3;
 
 /// A run on a card.
 pub(crate) struct OnCard<'a, B: Backend> {
     task: Task<'a>,
     device: B::Device,
     half: Half,
-    slope_scale: f64,
+    slope_size: f32,
     parameters: Numbers<B>,
     /// Running values, where there are any.
     buffers: Option<Numbers<B>>,
@@ -148,10 +149,15 @@ impl<B: Backend> OnCard<'_, B> {
         slopes: &[f32],
         scale: f64,
     ) -> Result<Numbers<B>, Trouble> {
-        let shape = outputs.dims();
+        let (shape, scale) = (outputs.dims(), scale as f32);
+        let largest = slopes.iter().fold(0.0f32, |largest, slope| largest.max((slope * scale).abs()));
         loop {
-            let factor = (scale * self.slope_scale) as f32;
-            let scaled: Vec<f32> = slopes.iter().map(|slope| slope * factor).collect();
+            let factor = if self.half == Half::F16 && largest > 0.0 {
+                (self.slope_size / largest).clamp(f32::MIN_POSITIVE, 1e30).log2().floor().exp2()
+            } else {
+                1.0
+            };
+            let scaled: Vec<f32> = slopes.iter().map(|slope| slope * scale * factor).collect();
             let scaled = Tensor::from_data(TensorData::new(scaled, shape), &self.device);
             let mut gradients = (outputs.clone() * scaled).sum().backward();
             let own = leaves.iter().map(|leaf| {
@@ -162,10 +168,10 @@ impl<B: Backend> OnCard<'_, B> {
                 return Ok(gradient);
             }
             let total = read(gradient.clone().abs().sum())?.first().copied().unwrap_or(0.0);
-            if total.is_finite() || self.slope_scale <= 1.0 {
-                return Ok(gradient / self.slope_scale as f32);
+            if total.is_finite() || self.slope_size < SMALLEST_SLOPE {
+                return Ok(gradient / factor);
             }
-            self.slope_scale /= 2.0;
+            self.slope_size /= 2.0;
         }
     }
 
