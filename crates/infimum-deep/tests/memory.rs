@@ -132,14 +132,14 @@ fn batches_that_do_not_fit_are_gone_through_in_parts() {
         let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0f32, f32::max);
         assert!(difference < 1e-4, "{rows} rows at once: {difference}");
         let told: Vec<&String> = notes.iter().filter(|note| note.contains("not enough memory")).collect();
-        assert!(told[0].contains("for 30 rows: batches of 30 are gone through in 2 parts"), "{told:?}");
-        assert_eq!(
-            told.len(),
-            match rows {
-                15 => 1,
-                8 => 2,
-                _ => 5,
-            },
+        // The first step tries as often as it must, and what came of it is said once.
+        let parts = match rows {
+            15 => 2,
+            8 => 4,
+            _ => 30,
+        };
+        assert!(
+            told.len() == 1 && told[0].contains(&format!("batches of 30 are gone through in {parts} parts")),
             "{told:?}"
         );
     }
