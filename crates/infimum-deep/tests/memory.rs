@@ -1,11 +1,10 @@
 //! A device whose memory is too small for a batch, and one that breaks.
 
-use std::borrow::Cow;
 use std::sync::Mutex;
 
 use infimum_deep::engine::Network;
 use infimum_deep::training::{
-    Arrays, Device, Part, Processor, Rows, Setup, Start, StepNumbers, Task, TrainingError, TrainingOptions,
+    Arrays, Device, Model, Part, Processor, Rows, Setup, Start, StepNumbers, Task, TrainingError, TrainingOptions,
     TrainingOutcome, Trouble, Worker, train,
 };
 use infimum_problem::deep::{Activation, Architecture, Layer};
@@ -60,7 +59,7 @@ impl Worker for OnSmall<'_> {
         self.within.squares()
     }
 
-    fn model(&self) -> Result<(Cow<'_, [f32]>, Cow<'_, [f32]>), Trouble> {
+    fn model(&self) -> Result<Model<'_>, Trouble> {
         self.within.model()
     }
 }
@@ -71,7 +70,7 @@ struct Notes(Mutex<Vec<String>>);
 impl Monitor for Notes {
     fn report(&self, event: Event) {
         if let Event::Note(note) = event {
-            self.0.lock().unwrap().push(note);
+            self.0.lock().expect("no panic").push(note);
         }
     }
 
@@ -109,14 +108,14 @@ fn run(device: &dyn Device, batch: bool) -> (Result<TrainingOutcome, TrainingErr
     if batch {
         architecture.layers.insert(1, Layer::BatchNormalization { epsilon: 1e-3, momentum: 0.1 });
     }
-    let network = Network::new(&architecture).unwrap();
+    let network = Network::new(&architecture).expect("a network");
     let rows = Rows::new(&problem, &architecture);
     let options = TrainingOptions { batch: 30, epochs: Some(8.0), ..TrainingOptions::default() };
     let (network, rows, options, problem) = (&network, &rows, &options, &problem);
     let setup = Setup { problem, rows, network, options, device, time: None, checkpoint_every: None };
     let notes = Notes::default();
     let outcome = train(&setup, Start::Fresh, &notes, &mut |_| Ok(()));
-    (outcome, notes.0.into_inner().unwrap())
+    (outcome, notes.0.into_inner().expect("no panic"))
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! Steps on a card: what [`infimum_deep::training::Worker`] asks for, for any of Burn's back ends.
 
-use std::borrow::Cow;
-
 use burn_autodiff::Autodiff;
 use burn_tensor::backend::Backend;
 use burn_tensor::{Tensor, TensorData};
 use infimum_deep::engine::{Mode, loss_and_slopes};
-use infimum_deep::training::{Arrays, Device, Part, StepNumbers, Task, Trouble, Worker};
+use infimum_deep::training::{Arrays, Device, Model, Part, StepNumbers, Task, Trouble, Worker};
 
 use crate::forward::Forward;
 use crate::half::Half;
@@ -89,6 +87,13 @@ pub(crate) struct Outputs<B: Backend> {
     next_buffers: Option<Numbers<B>>,
 }
 
+/// What comes out of a pass there and back.
+struct Passed<B: Backend> {
+    loss: f64,
+    gradient: Option<Numbers<B>>,
+    next_buffers: Option<Numbers<B>>,
+}
+
 impl<B: Backend> OnCard<'_, B> {
     fn upload(&self, values: &[f32]) -> Numbers<B> {
         Tensor::from_data(TensorData::new(values.to_vec(), [values.len()]), &self.device)
@@ -128,17 +133,17 @@ impl<B: Backend> OnCard<'_, B> {
     }
 
     /// Loss, gradient and running values after the part; no gradient where the loss is not finite.
-    fn pass(&mut self, part: &Part) -> Result<(f64, Option<Numbers<B>>, Option<Numbers<B>>), Trouble> {
+    fn pass(&mut self, part: &Part) -> Result<Passed<B>, Trouble> {
         let Outputs { outputs, leaves, next_buffers } = self.forward(part)?;
         let values = read(outputs.clone().inner())?;
         let mut slopes = vec![0.0f32; values.len()];
         let Task { loss, smoothing, .. } = self.task;
         let sum = part.scale * loss_and_slopes(loss, &values, part.targets, part.weights, smoothing, &mut slopes);
         if !sum.is_finite() {
-            return Ok((sum, None, None));
+            return Ok(Passed { loss: sum, gradient: None, next_buffers: None });
         }
         let gradient = self.back(outputs, &leaves, &slopes, part.scale)?;
-        Ok((sum, Some(gradient), next_buffers))
+        Ok(Passed { loss: sum, gradient: Some(gradient), next_buffers })
     }
 
     /// `Σ_leaves ∂/∂leaf Σ slopes·outputs`, one array after another.
@@ -236,7 +241,7 @@ impl<B: Backend> Worker for OnCard<'_, B> {
     fn gradient(&mut self, part: &Part) -> Result<f64, Trouble> {
         guarded(|| {
             let before = if part.first == 0 { (None, None) } else { (self.gradient.take(), self.next_buffers.take()) };
-            let (loss, gradient, buffers) = self.pass(part)?;
+            let Passed { loss, gradient, next_buffers: buffers } = self.pass(part)?;
             let add = |sum: Option<Numbers<B>>, new: Option<Numbers<B>>| match (sum, new) {
                 (Some(sum), Some(new)) => Some(sum + new),
                 (sum, new) => new.or(sum),
@@ -257,7 +262,7 @@ impl<B: Backend> Worker for OnCard<'_, B> {
         Ok(sum.first().copied().map_or(0.0, f64::from))
     }
 
-    fn model(&self) -> Result<(Cow<'_, [f32]>, Cow<'_, [f32]>), Trouble> {
+    fn model(&self) -> Result<Model<'_>, Trouble> {
         guarded(|| {
             let (parameters, buffers) = match (&self.average, self.slots.last()) {
                 (Some((parameters, buffers)), _) => (parameters, buffers),

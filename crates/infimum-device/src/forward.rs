@@ -156,7 +156,10 @@ impl<B: Backend> Forward<'_, B> {
         let buffers = self.buffers.clone().ok_or("a batch normalisation without running values")?;
         let start = self.buffers_used;
         self.buffers_used += 2 * width;
-        let running = |place: usize| buffers.clone().slice([start + place * width..start + (place + 1) * width]);
+        let running = |place: usize| {
+            let range = start + place * width..start + (place + 1) * width;
+            buffers.clone().slice([range])
+        };
         let mean = x.clone().mean_dim(0);
         let distance = x - mean.clone();
         let variance = (distance.clone() * distance.clone()).mean_dim(0);

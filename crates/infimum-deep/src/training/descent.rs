@@ -1,7 +1,7 @@
 //! One run of stochastic gradient descent, step by step.
 
 use super::batches::Batches;
-use super::device::{Arrays, Part, StepNumbers, Trouble, Worker};
+use super::device::{Arrays, Model, Part, StepNumbers, Trouble, Worker};
 use super::optimizer::share;
 use super::options::{Decay, Schedule};
 use super::state::{Numbers, State};
@@ -127,6 +127,3 @@ impl<'a> Descent<'a> {
         self.worker.arrays()
     }
 }
-
-/// θ and running values.
-type Model<'a> = (std::borrow::Cow<'a, [f32]>, std::borrow::Cow<'a, [f32]>);

@@ -48,6 +48,9 @@ pub struct Arrays {
     pub average: [Vec<f32>; 2],
 }
 
+/// θ and running values.
+pub type Model<'a> = (Cow<'a, [f32]>, Cow<'a, [f32]>);
+
 /// Rows whose gradient is wanted: a batch, or a part of one.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
@@ -104,7 +107,7 @@ pub trait Worker {
     fn squares(&self) -> Result<f64, Trouble>;
 
     /// The network that the run would return now, θ and running values: the moving average, the average of schedule-free iterates, or where he stands.
-    fn model(&self) -> Result<(Cow<'_, [f32]>, Cow<'_, [f32]>), Trouble>;
+    fn model(&self) -> Result<Model<'_>, Trouble>;
 }
 
 /// Why a device could not do what it was asked for.

@@ -18,7 +18,7 @@ mod state;
 mod train;
 
 pub use again::train_again;
-pub use device::{Arrays, Device, Part, StepNumbers, Task, Trouble, Worker};
+pub use device::{Arrays, Device, Model, Part, StepNumbers, Task, Trouble, Worker};
 pub(crate) use evaluate::objective;
 pub use evaluate::{objective_in_doubles, outputs};
 pub(crate) use mean::Mean;

@@ -1,8 +1,6 @@
 //! Steps on the processor, in the same order of operations for every number of threads.
 
-use std::borrow::Cow;
-
-use super::device::{Arrays, Device, Part, StepNumbers, Task, Trouble, Worker};
+use super::device::{Arrays, Device, Model, Part, StepNumbers, Task, Trouble, Worker};
 use super::evaluate::squares;
 use super::optimizer::Stepper;
 use crate::engine::{Mode, Pass, loss_and_slopes};
@@ -137,7 +135,7 @@ impl Worker for OnProcessor<'_> {
         Ok(squares(&self.parameters))
     }
 
-    fn model(&self) -> Result<(Cow<'_, [f32]>, Cow<'_, [f32]>), Trouble> {
+    fn model(&self) -> Result<Model<'_>, Trouble> {
         let [parameters, buffers] = &self.average;
         let (parameters, buffers) = match (parameters.is_empty(), self.stepper.model()) {
             (false, _) => (parameters.as_slice(), buffers),
