@@ -72,7 +72,7 @@ pub(crate) fn gradient_rule(network: &Network) -> Rule {
 pub(crate) fn arrays(network: &Network, rule: &Rule) -> Arrays {
     let (mut parameters, mut buffers) = network.initial::<f32>(3);
     // Also biases, gains and running values that are neither 0 nor 1.
-    parameters.iter_mut().zip(numbers(5, usize::MAX.min(1 << 20))).for_each(|(value, more)| *value += 0.2 * more);
+    parameters.iter_mut().zip(numbers(5, 1 << 20)).for_each(|(value, more)| *value += 0.2 * more);
     buffers.iter_mut().zip(numbers(6, 1 << 10)).for_each(|(value, more)| *value += 0.2 * more);
     let slots = rule.first_slots(&parameters);
     Arrays { parameters, buffers, slots, average: [Vec::new(), Vec::new()] }
