@@ -27,7 +27,7 @@ pub(crate) struct NetArguments {
     /// Constant terms of the outputs of a ReLU network: penalized, free or none [default: penalized]
     #[arg(long, value_name = "HOW")]
     output_bias: Option<InterceptName>,
-    /// Where deep networks are trained: cpu, cuda[:N] or wgpu[:N] (cards, in programs built for them), or auto (a card where there is one and the network is large enough) [default: cpu]
+    /// Where deep networks are trained: cpu, cuda, cuda:N, wgpu or wgpu:N (cards, in programs built for them), or auto (a card where there is one and the network is large enough) [default: cpu]
     #[arg(long, value_name = "WHERE")]
     device: Option<Place>,
     /// How a card computes products and convolutions: single, or mixed (in 16 bits; everything else in 32) [default: single]
