@@ -106,13 +106,15 @@ class Descent:
         while self.epochs < epochs:
             self.steps(rows, targets, budget, budget)
             self.epochs += 1
+        if rows.is_cuda:
+            torch.cuda.synchronize()
         self.wall += time.perf_counter() - wall
         self.cpu += time.process_time() - cpu
 
     def steps(self, rows, targets, most, budget):
         """One pass over the rows, or `most` steps."""
         loss, job = LOSSES[self.job["loss"]], self.job
-        for batch in torch.randperm(len(rows)).split(job["batch"])[:most]:
+        for batch in torch.randperm(len(rows), device=rows.device).split(job["batch"])[:most]:
             if job["schedule"] != "constant":
                 self.optimizer.param_groups[0]["lr"] = job["rate"] * factor(job["schedule"], self.taken / budget)
             self.optimizer.zero_grad()
@@ -132,13 +134,15 @@ def train(job):
     _, shape = network(job["net"], x.shape[1], outputs)
     x, x_test = tables.standardised(x, x_test, together=shape is not None)
 
+    device = job.get("device", "cpu")
+
     def tensor(rows):
-        rows = torch.from_numpy(np.ascontiguousarray(rows))
+        rows = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
         return rows if shape is None else rows.reshape(-1, *shape).permute(0, 3, 1, 2)
 
-    rows, targets = tensor(x), torch.from_numpy(y)
-    judged = (tensor(x_test), torch.from_numpy(y_test)) if job["measure"] == "accuracy" else (rows, targets)
-    make = lambda: network(job["net"], x.shape[1], outputs)[0].to(memory_format=torch.channels_last if shape else torch.preserve_format)
+    rows, targets = tensor(x), torch.from_numpy(y).to(device)
+    judged = (tensor(x_test), torch.from_numpy(y_test).to(device)) if job["measure"] == "accuracy" else (rows, targets)
+    make = lambda: network(job["net"], x.shape[1], outputs)[0].to(device, memory_format=torch.channels_last if shape else torch.preserve_format)
     one = Descent(make(), job)
     one.steps(rows, targets, 1, math.inf)  # what is set up once per process
     found = []

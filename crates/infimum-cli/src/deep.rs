@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use infimum::{
-    Assessment, DeepArchitecture, DeepOptions, Intercept, Loaded, Request, fit_deep, read_architecture,
-    standard_scaling, warm_start_deep,
+    Assessment, DeepArchitecture, DeepOptions, Event, Intercept, Loaded, Monitor, Optimizer, Processor, Request,
+    fit_deep, read_architecture, standard_scaling, warm_start_deep,
 };
+use infimum_device::{Opened, Place, Precision, multiplications, open};
 use serde_json::{Value, json};
 
 use crate::arguments::FitArguments;
@@ -16,6 +17,14 @@ use crate::nets::{Deep, Shape};
 
 pub(crate) fn run(arguments: &FitArguments, deep: &Deep) -> Result<i32, Failure> {
     let training = &arguments.training;
+    let card = arguments.nets.place().is_card();
+    if card && training.asks_for_lbfgs() {
+        let message =
+            "--optimizer lbfgs works in doubles, on the processor; leave --device out, or take another optimizer";
+        return Err(Failure::input(message));
+    }
+    // Before anything is read: whether there is the card that was asked for does not depend on it.
+    let asked = card.then(|| device(arguments, 0.0)).transpose()?;
     let resume = training.resume.as_deref().map(checkpoint).transpose()?;
     let bias = output_bias(deep)?;
     let request = Request { intercept: Some(bias), ..arguments.request() };
@@ -25,11 +34,25 @@ pub(crate) fn run(arguments: &FitArguments, deep: &Deep) -> Result<i32, Failure>
     let start = folder.map(|folder| warm_start_deep(folder, &loaded, &architecture)).transpose();
     let start = start.map_err(|error| Failure::input(format!("--warm-start {error}")))?;
     run.begin_deep(&loaded, &architecture);
-    let options = DeepOptions {
+    let mut options = options(&run, &loaded, architecture);
+    let Opened { device, why } = match asked {
+        Some(opened) => opened,
+        None if options.training.optimizer == Optimizer::Lbfgs => by_lbfgs(arguments)?,
+        None => {
+            let network = &options.architecture;
+            let step = options.training.batch as f64 * multiplications(&network.layers, &network.input);
+            device(arguments, step)?
+        }
+    };
+    if let Some(why) = why {
+        run.log.report(Event::Note(why));
+    }
+    options = DeepOptions {
+        device: device.as_ref(),
         restarts: training.restarts(),
         resume: resume.as_deref(),
         start: start.as_ref().map(|(parameters, buffers)| (parameters.as_slice(), buffers.as_slice())),
-        ..options(&run, &loaded, architecture)
+        ..options
     };
     let mut save = |bytes: &[u8]| {
         let written = run.folder.begin().and_then(|()| run.folder.write(CHECKPOINT, bytes));
@@ -51,14 +74,32 @@ pub(crate) fn run(arguments: &FitArguments, deep: &Deep) -> Result<i32, Failure>
     run.finish(fitted, read, None, Some(network))
 }
 
+/// Where the network is trained, by gradient descent with `work` multiplications in a step's forward pass.
+fn device(arguments: &FitArguments, work: f64) -> Result<Opened, Failure> {
+    open(arguments.nets.place(), arguments.nets.precision(), work).map_err(Failure::input)
+}
+
+/// The same where the optimizer, not named, is L-BFGS.
+fn by_lbfgs(arguments: &FitArguments) -> Result<Opened, Failure> {
+    if arguments.nets.precision() == Precision::Mixed {
+        let message = "--precision mixed is for gradient descent on cards; expected --device cuda or wgpu with it";
+        return Err(Failure::input(message));
+    }
+    let left_open = arguments.nets.place() == Place::Auto;
+    let why = left_open.then(|| "the processor: lbfgs works in doubles".into());
+    Ok(Opened { device: Box::new(Processor), why })
+}
+
 /// What a fit and an audit ask for alike.
 pub(crate) fn options<'a>(run: &Run, loaded: &Loaded, architecture: DeepArchitecture) -> DeepOptions<'a> {
     let (arguments, rows) = (run.arguments, loaded.problem.data.rows());
     let timed = arguments.time_limit.is_some();
-    let training = arguments.training.options(arguments.read.seed, timed, rows, &architecture);
+    let card = arguments.nets.place().is_card();
+    let training = arguments.training.options(arguments.read.seed, timed, card, rows, &architecture);
     DeepOptions {
         architecture,
         training,
+        device: &Processor,
         gap: arguments.gap,
         abs_gap: arguments.abs_gap,
         threads: run.threads,

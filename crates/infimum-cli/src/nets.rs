@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use infimum::{Activation, HiddenBias, Intercept, is_of_layers};
+use infimum_device::{Place, Precision};
 
 use crate::arguments::{InterceptName, layers, width};
 use crate::training::TrainingArguments;
@@ -26,15 +27,24 @@ pub(crate) struct NetArguments {
     /// Constant terms of the outputs of a ReLU network: penalized, free or none [default: penalized]
     #[arg(long, value_name = "HOW")]
     output_bias: Option<InterceptName>,
-    /// Where deep networks are trained: cpu or auto; this version has no engine for GPUs [default: cpu]
-    #[arg(long)]
-    device: Option<String>,
+    /// Where deep networks are trained: cpu, cuda, cuda:N, wgpu or wgpu:N (cards, in programs built for them), or auto (a card where there is one and the network is large enough) [default: cpu]
+    #[arg(long, value_name = "WHERE")]
+    device: Option<Place>,
+    /// How a card computes products and convolutions: single, or mixed (in 16 bits; everything else in 32) [default: single]
+    #[arg(long, value_name = "HOW")]
+    precision: Option<PrecisionName>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum HiddenBiasName {
     Penalized,
     None,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum PrecisionName {
+    Single,
+    Mixed,
 }
 
 /// A deep network.
@@ -78,16 +88,28 @@ impl NetArguments {
             ("--hidden-bias", self.hidden_bias.is_some()),
             ("--output-bias", self.output_bias.is_some()),
             ("--device", self.device.is_some()),
+            ("--precision", self.precision.is_some()),
         ];
         named.into_iter().find_map(|(name, given)| given.then_some(name))
     }
 
-    fn check_device(&self) -> Result<(), String> {
-        match self.device.as_deref() {
-            None | Some("cpu" | "auto") => Ok(()),
-            Some(other) => {
-                Err(format!("--device {other}: this version trains on the processor only; expected cpu or auto"))
-            }
+    /// Where deep networks are trained.
+    pub(crate) fn place(&self) -> Place {
+        self.device.unwrap_or(Place::Processor)
+    }
+
+    /// How a card computes products.
+    pub(crate) fn precision(&self) -> Precision {
+        if self.precision == Some(PrecisionName::Mixed) { Precision::Mixed } else { Precision::Single }
+    }
+
+    /// Only gradient descent knows cards.
+    fn refuse_cards(&self) -> Result<(), String> {
+        let why = "is for gradient descent; one hidden layer of ReLU units is trained on the processor, unless an option like --epochs or --optimizer is given";
+        match (self.place(), self.precision()) {
+            (place, _) if place.is_card() => Err(format!("--device {place} {why}")),
+            (_, Precision::Mixed) => Err(format!("--precision mixed {why}")),
+            _ => Ok(()),
         }
     }
 
@@ -113,7 +135,6 @@ impl NetArguments {
         if !is_deep {
             return Ok(None);
         }
-        self.check_device()?;
         let shape = match (file, layers(&self.hidden)?) {
             (Some(_), _) if self.activation.is_some() || self.hidden_bias.is_some() => {
                 return Err(
@@ -157,7 +178,7 @@ impl NetArguments {
                 "--net describes networks of threshold units; add --activation threshold, or give --hidden N".into()
             );
         }
-        self.check_device()?;
+        self.refuse_cards()?;
         let width = match layers(&self.hidden)? {
             Some(&[width]) => width,
             Some([]) => {

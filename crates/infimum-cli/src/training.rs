@@ -173,10 +173,22 @@ impl TrainingArguments {
             || self.decay.is_some()
     }
 
-    /// What decides the trajectory.
-    pub(crate) fn options(&self, seed: u64, timed: bool, rows: usize, network: &DeepArchitecture) -> TrainingOptions {
+    /// Whether lbfgs is named.
+    pub(crate) fn asks_for_lbfgs(&self) -> bool {
+        matches!(self.optimizer, Some(OptimizerName::Lbfgs))
+    }
+
+    /// What decides the trajectory; on a card it is never L-BFGS that is chosen.
+    pub(crate) fn options(
+        &self,
+        seed: u64,
+        timed: bool,
+        card: bool,
+        rows: usize,
+        network: &DeepArchitecture,
+    ) -> TrainingOptions {
         let optimizer = match self.optimizer {
-            None if !self.is_stochastic() => Optimizer::usual(rows, network),
+            None if !card && !self.is_stochastic() => Optimizer::usual(rows, network),
             None | Some(OptimizerName::Adamw) => Optimizer::Adamw,
             Some(OptimizerName::Sgd) => Optimizer::Sgd,
             Some(OptimizerName::Muon) => Optimizer::Muon,

@@ -76,7 +76,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let start = Instant::now();
             while start.elapsed() < Duration::from_secs_f64(seconds) {
                 let begin = Instant::now();
-                network.forward(&mut pass, &parameters, &buffers, &inputs, examples, Mode::Training { seed: 1 });
+                network.forward(
+                    &mut pass,
+                    &parameters,
+                    &buffers,
+                    &inputs,
+                    examples,
+                    Mode::Training { seed: 1, first: 0 },
+                );
                 let middle = Instant::now();
                 network.backward(&mut pass, &parameters, &slopes, &mut gradient);
                 both.push(begin.elapsed().as_secs_f64() * 1e3);

@@ -47,7 +47,7 @@ pub use infimum_data::{
     reductions, smallest_share, subset_rows,
 };
 pub use infimum_deep::onnx::{ImportError, Imported, TensorsError, import, import_safetensors};
-pub use infimum_deep::training::{Augmentation, Decay, Optimizer, Schedule, TrainingOptions};
+pub use infimum_deep::training::{Augmentation, Decay, Device, Optimizer, Processor, Schedule, TrainingOptions};
 pub use infimum_problem::deep::{Activation, Architecture as DeepArchitecture, Evaluation};
 pub use infimum_problem::{
     Certificate, CertificateError, Circuit, ClassWeight, ColumnScale, Columns, Ending, Event, Format, Function, Gamma,

@@ -226,7 +226,10 @@ fn what_does_not_go_together_is_said() {
         ("builtin:iris --hidden 8,4 --l1 0.1", "--l1 does not go with --hidden"),
         ("builtin:iris --hidden 8,4 --activation cosine", "--activation cosine: expected relu"),
         ("builtin:iris --hidden 8,4 --output-bias free", "--output-bias free"),
-        ("builtin:iris --hidden 8,4 --device cuda:0", "--device cuda:0"),
+        ("builtin:iris --hidden 8,4 --device gpu", "expected cpu, cuda, cuda:N, wgpu, wgpu:N (N = 0, 1, …) or auto"),
+        ("builtin:iris --hidden 8,4 --device cuda:0 --optimizer lbfgs", "lbfgs works in doubles, on the processor"),
+        ("builtin:iris --hidden 8,4 --precision mixed", "--precision mixed"),
+        ("builtin:iris --hidden 8,4 --epochs 3 --optimizer sgd --precision mixed", "--precision mixed is for cards"),
         ("builtin:iris --hidden 8,4 --epochs 0", "expected a number > 0"),
         ("builtin:iris --hidden 8,4 --augment flip", "augmentation is for images"),
         ("builtin:iris --hidden 8,4 --augment spin", "expected flip"),
@@ -240,4 +243,29 @@ fn what_does_not_go_together_is_said() {
     ] {
         sandbox.refused(&format!("fit {arguments}"), &[expected]);
     }
+}
+
+/// What a program without cards says, and what is chosen where that is left open.
+#[cfg(not(any(feature = "cuda", feature = "wgpu")))]
+#[test]
+fn a_program_built_without_cards_says_how_to_build_one() {
+    let sandbox = Sandbox::new();
+    for (device, feature) in [("cuda", "cuda"), ("cuda:1", "cuda"), ("wgpu", "wgpu"), ("wgpu:0", "wgpu")] {
+        let build = format!("cargo build --release -p infimum-cli --features {feature}");
+        let parts = ["--device ", "was built without", &build, "--device cpu"];
+        sandbox.refused(&format!("fit builtin:iris --hidden 8,4 --device {device} --out run"), &parts);
+    }
+    let mixed = "fit builtin:iris --hidden 8,4 --optimizer sgd --device auto --precision mixed --out run";
+    sandbox.refused(mixed, &["--precision mixed needs a card", "was built without"]);
+    assert!(!sandbox.path("run").exists());
+    // Without a card auto is the processor, to the same bits.
+    let model = |device: &str| {
+        let log = sandbox.good(&format!("fit {SMALL} --optimizer adamw {device} --out {}", device.len())).stderr;
+        (std::fs::read(sandbox.path(&device.len().to_string()).join("model.safetensors")).unwrap(), log)
+    };
+    let ((unsaid, _), (cpu, _), (auto, log)) = (model(""), model("--device cpu"), model("--device auto"));
+    assert!(unsaid == cpu && cpu == auto);
+    assert!(log.contains("the processor: ") && log.contains("was built without CUDA"), "{log}");
+    let log = sandbox.good(&format!("fit {SMALL} --device auto --out small")).stderr;
+    assert!(log.contains("lbfgs works in doubles"), "{log}");
 }

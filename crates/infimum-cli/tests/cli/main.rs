@@ -3,6 +3,8 @@
 
 mod assignment;
 mod black_box;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod cards;
 mod check;
 mod decide;
 mod deep;

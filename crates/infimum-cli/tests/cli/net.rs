@@ -156,6 +156,7 @@ fn what_does_not_go_together_is_refused() {
         ("--activation relu", ["--activation", "--hidden N"]),
         ("--output-bias free", ["--output-bias", "--hidden N"]),
         ("--hidden 4 --device cuda", ["--device", "processor"]),
+        ("--hidden 4 --precision mixed", ["--precision", "processor"]),
     ] {
         sandbox.refused(&format!("fit builtin:iris {arguments} --out run"), &parts);
     }

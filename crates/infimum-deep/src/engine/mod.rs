@@ -34,6 +34,8 @@ pub enum Mode {
     Training {
         /// Decides what dropout leaves out; another one for each step.
         seed: u64,
+        /// Place of the first example in its batch, where a batch is gone through in parts; else 0.
+        first: usize,
     },
     /// Batch normalisations use running values, dropout does nothing.
     Prediction,

@@ -199,6 +199,21 @@ impl Network {
         }
     }
 
+    /// What the dropout layers multiply by in a pass of this mode, examples × numbers of each, in the order of the layers (of a residual block its body's, then its
+    /// shortcut's).
+    pub fn dropout_factors(&self, examples: usize, mode: Mode) -> Vec<Vec<f32>> {
+        let dropouts = self.plan.steps.iter().filter_map(|step| match &step.operation {
+            Operation::Dropout(dropout) => Some((dropout, self.plan.values[step.target].size)),
+            _ => None,
+        });
+        let factors = |(dropout, size): (&operations::Dropout, usize)| {
+            let mut factors = vec![1.0; examples * size];
+            dropout.change(&mut factors, 0, examples, mode);
+            factors
+        };
+        dropouts.map(factors).collect()
+    }
+
     /// First parameters and running values: weights normal with mean 0 and variance 2/fan_in where the next function is like relu (He et al. 2015), else 1/fan_in (LeCun et al.
     /// 1998); tables standard normal; gains and running variances 1; all others 0.
     pub fn initial<R: Real>(&self, seed: u64) -> (Vec<R>, Vec<R>) {

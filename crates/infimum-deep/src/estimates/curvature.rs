@@ -226,7 +226,7 @@ pub(super) mod tests {
     use super::super::lanczos::eigen;
     use super::*;
     use crate::engine::Network;
-    use crate::training::{Rows, TrainingOptions};
+    use crate::training::{Processor, Rows, TrainingOptions};
 
     /// A regression with `rows` rows of `columns` columns.
     pub(in super::super) fn problem(rows: usize, columns: usize, lambda2: f64) -> Problem {
@@ -263,7 +263,15 @@ pub(super) mod tests {
         let network = Network::new(architecture).unwrap();
         let rows = Rows::new(problem, architecture);
         let options = TrainingOptions::default();
-        then(&Setup { problem, rows: &rows, network: &network, options: &options, time: None, checkpoint_every: None })
+        then(&Setup {
+            problem,
+            rows: &rows,
+            network: &network,
+            options: &options,
+            device: &Processor,
+            time: None,
+            checkpoint_every: None,
+        })
     }
 
     fn dense(columns: usize, hidden: usize, function: Activation) -> Architecture {

@@ -41,7 +41,7 @@ pub fn train_again(
     threads: usize,
     monitor: &dyn Monitor,
 ) -> Result<Vec<TrainingOutcome>, TrainingError> {
-    let workers = threads.clamp(1, count);
+    let workers = if setup.device.side_by_side() { threads.clamp(1, count) } else { 1 };
     let rounds = count.div_ceil(workers) as u32;
     let best = Best { monitor, upper: Mutex::new(f64::INFINITY) };
     let next = AtomicUsize::new(0);
@@ -65,9 +65,10 @@ pub fn train_again(
             *results[run].lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(outcome);
         }
     };
+    let each = if setup.device.side_by_side() { 1 } else { threads };
     std::thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            scope.spawn(|| match rayon::ThreadPoolBuilder::new().num_threads(each).build() {
                 Ok(pool) => pool.install(work),
                 Err(_) => work(),
             });

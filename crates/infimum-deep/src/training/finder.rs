@@ -4,6 +4,7 @@
 //! returned. The run begins anew afterwards.
 
 use super::descent::Descent;
+use super::device::Trouble;
 
 const LOWEST: f64 = 1e-6;
 const HIGHEST: f64 = 10.0;
@@ -14,8 +15,8 @@ const MEMORY: f64 = 0.9;
 const RISEN: f64 = 4.0;
 
 /// The rate; `descent` is left where it was, apart from the rate.
-pub(super) fn find(descent: &mut Descent, usual: f64, stop: &dyn Fn() -> bool) -> f64 {
-    let start = descent.state();
+pub(super) fn find(descent: &mut Descent, usual: f64, stop: &dyn Fn() -> bool) -> Result<f64, Trouble> {
+    let start = descent.state()?;
     let (mut best, mut lowest, mut running, mut share) = (usual, f64::INFINITY, 0.0, 0.0);
     for k in 0..STEPS {
         if stop() {
@@ -26,7 +27,7 @@ pub(super) fn find(descent: &mut Descent, usual: f64, stop: &dyn Fn() -> bool) -
         // Half of the budget: past every warm-up, before every fall.
         let factor = descent.numbers.options.schedule.factor(0.5);
         descent.numbers.rate = rate / factor;
-        let loss = descent.step(0.5);
+        let loss = descent.step(0.5)?;
         running = MEMORY * running + (1.0 - MEMORY) * loss;
         share = MEMORY * share + (1.0 - MEMORY);
         let smooth = running / share;
@@ -38,7 +39,7 @@ pub(super) fn find(descent: &mut Descent, usual: f64, stop: &dyn Fn() -> bool) -
         }
     }
     let rollbacks = descent.numbers.rollbacks;
-    descent.restore(&start, best);
+    descent.restore(&start, best)?;
     descent.numbers.rollbacks = rollbacks;
-    best
+    Ok(best)
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use infimum_problem::{Event, Monitor, Stop};
 
+use super::device::Arrays;
 use super::evaluate::objective;
 use super::mean::Mean;
 use super::state::{Incumbent, Numbers, State};
@@ -252,11 +253,12 @@ impl<'a> Run<'a> {
         doubles.extend(self.pairs.iter().flat_map(|(moved, changed, _)| [moved.clone(), changed.clone()]));
         let state = State {
             numbers,
-            parameters: self.point.iter().map(|&t| t as f32).collect(),
-            buffers: vec![0.0; self.setup.network.buffer_count()],
-            slots: Vec::new(),
+            arrays: Arrays {
+                parameters: self.point.iter().map(|&t| t as f32).collect(),
+                buffers: vec![0.0; self.setup.network.buffer_count()],
+                ..Arrays::default()
+            },
             doubles,
-            average: [Vec::new(), Vec::new()],
             incumbent: None,
         };
         let written = state.to_bytes().map_err(|error| error.to_string()).and_then(|bytes| save(&bytes));

@@ -1,6 +1,8 @@
 //! The training rows as a network reads them: singles after the architecture's scaling, computed from the stored values whenever they are asked for, so that rows
 //! stand in memory once.
 
+use std::ops::Range;
+
 use infimum_problem::deep::{Architecture, Scaling};
 use infimum_problem::{Matrix, Problem, Row, Stored, Target, with_values};
 
@@ -162,7 +164,15 @@ impl Batch {
         self.weights.len()
     }
 
-    pub(crate) fn targets(&self) -> Targets<'_> {
-        if self.values.is_empty() { Targets::Classes(&self.classes) } else { Targets::Values(&self.values) }
+    /// Inputs, targets and weights of some of the rows.
+    pub(crate) fn part(&self, range: Range<usize>) -> (&[f32], Targets<'_>, &[f64]) {
+        let all = self.len().max(1);
+        let of = |length: usize| range.start * (length / all)..range.end * (length / all);
+        let targets = if self.values.is_empty() {
+            Targets::Classes(&self.classes[of(self.classes.len())])
+        } else {
+            Targets::Values(&self.values[of(self.values.len())])
+        };
+        (&self.inputs[of(self.inputs.len())], targets, &self.weights[range])
     }
 }

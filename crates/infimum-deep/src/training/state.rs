@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::device::Arrays;
 use super::options::TrainingOptions;
 
 /// A network that was evaluated over all rows.
@@ -64,13 +65,9 @@ pub(crate) struct Numbers {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct State {
     pub(crate) numbers: Numbers,
-    pub(crate) parameters: Vec<f32>,
-    pub(crate) buffers: Vec<f32>,
-    pub(crate) slots: Vec<Vec<f32>>,
+    pub(crate) arrays: Arrays,
     /// Of L-BFGS: point, gradient, then each pair's two arrays.
     pub(crate) doubles: Vec<Vec<f64>>,
-    /// Moving averages of parameters and buffers, or empty.
-    pub(crate) average: [Vec<f32>; 2],
     pub(crate) incumbent: Option<Incumbent>,
 }
 
@@ -139,13 +136,14 @@ impl Numbers {
 impl State {
     fn arrays(&self) -> Vec<Array> {
         let singles = |name: &str, values: &[f32]| (name.to_string(), Dtype::F32, bytes_of(values));
-        let mut arrays = vec![singles("parameters", &self.parameters), singles("buffers", &self.buffers)];
-        arrays.extend(self.slots.iter().enumerate().map(|(k, slot)| singles(&format!("slot{k}"), slot)));
+        let own = &self.arrays;
+        let mut arrays = vec![singles("parameters", &own.parameters), singles("buffers", &own.buffers)];
+        arrays.extend(own.slots.iter().enumerate().map(|(k, slot)| singles(&format!("slot{k}"), slot)));
         arrays.extend(self.doubles.iter().enumerate().map(|(k, values)| {
             (format!("double{k}"), Dtype::F64, values.iter().flat_map(|value| value.to_le_bytes()).collect())
         }));
-        arrays.push(singles("average", &self.average[0]));
-        arrays.push(singles("average-buffers", &self.average[1]));
+        arrays.push(singles("average", &own.average[0]));
+        arrays.push(singles("average-buffers", &own.average[1]));
         if let Some(incumbent) = &self.incumbent {
             arrays.push(singles("incumbent", &incumbent.parameters));
             arrays.push(singles("incumbent-buffers", &incumbent.buffers));
@@ -221,11 +219,13 @@ impl State {
         });
         Ok(State {
             numbers,
-            parameters: take("parameters"),
-            buffers: take("buffers"),
-            slots,
+            arrays: Arrays {
+                parameters: take("parameters"),
+                buffers: take("buffers"),
+                slots,
+                average: [take("average"), take("average-buffers")],
+            },
             doubles,
-            average: [take("average"), take("average-buffers")],
             incumbent,
         })
     }
@@ -252,11 +252,13 @@ mod tests {
         numbers.marks.push(Mark { step: 5, progress: 1.0 / 3.0, running: 0.7 });
         State {
             numbers,
-            parameters: vec![1.0, -0.0, 3e-39],
-            buffers: vec![],
-            slots: vec![vec![0.5; 3], vec![0.25; 3]],
+            arrays: Arrays {
+                parameters: vec![1.0, -0.0, 3e-39],
+                buffers: vec![],
+                slots: vec![vec![0.5; 3], vec![0.25; 3]],
+                average: [vec![], vec![]],
+            },
             doubles: vec![vec![0.1, -0.0, 1e-300], vec![7.0; 3]],
-            average: [vec![], vec![]],
             incumbent: Some(Incumbent { parameters: vec![1.0; 3], buffers: vec![], value: 3.5 }),
         }
     }

@@ -12,8 +12,9 @@ use infimum_problem::{Event, Loss, Monitor, Problem, Stop};
 use super::augment::Augmenter;
 use super::batches::Batches;
 use super::descent::Descent;
+use super::device::{Arrays, Device, Task, Trouble};
 use super::evaluate::{objective, squares};
-use super::optimizer::Stepper;
+use super::optimizer::Rule;
 use super::options::{Optimizer, TrainingOptions};
 use super::rows::Rows;
 use super::state::{Incumbent, Mark, Numbers, State};
@@ -30,6 +31,15 @@ pub enum TrainingError {
     /// The checkpoint is not usable.
     #[error("{0}")]
     Checkpoint(String),
+    /// The device does not work, or not any more.
+    #[error("{0}; a run that has written a checkpoint goes on with --resume, on this device or another")]
+    Device(Trouble),
+}
+
+impl From<Trouble> for TrainingError {
+    fn from(trouble: Trouble) -> TrainingError {
+        TrainingError::Device(trouble)
+    }
 }
 
 /// What is trained, on what, how.
@@ -42,6 +52,8 @@ pub struct Setup<'a> {
     pub network: &'a Network,
     /// How.
     pub options: &'a TrainingOptions,
+    /// Where; L-BFGS and evaluations over all rows are always the processor's.
+    pub device: &'a dyn Device,
     /// Time for training; with [`TrainingOptions::epochs`] as well, whatever ends first.
     pub time: Option<Duration>,
     /// Time from checkpoint to checkpoint; `None` writes none.
@@ -159,14 +171,13 @@ fn augmenter(architecture: &Architecture, options: &TrainingOptions) -> Result<O
 
 impl<'a> Run<'a> {
     fn new(setup: &'a Setup<'a>, start: Start) -> Result<Run<'a>, TrainingError> {
-        let Setup { problem, rows, network, options, .. } = *setup;
+        let Setup { problem, rows, network, options, device, .. } = *setup;
         let augmenter = augmenter(network.architecture(), options)?;
-        let loss = problem.objective.loss;
-        let batches =
-            Batches::new(network, rows, loss, options.label_smoothing, options.seed, options.batch, augmenter);
+        let batches = Batches::new(rows, options.seed, options.batch, augmenter);
         let l2 = problem.objective.lambda2 / problem.data.total_weight;
         let rate = options.rate.unwrap_or(options.optimizer.usual_rate());
         let fingerprint = fingerprint(setup);
+        let rule = Rule::new(options, network.parameters(), l2);
         let fresh = |parameters: Vec<f32>, buffers: Vec<f32>| {
             let mut numbers = Numbers::new(options.clone(), fingerprint.clone(), rate);
             numbers.mark_every = (batches.steps_of_epoch() / MARKS_OF_EPOCH).max(1);
@@ -176,7 +187,9 @@ impl<'a> Run<'a> {
             } else {
                 [Vec::new(), Vec::new()]
             };
-            State { numbers, parameters, buffers, slots: Vec::new(), doubles: Vec::new(), average, incumbent: None }
+            let slots = rule.first_slots(&parameters);
+            let arrays = Arrays { parameters, buffers, slots, average };
+            State { numbers, arrays, doubles: Vec::new(), incumbent: None }
         };
         let (parameters, buffers) = network.initial::<f32>(key(&[options.seed]));
         let find = options.rate.is_none() && !matches!(start, Start::Checkpoint(_));
@@ -185,16 +198,14 @@ impl<'a> Run<'a> {
             Start::From(parameters, buffers) => fresh(parameters.to_vec(), buffers.to_vec()),
             Start::Checkpoint(bytes) => resumed(bytes, options, &fingerprint, [parameters.len(), buffers.len()])?,
         };
-        let stepper = Stepper::new(options, network.parameters(), &state.parameters, l2);
-        let slots_fit = state.slots.is_empty()
-            || (state.slots.len() == stepper.slots.len()
-                && state.slots.iter().all(|slot| slot.len() == parameters.len()));
-        if !slots_fit {
+        let lengths = |slots: &[Vec<f32>]| slots.iter().map(Vec::len).collect::<Vec<usize>>();
+        if lengths(&state.arrays.slots) != lengths(&rule.first_slots(&parameters)) {
             return Err(TrainingError::Checkpoint("the optimizer's arrays do not fit the network".into()));
         }
         let incumbent = state.incumbent.take();
         let before = state.numbers.elapsed;
-        let descent = Descent::new(batches, stepper, state, l2);
+        let task = Task { network, loss: problem.objective.loss, smoothing: options.label_smoothing, rule };
+        let descent = Descent::new(batches, device.worker(&task)?, state, l2)?;
         let (pass, began) = (Pass::new(), Instant::now());
         Ok(Run { setup, descent, incumbent, pass, began, finds: find, before, evaluated: None, unwritten: None })
     }
@@ -221,10 +232,10 @@ impl<'a> Run<'a> {
     ) -> Result<TrainingOutcome, TrainingError> {
         if self.finds {
             let usual = self.setup.options.optimizer.usual_rate();
-            let rate = finder::find(&mut self.descent, usual, &|| monitor.stop().is_some());
+            let rate = finder::find(&mut self.descent, usual, &|| monitor.stop().is_some())?;
             monitor.report(Event::Note(format!("rate {rate:.2e}, by a range test")));
         }
-        let mut good = self.descent.state();
+        let mut good = self.descent.state()?;
         let (mut saved, mut told) = (Instant::now(), Instant::now());
         let (mut stopped, mut diverged) = (None, false);
         loop {
@@ -236,51 +247,56 @@ impl<'a> Run<'a> {
             if stopped.is_some() {
                 break;
             }
-            let loss = self.descent.step(progress);
+            let loss = self.descent.step(progress)?;
+            if let Some(note) = self.descent.note.take() {
+                monitor.report(Event::Note(note));
+            }
             let first = *self.descent.numbers.first_loss.get_or_insert(loss);
             if !is_sane(loss, first) {
                 if self.descent.numbers.rollbacks >= MOST_ROLLBACKS {
                     diverged = true;
-                    self.descent.restore(&good, self.descent.numbers.rate);
+                    self.descent.restore(&good, self.descent.numbers.rate)?;
                     break;
                 }
-                self.roll_back(&good, loss, monitor);
+                self.roll_back(&good, loss, monitor)?;
                 continue;
             }
             if self.descent.numbers.step >= self.descent.numbers.next_evaluation {
                 self.descent.numbers.next_evaluation = 2 * self.descent.numbers.step;
-                let loss = self.evaluate(monitor);
+                let loss = self.evaluate(monitor)?;
                 if is_sane(loss, first) {
-                    good = self.descent.state();
+                    good = self.descent.state()?;
                 } else {
-                    self.roll_back(&good, loss, monitor);
+                    self.roll_back(&good, loss, monitor)?;
                 }
             } else if self.descent.numbers.step.is_multiple_of(self.descent.batches.steps_of_epoch()) {
-                good = self.descent.state();
+                good = self.descent.state()?;
             }
             if told.elapsed() >= ROW {
                 told = Instant::now();
                 self.tell(monitor, progress);
             }
             if self.setup.checkpoint_every.is_some_and(|every| saved.elapsed() >= every) {
-                self.checkpoint(save);
+                self.checkpoint(save)?;
                 saved = Instant::now();
             }
         }
         if self.evaluated != Some(self.descent.numbers.step) {
-            self.evaluate(monitor);
+            self.evaluate(monitor)?;
         }
         diverged |= self.incumbent.is_none();
         if self.setup.checkpoint_every.is_some() {
-            self.checkpoint(save);
+            self.checkpoint(save)?;
         }
         let seconds = self.seconds();
+        let incumbent = match self.incumbent {
+            Some(incumbent) => incumbent,
+            None => {
+                let Arrays { parameters, buffers, .. } = self.descent.arrays()?;
+                Incumbent { parameters: vec![0.0; parameters.len()], buffers, value: f64::INFINITY }
+            }
+        };
         let numbers = self.descent.numbers;
-        let incumbent = self.incumbent.unwrap_or_else(|| Incumbent {
-            parameters: vec![0.0; self.descent.parameters.len()],
-            buffers: self.descent.buffers.clone(),
-            value: f64::INFINITY,
-        });
         Ok(TrainingOutcome {
             incumbent,
             steps: numbers.step,
@@ -296,31 +312,32 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn roll_back(&mut self, good: &State, loss: f64, monitor: &dyn Monitor) {
+    fn roll_back(&mut self, good: &State, loss: f64, monitor: &dyn Monitor) -> Result<(), Trouble> {
         let (step, rate) = (self.descent.numbers.step, self.descent.numbers.rate * LOWER);
         let first_loss = self.descent.numbers.first_loss.filter(|first| first.is_finite());
-        self.descent.restore(good, rate);
+        self.descent.restore(good, rate)?;
         self.evaluated = None;
         self.descent.numbers.first_loss = self.descent.numbers.first_loss.or(first_loss);
         let back = self.descent.numbers.step;
         monitor.report(Event::Note(format!(
             "step {step}: the loss is {loss:.3e}; back to step {back}, with rate {rate:.3e}"
         )));
+        Ok(())
     }
 
     /// Evaluates the network over all rows; the incumbent is the better of it and the one before. Returns the mean loss.
-    fn evaluate(&mut self, monitor: &dyn Monitor) -> f64 {
-        let (parameters, buffers) = self.descent.model();
-        let value = objective(self.setup, &mut self.pass, parameters, buffers);
+    fn evaluate(&mut self, monitor: &dyn Monitor) -> Result<f64, Trouble> {
+        let (parameters, buffers) = self.descent.model()?;
+        let value = objective(self.setup, &mut self.pass, &parameters, &buffers);
         self.evaluated = Some(self.descent.numbers.step);
         if value.is_finite() && self.incumbent.as_ref().is_none_or(|incumbent| value < incumbent.value) {
             let incumbent = Incumbent { parameters: parameters.to_vec(), buffers: buffers.to_vec(), value };
             self.incumbent = Some(incumbent);
         }
         let objective = &self.setup.problem.objective;
-        let loss = (value - 0.5 * objective.lambda2 * squares(parameters)) / self.setup.rows.total_weight();
+        let loss = (value - 0.5 * objective.lambda2 * squares(&parameters)) / self.setup.rows.total_weight();
         self.report(monitor);
-        loss
+        Ok(loss)
     }
 
     fn report(&self, monitor: &dyn Monitor) {
@@ -343,12 +360,13 @@ impl<'a> Run<'a> {
         )));
     }
 
-    fn checkpoint(&mut self, save: &mut dyn FnMut(&[u8]) -> Result<(), String>) {
-        let mut state = self.descent.state();
+    fn checkpoint(&mut self, save: &mut dyn FnMut(&[u8]) -> Result<(), String>) -> Result<(), Trouble> {
+        let mut state = self.descent.state()?;
         state.numbers.elapsed = self.seconds();
         state.incumbent.clone_from(&self.incumbent);
         let written = state.to_bytes().map_err(|error| error.to_string()).and_then(|bytes| save(&bytes));
         self.unwritten = written.err();
+        Ok(())
     }
 }
 
@@ -388,13 +406,14 @@ pub(super) fn resumed(
             "it was made with other options; give those that the run began with (only the budget may differ)",
         );
     }
-    let fits = |arrays: [&[f32]; 2]| arrays[0].len() == lengths[0] && arrays[1].len() == lengths[1];
+    let arrays = &state.arrays;
+    let fits = |pair: [&[f32]; 2]| pair[0].len() == lengths[0] && pair[1].len() == lengths[1];
     let average_fits = match options.average {
-        Some(_) => fits([&state.average[0], &state.average[1]]),
-        None => state.average.iter().all(Vec::is_empty),
+        Some(_) => fits([&arrays.average[0], &arrays.average[1]]),
+        None => arrays.average.iter().all(Vec::is_empty),
     };
     let incumbent_fits = state.incumbent.as_ref().is_none_or(|one| fits([&one.parameters, &one.buffers]));
-    if !(fits([&state.parameters, &state.buffers]) && average_fits && incumbent_fits && numbers.mark_every > 0) {
+    if !(fits([&arrays.parameters, &arrays.buffers]) && average_fits && incumbent_fits && numbers.mark_every > 0) {
         return refuse("its arrays do not fit the network");
     }
     let mut state = state;

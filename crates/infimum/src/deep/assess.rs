@@ -277,7 +277,7 @@ fn solve_head(
 mod tests {
     use infimum_data::{Request, load};
     use infimum_deep::engine::Network;
-    use infimum_deep::training::TrainingOptions;
+    use infimum_deep::training::{Processor, TrainingOptions};
     use infimum_problem::deep::{Activation, Layer, Scaling};
 
     use super::*;
@@ -308,6 +308,7 @@ mod tests {
                 rows: &rows,
                 network: &network,
                 options: &options,
+                device: &Processor,
                 time: None,
                 checkpoint_every: None,
             };

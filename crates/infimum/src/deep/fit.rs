@@ -6,7 +6,8 @@ use std::time::Duration;
 use infimum_data::Loaded;
 use infimum_deep::engine::Network;
 use infimum_deep::training::{
-    Incumbent, Rows, Setup, Start, TrainingError, TrainingOptions, TrainingOutcome, train, train_again,
+    Device, Incumbent, Optimizer, Processor, Rows, Setup, Start, TrainingError, TrainingOptions, TrainingOutcome,
+    train, train_again,
 };
 use infimum_problem::deep::Architecture;
 use infimum_problem::{Ending, Event, Monitor, Problem, Stop};
@@ -23,6 +24,8 @@ pub struct DeepOptions<'a> {
     pub architecture: Architecture,
     /// How it is trained.
     pub training: TrainingOptions,
+    /// Where it is trained.
+    pub device: &'a dyn Device,
     /// Relative gap that counts as optimal.
     pub gap: f64,
     /// Absolute gap of the mean objective that counts as optimal.
@@ -52,7 +55,7 @@ pub fn fit_deep(
 ) -> Result<DeepFit, Error> {
     let found = with_rows(&loaded, options, |setup, budget| {
         let options_of = setup.options;
-        let reason = format!("{} parameters", setup.network.parameter_count());
+        let reason = format!("{} parameters, on {}", setup.network.parameter_count(), place(setup));
         monitor.report(Event::Solver { name: options_of.optimizer.name(), reason });
         let checkpoint_every = (options.restarts <= 1).then_some(options.checkpoint_every);
         let setup = Setup { time: budget.training(), checkpoint_every, ..*setup };
@@ -100,6 +103,14 @@ pub fn audit(
     Ok(DeepFit { loaded, found, audited: true, gap: options.gap })
 }
 
+/// Where the setup is trained.
+fn place(setup: &Setup) -> String {
+    match setup.options.optimizer {
+        Optimizer::Lbfgs => Processor.name(),
+        _ => setup.device.name(),
+    }
+}
+
 fn refused(message: String) -> Error {
     Error::Deep(TrainingError::Options(message))
 }
@@ -120,8 +131,15 @@ fn with_rows(
         rows.check(&network)
             .map_err(|why| refused(format!("{why} (an embedding reads the columns as they are: --scaling none)")))?;
         let training = &options.training;
-        let setup =
-            Setup { problem, rows: &rows, network: &network, options: training, time: None, checkpoint_every: None };
+        let setup = Setup {
+            problem,
+            rows: &rows,
+            network: &network,
+            options: training,
+            device: options.device,
+            time: None,
+            checkpoint_every: None,
+        };
         work(&setup, &budget)
     })
 }

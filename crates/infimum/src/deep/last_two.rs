@@ -129,7 +129,7 @@ impl Divided {
 mod tests {
     use infimum_data::{Request, load};
     use infimum_deep::engine::Network;
-    use infimum_deep::training::{Rows, Setup, TrainingOptions, objective_in_doubles};
+    use infimum_deep::training::{Processor, Rows, Setup, TrainingOptions, objective_in_doubles};
     use infimum_problem::deep::Scaling;
     use infimum_problem::{Intercept, Silent, Strength};
 
@@ -202,7 +202,8 @@ mod tests {
                 let network = Network::new(architecture).expect("a network");
                 let rows = Rows::new(problem, architecture);
                 let (network, rows, options) = (&network, &rows, &options);
-                let setup = Setup { problem, rows, network, options, time: None, checkpoint_every: None };
+                let setup =
+                    Setup { problem, rows, network, options, device: &Processor, time: None, checkpoint_every: None };
                 objective_in_doubles(&setup, parameters, &[])
             };
             let (parameters, _) = Network::new(&architecture).expect("a network").initial::<f32>(3);

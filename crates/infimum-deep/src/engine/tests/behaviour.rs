@@ -15,7 +15,7 @@ fn steps<R: Real>(network: &Network, inputs: &[R], examples: usize) -> (Vec<R>, 
     let mut pass = Pass::new();
     let mut gradient = vec![R::ZERO; parameters.len()];
     for seed in 0..2 {
-        network.forward(&mut pass, &parameters, &buffers, inputs, examples, Mode::Training { seed });
+        network.forward(&mut pass, &parameters, &buffers, inputs, examples, Mode::Training { seed, first: 0 });
         network.update_buffers(&pass, &mut buffers);
         let slopes = pass.outputs().to_vec();
         network.backward(&mut pass, &parameters, &slopes, &mut gradient);
@@ -116,7 +116,7 @@ fn a_pass_serves_batches_of_all_sizes_and_none() {
             let mut results = Vec::new();
             for pass in [&mut used, &mut Pass::new()] {
                 let mut gradient = vec![f64::NAN; parameters.len()];
-                network.forward(pass, &parameters, &buffers, &inputs, examples, Mode::Training { seed: 5 });
+                network.forward(pass, &parameters, &buffers, &inputs, examples, Mode::Training { seed: 5, first: 0 });
                 let slopes = vec![1.0; examples * network.outputs()];
                 network.backward(pass, &parameters, &slopes, &mut gradient);
                 results.push((pass.outputs().to_vec(), gradient));
@@ -139,7 +139,7 @@ fn running_values_follow_the_batches() {
     let (parameters, mut buffers) = network.initial::<f64>(1);
     let inputs = numbers(4, 5 * 6);
     let mut pass = Pass::new();
-    network.forward(&mut pass, &parameters, &buffers, &inputs, 5, Mode::Training { seed: 0 });
+    network.forward(&mut pass, &parameters, &buffers, &inputs, 5, Mode::Training { seed: 0, first: 0 });
     network.update_buffers(&pass, &mut buffers);
     for channel in 0..3 {
         let of = |values: &[f64]| values.iter().skip(channel).step_by(3).copied().collect::<Vec<f64>>();
@@ -159,7 +159,7 @@ fn dropout_leaves_out_by_seed() {
     let network = Network::new(&network(&[1000], layers)).unwrap();
     let outputs = |seed: u64| {
         let mut pass = Pass::new();
-        network.forward(&mut pass, &[], &[], &[1.0f64; 100_000], 100, Mode::Training { seed });
+        network.forward(&mut pass, &[], &[], &[1.0f64; 100_000], 100, Mode::Training { seed, first: 0 });
         pass.outputs().to_vec()
     };
     let (first, second) = (outputs(1), outputs(2));

@@ -46,7 +46,7 @@ fn check(architecture: &Architecture, examples: usize, mode: Mode) {
     }
 }
 
-const TRAINING: Mode = Mode::Training { seed: 11 };
+const TRAINING: Mode = Mode::Training { seed: 11, first: 0 };
 
 /// Every layer between layers with parameters, so that its own slopes and those that it passes on are both seen.
 fn between(input: &[usize], layer: Layer) -> Architecture {

@@ -9,17 +9,24 @@ const EPSILON: f32 = 1e-8;
 const PART: usize = 1 << 16;
 
 /// Adam's factors at one step.
-pub(super) struct Adam {
-    first: f32,
+#[derive(Debug, Clone, Copy)]
+pub struct Adam {
+    /// β1.
+    pub first: f32,
     /// rate/(1 − β1^t).
-    step: f32,
+    pub step: f32,
     /// 1/√(1 − β2^t).
-    correction: f32,
+    pub correction: f32,
 }
 
 impl Adam {
+    /// β2.
+    pub const SECOND: f64 = SECOND;
+    /// ε.
+    pub const EPSILON: f32 = EPSILON;
+
     /// Step number `count` ≥ 1 (Kingma, Ba 2015, algorithm 1). Schedule-free averaging takes the place of the first moment.
-    pub(super) fn at(count: u64, rate: f64, without_momentum: bool) -> Adam {
+    pub fn at(count: u64, rate: f64, without_momentum: bool) -> Adam {
         let first = if without_momentum { 0.0 } else { FIRST };
         let t = count.min(i32::MAX as u64) as i32;
         Adam {

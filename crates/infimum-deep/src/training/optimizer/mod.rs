@@ -7,35 +7,50 @@
 mod elementwise;
 mod muon;
 
+use std::ops::Range;
+
 use infimum_problem::deep::{Parameter, ParameterKind};
 
+use super::device::StepNumbers;
 use super::options::{Decay, Optimizer, Schedule, TrainingOptions};
-use elementwise::{Adam, momentum_step, schedule_free};
+pub use elementwise::Adam;
+use elementwise::{momentum_step, schedule_free};
 use muon::Matrix;
+pub use muon::NEWTON_SCHULZ;
+
+/// How often Newton-Schulz is done.
+pub const ITERATIONS: usize = muon::ITERATIONS;
 
 /// β of schedule-free averaging.
-const INTERPOLATION: f32 = 0.9;
+pub const INTERPOLATION: f32 = 0.9;
 
-/// Optimizer with its slots.
+/// What decides how an optimizer steps, apart from the numbers of each step; it is the same on every device.
 #[derive(Debug, Clone)]
-pub(crate) struct Stepper {
-    schedule_free: bool,
-    momentum: f32,
+pub struct Rule {
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Whether iterates are averaged: the last two slots are z and x.
+    pub schedule_free: bool,
+    /// μ of [`Optimizer::Sgd`] and [`Optimizer::Muon`].
+    pub momentum: f32,
     /// l2 of the decay that stands beside the step; 0 if the decay is in the gradient.
-    decoupled: f32,
-    /// Matrices whose momentum is orthogonalised; the other parameters are Adam's.
-    matrices: Vec<Matrix>,
-    others: Vec<std::ops::Range<usize>>,
-    /// What it remembers.
-    pub(crate) slots: Vec<Vec<f32>>,
-    /// Σ of the squared rates of all steps so far, the weights of the schedule-free average.
-    pub(crate) weight: f64,
+    pub decoupled: f32,
+    /// All parameters in order.
+    pub pieces: Vec<Piece>,
 }
 
-impl Stepper {
-    /// Before the first step. `l2` is the decay per example.
-    pub(crate) fn new(options: &TrainingOptions, parameters: &[Parameter], start: &[f32], l2: f64) -> Stepper {
-        let schedule_free = options.schedule == Schedule::ScheduleFree;
+/// Some consecutive parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Piece {
+    /// Which.
+    pub range: Range<usize>,
+    /// Rows and columns of a matrix whose momentum is orthogonalised; `None` where each parameter is stepped by itself.
+    pub matrix: Option<[usize; 2]>,
+}
+
+impl Rule {
+    /// `l2` is the decay per example.
+    pub fn new(options: &TrainingOptions, parameters: &[Parameter], l2: f64) -> Rule {
         let last = parameters.iter().rposition(|parameter| parameter.kind == ParameterKind::Weights);
         let is_matrix = |(place, parameter): (usize, &Parameter)| {
             options.optimizer == Optimizer::Muon
@@ -43,46 +58,87 @@ impl Stepper {
                 && parameter.range.start > 0
                 && Some(place) != last
         };
-        let (mut matrices, mut others) = (Vec::new(), Vec::new());
+        let mut pieces: Vec<Piece> = Vec::new();
         for (place, parameter) in parameters.iter().enumerate() {
+            let range = parameter.range.clone();
             if is_matrix((place, parameter)) {
-                matrices.push(Matrix::new(parameter));
+                // The weights of a linear map: outputs × all that one output is a sum over.
+                let rows = parameter.shape[0];
+                pieces.push(Piece { matrix: Some([rows, range.len() / rows.max(1)]), range });
+            } else if let Some(piece) = pieces.last_mut().filter(|piece| piece.matrix.is_none()) {
+                piece.range.end = range.end;
             } else {
-                others.push(parameter.range.clone());
+                pieces.push(Piece { range, matrix: None });
             }
         }
-        let own = match options.optimizer {
+        Rule {
+            optimizer: options.optimizer,
+            schedule_free: options.schedule == Schedule::ScheduleFree,
+            momentum: options.momentum as f32,
+            decoupled: if options.decay == Decay::Decoupled { l2 as f32 } else { 0.0 },
+            pieces,
+        }
+    }
+
+    /// How many slots are the optimizer's own: the momentum, or Adam's two moments (of a matrix the momentum and nothing).
+    pub fn own_slots(&self) -> usize {
+        match self.optimizer {
             Optimizer::Sgd => 1,
             Optimizer::Adamw | Optimizer::Muon => 2,
             Optimizer::Lbfgs => 0,
-        };
-        let mut slots = vec![vec![0.0; start.len()]; own];
-        if schedule_free {
-            slots.extend([start.to_vec(), start.to_vec()]);
         }
-        let decoupled = if options.decay == Decay::Decoupled { l2 as f32 } else { 0.0 };
-        let momentum = options.momentum as f32;
-        Stepper { schedule_free, momentum, decoupled, matrices, others, slots, weight: 0.0 }
     }
 
-    /// One step: `gradient` is that of the objective where `parameters` stand, `count` the number of the step from 1 on.
-    pub(crate) fn step(&mut self, parameters: &mut [f32], gradient: &mut [f32], rate: f64, count: u64) {
-        let own = self.slots.len() - if self.schedule_free { 2 } else { 0 };
-        let (memory, averages) = self.slots.split_at_mut(own);
-        let rate_single = rate as f32;
+    /// The slots before the first step from θ = `start`.
+    pub fn first_slots(&self, start: &[f32]) -> Vec<Vec<f32>> {
+        let mut slots = vec![vec![0.0; start.len()]; self.own_slots()];
+        if self.schedule_free {
+            slots.extend([start.to_vec(), start.to_vec()]);
+        }
+        slots
+    }
+}
+
+/// Share of a step with this rate in the schedule-free average; `weight` is the sum of the squared rates of all steps, the weights of that average.
+pub(super) fn share(weight: &mut f64, rate: f64) -> f32 {
+    *weight += rate * rate;
+    if *weight > 0.0 { (rate * rate / *weight) as f32 } else { 1.0 }
+}
+
+/// Optimizer with its slots.
+#[derive(Debug, Clone)]
+pub(super) struct Stepper {
+    rule: Rule,
+    matrices: Vec<Matrix>,
+    /// What it remembers.
+    pub(super) slots: Vec<Vec<f32>>,
+}
+
+impl Stepper {
+    /// Without slots yet.
+    pub(super) fn new(rule: Rule) -> Stepper {
+        let matrix = |piece: &Piece| piece.matrix.map(|sides| Matrix::new(piece.range.clone(), sides));
+        let matrices = rule.pieces.iter().filter_map(matrix).collect();
+        Stepper { rule, matrices, slots: Vec::new() }
+    }
+
+    /// One step: `gradient` is that of the objective where `parameters` stand.
+    pub(super) fn step(&mut self, parameters: &mut [f32], gradient: &mut [f32], numbers: &StepNumbers) {
+        let (memory, averages) = self.slots.split_at_mut(self.rule.own_slots());
+        let rate = numbers.rate as f32;
         let target: &mut [f32] = match averages.first_mut() {
             Some(z) => z,
             None => parameters,
         };
-        if self.decoupled > 0.0 {
-            let keep = 1.0 - rate_single * self.decoupled;
+        if self.rule.decoupled > 0.0 {
+            let keep = 1.0 - rate * self.rule.decoupled;
             target.iter_mut().for_each(|value| *value *= keep);
         }
         match memory {
-            [momenta] => momentum_step(target, gradient, momenta, self.momentum, rate_single),
+            [momenta] => momentum_step(target, gradient, momenta, self.rule.momentum, rate),
             [first, second] => {
-                let adam = Adam::at(count, rate, self.schedule_free);
-                for range in &self.others {
+                let adam = Adam::at(numbers.count, numbers.rate, self.rule.schedule_free);
+                for Piece { range, .. } in self.rule.pieces.iter().filter(|piece| piece.matrix.is_none()) {
                     let range = range.clone();
                     adam.step(
                         &mut target[range.clone()],
@@ -94,21 +150,19 @@ impl Stepper {
                 for matrix in &mut self.matrices {
                     let range = matrix.range.clone();
                     let (gradient, momenta) = (&gradient[range.clone()], &mut first[range.clone()]);
-                    matrix.step(&mut target[range], gradient, momenta, self.momentum, rate_single);
+                    matrix.step(&mut target[range], gradient, momenta, self.rule.momentum, rate);
                 }
             }
             _ => {}
         }
         if let [z, x] = averages {
-            self.weight += rate * rate;
-            let share = if self.weight > 0.0 { (rate * rate / self.weight) as f32 } else { 1.0 };
-            schedule_free(parameters, z, x, share, INTERPOLATION);
+            schedule_free(parameters, z, x, numbers.share, INTERPOLATION);
         }
     }
 
     /// The model's parameters, where they are not those that gradients are taken at.
-    pub(crate) fn model(&self) -> Option<&[f32]> {
-        self.schedule_free.then(|| self.slots[self.slots.len() - 1].as_slice())
+    pub(super) fn model(&self) -> Option<&[f32]> {
+        self.rule.schedule_free.then(|| self.slots[self.slots.len() - 1].as_slice())
     }
 }
 
@@ -117,6 +171,10 @@ mod tests {
     use infimum_problem::deep::{Activation, Architecture, parameters};
 
     use super::*;
+
+    fn numbers(count: u64, rate: f64, share: f32) -> StepNumbers {
+        StepNumbers { count, rate, coupled: 0.0, clip: None, share, keep: None }
+    }
 
     /// `½ Σ h_j (θ_j − 1)²`: every optimizer finds the ones.
     #[test]
@@ -129,7 +187,8 @@ mod tests {
             for schedule in Schedule::ALL {
                 let options = TrainingOptions { optimizer, schedule, ..TrainingOptions::default() };
                 let mut parameters = vec![0.0f32; n];
-                let mut stepper = Stepper::new(&options, &all, &parameters, 0.0);
+                let (mut stepper, mut weight) = (Stepper::new(Rule::new(&options, &all, 0.0)), 0.0);
+                stepper.slots = stepper.rule.first_slots(&parameters);
                 // Muon's steps have a length that the gradient does not shorten: averages of them come near only slowly.
                 let (largest, near) = if optimizer == Optimizer::Muon { (0.02, 0.2) } else { (0.01, 0.05) };
                 let steps = 3000;
@@ -137,7 +196,7 @@ mod tests {
                     let mut gradient: Vec<f32> =
                         parameters.iter().zip(&curvature).map(|(t, h)| h * (t - 1.0)).collect();
                     let rate = largest * schedule.factor((count - 1) as f64 / steps as f64);
-                    stepper.step(&mut parameters, &mut gradient, rate, count);
+                    stepper.step(&mut parameters, &mut gradient, &numbers(count, rate, share(&mut weight, rate)));
                 }
                 let model = stepper.model().unwrap_or(&parameters);
                 let error = model.iter().map(|t| (t - 1.0).abs()).fold(0.0, f32::max);
@@ -153,8 +212,9 @@ mod tests {
         let options =
             TrainingOptions { decay: Decay::Decoupled, optimizer: Optimizer::Sgd, ..TrainingOptions::default() };
         let mut values = vec![1.0, -2.0, 4.0];
-        let mut stepper = Stepper::new(&options, &all, &values.clone(), 0.5);
-        stepper.step(&mut values, &mut [0.0; 3], 0.1, 1);
+        let mut stepper = Stepper::new(Rule::new(&options, &all, 0.5));
+        stepper.slots = stepper.rule.first_slots(&values);
+        stepper.step(&mut values, &mut [0.0; 3], &numbers(1, 0.1, 1.0));
         assert_eq!(values, [0.95, -1.9, 3.8]);
     }
 }

@@ -5,14 +5,12 @@
 
 use std::ops::Range;
 
-use infimum_problem::deep::Parameter;
-
 use crate::engine::{Layout, multiply};
 
-const A: f32 = 3.4445;
-const B: f32 = -4.7750;
-const C: f32 = 2.0315;
-const ITERATIONS: usize = 5;
+/// a, b, c.
+pub const NEWTON_SCHULZ: [f32; 3] = [3.4445, -4.7750, 2.0315];
+/// How often it is done.
+pub(super) const ITERATIONS: usize = 5;
 
 /// A matrix among the parameters and the memory to orthogonalise it.
 #[derive(Debug, Clone)]
@@ -27,13 +25,12 @@ pub(super) struct Matrix {
 }
 
 impl Matrix {
-    /// Of the weights of a linear map: outputs × all that one output is a sum over.
-    pub(super) fn new(parameter: &Parameter) -> Matrix {
-        let (rows, size) = (parameter.shape[0], parameter.range.len());
-        let columns = size / rows.max(1);
+    /// Of the parameters in `range`.
+    pub(super) fn new(range: Range<usize>, [rows, columns]: [usize; 2]) -> Matrix {
+        let size = range.len();
         let side = rows.min(columns);
         Matrix {
-            range: parameter.range.clone(),
+            range,
             rows,
             columns,
             x: vec![0.0; size],
@@ -64,7 +61,7 @@ impl Matrix {
     }
 
     fn iterate(&mut self) {
-        let (rows, columns) = (self.rows, self.columns);
+        let (rows, columns, [a, b, c]) = (self.rows, self.columns, NEWTON_SCHULZ);
         let wide = rows <= columns;
         let side = rows.min(columns);
         let plain = Layout { rows, columns, transposed: false };
@@ -76,19 +73,17 @@ impl Matrix {
             false => multiply(&self.x, transposed, &self.x, plain, 0.0, &mut self.gram),
         }
         multiply(&self.gram, gram, &self.gram, gram, 0.0, &mut self.square);
-        self.gram.iter_mut().zip(&self.square).for_each(|(a, aa)| *a = B * *a + C * aa);
+        self.gram.iter_mut().zip(&self.square).for_each(|(gram, square)| *gram = b * *gram + c * square);
         match wide {
             true => multiply(&self.gram, gram, &self.x, plain, 0.0, &mut self.next),
             false => multiply(&self.x, plain, &self.gram, gram, 0.0, &mut self.next),
         }
-        self.x.iter_mut().zip(&self.next).for_each(|(x, next)| *x = A * *x + next);
+        self.x.iter_mut().zip(&self.next).for_each(|(x, next)| *x = a * *x + next);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use infimum_problem::deep::{Activation, Architecture, parameters};
-
     use super::*;
     use crate::random::{Stream, key};
 
@@ -96,8 +91,7 @@ mod tests {
     #[test]
     fn steps_are_nearly_orthogonal() {
         for (inputs, units) in [(4, 9), (9, 4), (6, 6)] {
-            let architecture = Architecture::dense(inputs, &[], units, Activation::Relu, false, false);
-            let mut matrix = Matrix::new(&parameters(&architecture).unwrap()[0]);
+            let mut matrix = Matrix::new(0..inputs * units, [units, inputs]);
             let mut stream = Stream::new(key(&[inputs as u64, units as u64]));
             let gradient: Vec<f32> = (0..inputs * units).map(|_| stream.below(2001) as f32 / 1000.0 - 1.0).collect();
             let (mut values, mut momenta) = (vec![0.0; inputs * units], vec![0.0; inputs * units]);
