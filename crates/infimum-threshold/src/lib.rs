@@ -28,6 +28,7 @@ mod search;
 mod separation;
 mod told;
 mod training;
+mod trainings;
 mod weights;
 
 use std::sync::Arc;

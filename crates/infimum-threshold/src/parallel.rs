@@ -15,11 +15,11 @@ use crate::weights;
 /// Projections that differ by less than this share of the largest are taken as equal.
 const EQUAL: f64 = 1e-9;
 
-/// Points that lie at one place along a direction.
-struct Place {
+/// Points in the order of their projections, and the places at which they lie: where each ends among the points, how many of its rows want 0, and how many 1.
+struct Places {
     points: Vec<u32>,
-    /// Rows that want 0, and rows that want 1.
-    rows: [u64; 2],
+    ends: Vec<usize>,
+    rows: Vec<[u64; 2]>,
 }
 
 /// Weights of the free units, of parallel hyperplanes that are wrong on at most `allowed` rows; `None` if none were found, and outside networks of one hidden layer and one output, all free.
@@ -34,7 +34,7 @@ pub(crate) fn few_errors(problem: &LoadingProblem, points: &GroupPoints, allowed
     }
     let best = directions(points, &wanted).into_iter().map(|direction| {
         let places = places(points, &wanted, &direction);
-        let (wrong, first, cuts) = cut(&places, hidden.len());
+        let (wrong, first, cuts) = cut(&places.rows, hidden.len());
         (wrong, direction, places, first, cuts)
     });
     let (_, direction, places, first, cuts) = best.min_by_key(|found| found.0).filter(|found| found.0 <= allowed)?;
@@ -45,11 +45,9 @@ pub(crate) fn few_errors(problem: &LoadingProblem, points: &GroupPoints, allowed
             Some(&cut) => {
                 let step = if first == (place % 2 == 0) { -2 } else { 2 };
                 output.weights[place] = step.into();
-                let side = |(at, place): (usize, &Place)| {
-                    let side = if at < cut { -1 } else { 1 };
-                    place.points.iter().map(move |&point| (point, side)).collect::<Vec<(u32, i8)>>()
-                };
-                let wanted: Vec<(u32, i8)> = places.iter().enumerate().flat_map(side).collect();
+                let behind = places.ends[cut - 1];
+                let side = |(at, &point): (usize, &u32)| (point, if at < behind { -1 } else { 1 });
+                let wanted: Vec<(u32, i8)> = places.points.iter().enumerate().map(side).collect();
                 weights::rounded(points, &direction, &wanted)?
             }
             None => Neuron { weights: vec![IBig::ZERO; points.columns.len()], bias: IBig::NEG_ONE },
@@ -104,37 +102,38 @@ fn directions(points: &GroupPoints, wanted: &[[u64; 2]]) -> Vec<Vec<f64>> {
     found
 }
 
-/// The points in the order of their projections, those at one place together.
-fn places(points: &GroupPoints, wanted: &[[u64; 2]], direction: &[f64]) -> Vec<Place> {
+/// The places along a direction.
+fn places(points: &GroupPoints, wanted: &[[u64; 2]], direction: &[f64]) -> Places {
     let mut order: Vec<(f64, u32)> =
         (0..points.len()).map(|point| (points.scaled.dot(point, direction), point as u32)).collect();
     order.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
     let largest = order.iter().fold(0.0f64, |most, entry| most.max(entry.0.abs()));
-    let mut places: Vec<Place> = Vec::new();
+    let mut places = Places { points: order.iter().map(|entry| entry.1).collect(), ends: Vec::new(), rows: Vec::new() };
     let mut before = f64::NEG_INFINITY;
-    for (at, point) in order {
-        if at - before > EQUAL * largest || places.is_empty() {
-            places.push(Place { points: Vec::new(), rows: [0; 2] });
+    for (place, &(at, point)) in order.iter().enumerate() {
+        if at - before > EQUAL * largest || places.rows.is_empty() {
+            places.rows.push([0; 2]);
+            places.ends.push(place);
         }
-        if let Some(place) = places.last_mut() {
-            place.points.push(point);
-            (0..2).for_each(|class| place.rows[class] += wanted[point as usize][class]);
+        if let (Some(rows), Some(end)) = (places.rows.last_mut(), places.ends.last_mut()) {
+            (0..2).for_each(|class| rows[class] += wanted[point as usize][class]);
+            *end = place + 1;
         }
         before = at;
     }
     places
 }
 
-/// Of the functions of the place that change their value at most `most` times one that is wrong on the fewest rows: on how many, its first value, and the places that begin with another value than the place before.
+/// `places`: rows that want 0 and 1. Of the functions of the place that change their value at most `most` times one that is wrong on the fewest rows: on how many, its first value, and the places that begin with another value than the place before.
 ///
 /// The fewest wrong rows up to a place, by the number of changes and the value there: either as at the place before, or with another value and a change less.
-fn cut(places: &[Place], most: usize) -> (u64, bool, Vec<usize>) {
+fn cut(places: &[[u64; 2]], most: usize) -> (u64, bool, Vec<usize>) {
     let most = most.min(places.len().saturating_sub(1));
     // For every number of changes the fewest wrong rows with value 0 and 1, and at every place whether the value is another than before.
     let mut fewest = vec![[u64::MAX; 2]; most + 1];
     fewest[0] = [0, 0];
     let mut changed: Vec<[bool; 2]> = Vec::with_capacity(places.len() * (most + 1));
-    for (at, place) in places.iter().enumerate() {
+    for (at, rows) in places.iter().enumerate() {
         for changes in (0..=most).rev() {
             let before = if at > 0 && changes > 0 { fewest[changes - 1] } else { [u64::MAX; 2] };
             let mut flags = [false; 2];
@@ -142,7 +141,7 @@ fn cut(places: &[Place], most: usize) -> (u64, bool, Vec<usize>) {
             for value in 0..2 {
                 flags[value] = before[1 - value] < own[value];
                 let least = own[value].min(before[1 - value]);
-                fewest[changes][value] = least.saturating_add(place.rows[1 - value]);
+                fewest[changes][value] = least.saturating_add(rows[1 - value]);
             }
             changed.push(flags);
         }
@@ -177,12 +176,10 @@ mod tests {
         let mut random = Random(3);
         for _ in 0..500 {
             let count = 1 + random.next() as usize % 7;
-            let places: Vec<Place> = (0..count)
-                .map(|_| Place { points: Vec::new(), rows: [random.next() % 3, random.next() % 3] })
-                .collect();
+            let places: Vec<[u64; 2]> = (0..count).map(|_| [random.next() % 3, random.next() % 3]).collect();
             let most = random.next() as usize % 4;
             let wrong = |values: usize| {
-                let of = |(at, place): (usize, &Place)| place.rows[1 - (values >> at & 1)];
+                let of = |(at, rows): (usize, &[u64; 2])| rows[1 - (values >> at & 1)];
                 places.iter().enumerate().map(of).sum::<u64>()
             };
             let changes = |values: usize| ((values ^ values >> 1) & ((1 << (count - 1)) - 1)).count_ones() as usize;

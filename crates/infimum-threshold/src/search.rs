@@ -22,8 +22,8 @@ use crate::refute::{License, Part, Tell, Trace, Tracer, Until, join, key};
 use crate::separation::circuit::{self, Side};
 use crate::separation::crash::Start;
 use crate::told::{Fact, Told};
-use crate::training::{self, Training};
-use crate::weights::{network_weights, wrong_rows};
+use crate::trainings::Trainings;
+use crate::weights::network_weights;
 
 /// Rows that the order of twins speaks of are always part of a search.
 const FIRST_ROWS: u32 = 50;
@@ -33,8 +33,6 @@ const EAGER_AT_MOST: usize = 20_000;
 /// With several threads a cube on which so many clauses were derived is split if a thread waits, or if it is the empty one; by a variable of so many clauses derived last.
 const SPLIT_AFTER: u64 = 200;
 const LOOKED_AT: usize = 1_000;
-/// Operations of trainings of the smooth network for each of a search, while they come near.
-const TRAINED: f64 = 0.3;
 /// Derived clauses of at most so many literals are told to the other threads: 2 to 40 did about as well, none worse (ADR 29).
 const TOLD_UP_TO: usize = 4;
 /// At least so many circuits are completed by one thread.
@@ -273,43 +271,6 @@ struct Current {
     split: bool,
 }
 
-/// Trainings of the smooth network beside a search, for a share of its operations: these are counted, not timed, so that the search is the same every time.
-struct Trainings {
-    training: Option<Training>,
-    seed: u64,
-    allowed: u64,
-    record: Rc<RefCell<Record>>,
-    /// Operations of the search for each training, and those at which the next is due.
-    every: u64,
-    due: u64,
-    found: Rc<RefCell<Option<Vec<Neuron>>>>,
-}
-
-impl Trainings {
-    fn new(search: &Worker, record: &Rc<RefCell<Record>>) -> Trainings {
-        let every = (training::operations(&search.shared.problem) as f64 / TRAINED) as u64;
-        let (record, found) = (record.clone(), Rc::default());
-        Trainings { training: None, seed: search.seed, allowed: search.allowed, record, every, due: every, found }
-    }
-
-    /// Trains if it is time for it; whether weights were found that are wrong on few enough rows.
-    fn found_weights(&mut self, shared: &Shared) -> bool {
-        if self.record.borrow().operations < self.due {
-            return false;
-        }
-        let training = self.training.get_or_insert_with(|| Training::new(shared.problem.clone(), self.seed));
-        let trained = training.run(&|| shared.stop.load(Ordering::Relaxed));
-        // Where nothing comes near it is tried less and less.
-        self.due += if trained.is_near { self.every } else { self.due };
-        let fits =
-            |neurons: &Vec<Neuron>| wrong_rows(&shared.problem, neurons).is_some_and(|wrong| wrong <= self.allowed);
-        let found = trained.neurons.into_iter().find(fits);
-        let is_found = found.is_some();
-        *self.found.borrow_mut() = found;
-        is_found
-    }
-}
-
 /// Lets the other threads go if this one panics: they would wait for its cube.
 struct EndOnPanic<'a>(&'a Cubes);
 
@@ -427,7 +388,8 @@ impl<'a> Worker<'a> {
         solver.connect_external_propagator(propagator);
         observed.iter().for_each(|&variable| solver.add_observed_var(variable));
         let current = Rc::new(Cell::new(Current::default()));
-        let trainings = (self.thread == 0 && self.budget.is_none()).then(|| Trainings::new(&self, &record));
+        let trainings = (self.thread == 0 && self.budget.is_none())
+            .then(|| Trainings::new(&shared.problem, self.seed, self.allowed, &record));
         let trained = trainings.as_ref().map(|trainings| trainings.found.clone());
         solver.connect_terminator(Until(self.terminator(&trace, &current, trainings)));
         let mut done = Done { part, ..Done::default() };
