@@ -11,6 +11,7 @@ pub(crate) enum Half {
     /// IEEE half precision: eleven bits, up to 65504, so that slopes are scaled.
     F16,
     /// Eight bits, with the exponents of singles.
+    #[cfg_attr(not(feature = "cuda"), expect(dead_code, reason = "only CUDA cards are asked whether they have it"))]
     Bf16,
 }
 
