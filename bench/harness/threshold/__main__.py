@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .. import Skip, environment
 from ..ours import build
-from . import report, runs
+from . import report, runs, threads
 from .instances import SETS, expected, path, read
 from .peers import PEERS
 
@@ -28,6 +28,10 @@ def options():
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall",
                         help="what times, ratios and limits are made of; cpu on a busy machine (default wall)")
     parser.add_argument("--binary", type=Path, metavar="FILE", help="an infimum already built, instead of building")
+    parser.add_argument("--threads", type=int, default=1, metavar="N",
+                        help="instead of peers: ours with N threads beside ours with one, wall clock")
+    parser.add_argument("--seeds", type=int, default=5, metavar="S",
+                        help="with --threads: seeds 0 to S - 1, geometric means are shown (default 5)")
     parser.add_argument("--list", action="store_true", help="print the instances and stop")
     arguments = parser.parse_args()
     arguments.peers = [] if arguments.peers == "none" else names(parser, "peer", arguments.peers, PEERS)
@@ -82,6 +86,8 @@ def main():
                 "binary_sha256": hashlib.sha256(Path(binary).read_bytes()).hexdigest()}
     machine = environment.describe(binary, PACKAGES) | settings
     say("\n".join(f"{key}: {value}" for key, value in machine.items()))
+    if arguments.threads > 1:
+        return threads.compare(chosen, binary, arguments)
     contenders = [runs.OURS, *arguments.peers]
     startup, rows, skipped = runs.startup(binary), [], 0
     for instance in chosen:

@@ -92,6 +92,11 @@ def frontier():
             for hidden in columns for count in columns[hidden] for rows in (40, 80, 100, 200)]
 
 
+def longer():
+    """Refutations of a second and more, besides those of the other sets."""
+    return [Instance("longer", "parity6", 5, ("parity", "--columns", "6"))]
+
+
 def tiny():
     """Instances of 2 to 12 rows, answered by enumeration: the test of the encodings."""
     names = sorted(known_answers(folder() / "tiny" / "expected.json"))
@@ -106,7 +111,7 @@ def known():
 
 
 SETS = {"dense": dense, "parity": parity, "blum-rivest": blum_rivest, "satlib": satlib, "wide": wide,
-        "frontier": frontier, "known": known, "tiny": tiny}
+        "frontier": frontier, "longer": longer, "known": known, "tiny": tiny}
 
 
 def folder():

@@ -48,14 +48,14 @@ def capped(run, limit, clock):
     return run
 
 
-def ours(binary, path, header, hidden, limit, clock, startup):
+def ours(binary, path, header, hidden, limit, clock, startup, threads=1, seed=0):
     """`infimum decide`. Our time is `seconds.solve + seconds.certify`. Their CPU time is not recorded: it is the
     process's, less `startup` (that of `infimum --version`), in proportion to wall-clock time, and at most that."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     patience = limit * (PATIENCE if clock == "cpu" else 1) + 2
     with tempfile.TemporaryDirectory(prefix="infimum-bench-", dir=memory) as folder:
         command = [str(binary), "decide", str(path), "--header" if header else "--no-header", "--hidden", str(hidden),
-                   "--json", "--quiet", "--threads", "1", "--time-limit", f"{patience}s",
+                   "--json", "--quiet", "--threads", str(threads), "--seed", str(seed), "--time-limit", f"{patience}s",
                    "--out", str(Path(folder, "run"))]
         before = children()
         try:

@@ -197,7 +197,9 @@ impl State<'_> {
         let before = self.known.len();
         self.known.extend(effort.circuits);
         match answer {
-            Answer::Weights(neurons) => self.take(neurons, "search").filter(|&wrong| wrong <= allowed).map(|_| true),
+            Answer::Weights(neurons, source) => {
+                self.take(neurons, source).filter(|&wrong| wrong <= allowed).map(|_| true)
+            }
             // A proof may rest on circuits of any question so far; those that it does are known afterwards, and no others.
             Answer::None(Some((circuits, steps))) => self.proven(allowed, circuits, steps).then_some(false),
             Answer::None(None) => self.prove(allowed).then_some(false),

@@ -42,8 +42,8 @@ const ASK: Duration = Duration::from_millis(2);
 
 /// The answer of one search.
 pub(crate) enum Answer {
-    /// Weights of the free units.
-    Weights(Vec<Neuron>),
+    /// Weights of the free units, and what found them, for the log.
+    Weights(Vec<Neuron>, &'static str),
     /// None exist; if the search was traced, the circuits needed and the proof.
     None(Option<(Vec<Circuit>, Vec<ProofStep>)>),
     /// Stopped, or the budget is spent.
@@ -178,7 +178,7 @@ impl Search {
         let unclear = done.iter().any(|done| done.unclear);
         let parts: Vec<Part> = done.into_iter().map(|done| done.part).collect();
         let answer = if let Some(weights) = weights {
-            Answer::Weights(weights)
+            Answer::Weights(weights.0, weights.1)
         } else if cubes.is_refuted() && parts.len() == shared.threads {
             // Over all rows the formula is the checker's own, and what was derived is the proof.
             let proof = if is_whole(&formula, shared) { join(&formula, &parts, &cubes) } else { None };
@@ -253,7 +253,8 @@ struct Worker<'a> {
 /// What a thread leaves behind.
 #[derive(Default)]
 struct Done<'a> {
-    weights: Option<Vec<Neuron>>,
+    /// Weights, and what found them.
+    weights: Option<(Vec<Neuron>, &'static str)>,
     /// An assignment was found, but no exact weights for it.
     unclear: bool,
     conflicts: u64,
@@ -411,7 +412,7 @@ impl<'a> Worker<'a> {
                     cubes.refuted(cube, (self.thread, step), failed.map(|literal| -literal).collect());
                 }
                 Status::SATISFIABLE if !shared.stop.load(Ordering::Relaxed) => {
-                    done.weights = self.weights(&mut solver, &record.borrow());
+                    done.weights = self.weights(&mut solver, &record.borrow()).map(|weights| (weights, "search"));
                     done.unclear = done.weights.is_none();
                     if done.weights.is_some() {
                         shared.stop.store(true, Ordering::Relaxed);
@@ -428,7 +429,7 @@ impl<'a> Worker<'a> {
                 _ => cubes.end(),
             }
         }
-        done.weights = done.weights.or_else(|| trained?.take());
+        done.weights = done.weights.or_else(|| Some((trained?.take()?, "training")));
         solver.disconnect_terminator();
         solver.disconnect_external_propagator();
         let mut record = record.borrow_mut();

@@ -1,4 +1,4 @@
-//! What the threads of a search tell each other: circuits, and short clauses that they derived. Both hold for every question about the same formula.
+//! What the threads of a search tell each other: circuits, which hold for every question about the same points, and short clauses that they derived, which hold for the formula of one search.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
